@@ -1,0 +1,26 @@
+/* base/encoding.h - hex, base64url, base62, CRC-32. Decoders are strict:
+ * non-canonical text is refused (RFC 4648 §3.5). */
+#ifndef WRIT_BASE_ENCODING_H
+#define WRIT_BASE_ENCODING_H
+
+#include "base/buffer.h"
+
+void put_hex(struct buffer *out, const void *bytes, size_t size); /* lower case */
+bool hex_decode(struct slice text, uint8_t *out, size_t size);    /* exactly size bytes */
+
+void put_base64url(struct buffer *out, const void *bytes, size_t size); /* no padding */
+/* The exact decoded size; false on padding, junk or non-zero spare bits. */
+bool base64url_decode(struct slice text, uint8_t *out, size_t capacity, size_t *size);
+
+/* Base62 in groups: every 8 bytes, big-endian, become 11 characters of
+ * 0-9A-Za-z; a last group of 1..7 bytes becomes 2,3,5,6,7,9,10. So the text's
+ * length tells the byte count, and encoding never needs a long division. */
+size_t base62_encoded_size(size_t bytes);
+void base62_encode(const uint8_t *bytes, size_t size, char *out);
+/* False when a group's value does not fit, on junk, or on an impossible length. */
+bool base62_decode(struct slice text, uint8_t *out, size_t capacity, size_t *size);
+
+/* CRC-32 as zlib computes it (IEEE 802.3). */
+uint32_t crc32_of(struct slice s);
+
+#endif
