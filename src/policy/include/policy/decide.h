@@ -1,0 +1,85 @@
+/* policy/decide.h - may it happen: the only maker of a decision. Pure: no I/O,
+ * no clock of its own, no allocation but the arena given. */
+#ifndef WRIT_POLICY_DECIDE_H
+#define WRIT_POLICY_DECIDE_H
+
+#include "base/arena.h"
+#include "policy/policy.h"
+
+/* One token of a lineage: the presented one first, then its parent, and so on.
+ * Each is judged with its own subject. */
+struct lineage_link {
+    struct slice token; /* the id, for reasons */
+    name_id subject;
+    const name_id *roles; /* chosen at issue; counts only what the subject holds now */
+    size_t role_count;
+    const struct scope *scope;      /* NULL: all that the roles give */
+    const struct cidr *networks;    /* the peer must be in one; none: anywhere */
+    size_t network_count;
+    const struct slice *narrowings; /* rights lists of caveats; each list must allow */
+    size_t narrowing_count;
+    const struct slice *caveat_networks; /* CIDR lists of caveats (space separated); the peer must be in one of each */
+    size_t caveat_network_count;
+};
+
+enum { LINEAGE_MAX = 16 };
+
+struct lineage {
+    const struct lineage_link *links;
+    size_t count;
+};
+
+/* Opaque: the upstream is opened with one in hand, and only policy makes them. */
+struct decision;
+
+/* Never NULL: when the arena is full the answer is a static refusal. The decision
+ * lives as long as the arena, the policy and the request. now is wall ms. */
+const struct decision *policy_decide(const struct policy *policy, const struct lineage *lineage,
+                                     const struct request *request, int64_t now,
+                                     struct arena *arena);
+
+bool decision_allows(const struct decision *decision);
+/* On allow, the right that allowed; on refusal, the deny that refused or, when a
+ * right is missing, the exact right that would be needed. */
+struct slice decision_right(const struct decision *decision);
+/* The role in which that right stands; empty when none. */
+struct slice decision_role(const struct decision *decision);
+/* A sentence for people; "" on allow. Names the ancestor, condition or caveat that stopped it. */
+struct slice decision_reason(const struct decision *decision);
+
+enum refusal_kind {
+    REFUSAL_NONE,      /* allowed */
+    REFUSAL_MISSING,   /* no right for it: 403 insufficient_scope, decision_right is what is needed */
+    REFUSAL_DENY,      /* a deny applies */
+    REFUSAL_CONDITION, /* a right is there, its condition does not hold */
+    REFUSAL_NETWORK,   /* the token may not be used from here */
+    REFUSAL_PROOF,     /* a right is there but demands proof of possession: 401 */
+    REFUSAL_ANCESTOR,  /* the token allows it, an ancestor does not */
+    REFUSAL_LIMIT,     /* the bound on matching work was reached: refused, never guessed */
+};
+enum refusal_kind decision_refusal(const struct decision *decision);
+
+/* Obligations: the gateway must hold each limit before the request passes
+ * (one per link whose allowing right has max_rate). */
+struct rate_obligation {
+    uint64_t key; /* the same for the same right and token */
+    uint32_t most;
+    uint32_t period_ms;
+};
+size_t decision_rates(const struct decision *decision, const struct rate_obligation **out);
+
+/* A door may turn an allow into a refusal, never back. */
+const struct decision *decision_refuse(const struct decision *decision, struct slice reason,
+                                       struct arena *arena);
+
+/* For `can` and `who-can`: what one subject with these roles could do, as JSON-free
+ * facts: decide with a lineage of one link and no token. */
+const struct decision *policy_decide_subject(const struct policy *policy, name_id subject,
+                                             const struct request *request, int64_t now,
+                                             struct arena *arena);
+/* The request for a right's text without patterns ("orders:GET:/v1/orders/42"); a
+ * text with a bare star is INVALID. Slices borrow text. */
+enum status request_from_right(struct slice text, enum object_syntax syntax, struct request *out,
+                               struct fault *fault) WRIT_MUST_USE;
+
+#endif

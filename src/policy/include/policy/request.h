@@ -1,0 +1,29 @@
+/* policy/request.h - what is asked: the triple that every protocol is reduced
+ * to, and the attributes that conditions look at. */
+#ifndef WRIT_POLICY_REQUEST_H
+#define WRIT_POLICY_REQUEST_H
+
+#include "base/address.h"
+#include "base/slice.h"
+
+/* What separates an object's segments; the upstream's door decides. */
+enum object_syntax {
+    OBJECT_PATH, /* '/': HTTP paths, kubernetes, images, URIs */
+    OBJECT_SQL,  /* '.' */
+    OBJECT_FLAT, /* none: redis keys, tool names, authority objects */
+};
+
+/* How possession of the token's key was proven on this request. */
+enum proof_kind { PROOF_NONE, PROOF_DPOP, PROOF_CERTIFICATE };
+
+/* All slices are borrowed. The object is in canonical form: bytes outside the
+ * plain set are %XX in capitals (object_encode), "-" when there is none. */
+struct request {
+    struct slice resource, action, object;
+    enum object_syntax syntax;
+    bool listing; /* the action lists: any right with that action allows it */
+    struct ip peer;
+    enum proof_kind proof;
+};
+
+#endif
