@@ -1,0 +1,59 @@
+/* change/change.h - everything that can change, and one change as bytes: what
+ * the store logs, a fleet sends, and the world applies. */
+#ifndef WRIT_CHANGE_CHANGE_H
+#define WRIT_CHANGE_CHANGE_H
+
+#include "base/buffer.h"
+#include "base/fault.h"
+#include "token/record.h"
+
+/* kind, name */
+#define CHANGE_MAP(X)                                                                   \
+    X(TOKEN_ISSUED, "token.issued")      /* token */                                    \
+    X(TOKEN_ROTATED, "token.rotated")    /* token (its predecessor is set), expires_at: the predecessor's new end */ \
+    X(LINE_REVOKED, "line.revoked")      /* id: the line, at */                         \
+    X(HOP_REVOKED, "hop.revoked")        /* id: the token, hop, at, expires_at: when it may be forgotten */ \
+    X(LINE_USED, "line.used")            /* id: the line, uses (absolute), at: last use; never goes back */ \
+    X(TOKEN_FORGOTTEN, "token.forgotten") /* id: dead long enough */                    \
+    X(ROLE_PUT, "role.put")              /* name, body: JSON, owner */                  \
+    X(ROLE_DROPPED, "role.dropped")      /* name */                                     \
+    X(SUBJECT_PUT, "subject.put")                                                       \
+    X(SUBJECT_DROPPED, "subject.dropped")                                               \
+    X(UPSTREAM_PUT, "upstream.put")                                                     \
+    X(UPSTREAM_DROPPED, "upstream.dropped")                                             \
+    X(KEY_PUT, "key.put")                /* name: "mac/KID" or "sign/NAME", body: sealed bytes, owner: "active" | "retired" */ \
+    X(KEY_DROPPED, "key.dropped")                                                       \
+    X(POLICY_APPLIED, "policy.applied")  /* name: the files' digest (hex), at */        \
+    X(AUDIT_HEAD, "audit.head")          /* name: node, uses: unused, body: be64 seq and 32 bytes hash */ \
+    X(ANSWER_KEPT, "answer.kept")        /* name: digest of caller, Idempotency-Key and body; id: the token; at */ \
+    X(ANSWER_FORGOTTEN, "answer.forgotten")
+
+enum change_kind {
+#define CHANGE_ENUM(kind, name) CHANGE_##kind,
+    CHANGE_MAP(CHANGE_ENUM)
+#undef CHANGE_ENUM
+    CHANGE_KINDS
+};
+const char *change_kind_name(enum change_kind kind);
+
+/* One flat value; which members count stands in CHANGE_MAP. Slices are borrowed. */
+struct change {
+    enum change_kind kind;
+    int64_t at;
+    struct token_record token;
+    struct token_id id;
+    struct hop_id hop;
+    int64_t expires_at;
+    uint32_t uses;
+    struct slice name;
+    struct slice body;
+    struct slice owner; /* the file that created a role, subject or upstream; empty: the API */
+};
+
+/* Bytes with a version in front; decoding refuses what it does not know whole
+ * (NEWER for a later version), leaves nothing over, and borrows from the input.
+ * networks: room for TOKEN_NETWORKS_MAX entries, which the change then points at. */
+enum status change_encode(const struct change *change, struct buffer *out) WRIT_MUST_USE;
+enum status change_decode(struct slice bytes, struct cidr *networks, struct change *out) WRIT_MUST_USE;
+
+#endif

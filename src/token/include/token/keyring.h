@@ -1,0 +1,31 @@
+/* token/keyring.h - the keys under which tokens' MACs are made.
+ *
+ * A ring is immutable; the world publishes a new one when a key is added or
+ * retired. A keyring_state is one thread's prepared MAC contexts for it. */
+#ifndef WRIT_TOKEN_KEYRING_H
+#define WRIT_TOKEN_KEYRING_H
+
+#include "base/secret.h"
+#include "base/status.h"
+
+enum { KEYRING_MAX = 32 };
+
+struct ring_key {
+    uint8_t kid;
+    bool retired; /* verifies, never issues */
+    struct secret key;
+};
+
+struct keyring;
+enum status keyring_new(const struct ring_key *keys, size_t count, struct keyring **out) WRIT_MUST_USE;
+void keyring_free(struct keyring *ring); /* wipes */
+bool keyring_newest(const struct keyring *ring, uint8_t *kid); /* false: empty */
+
+struct keyring_state;
+enum status keyring_state_new(struct keyring_state **out) WRIT_MUST_USE;
+void keyring_state_free(struct keyring_state *state);
+/* Prepares contexts for a ring when it differs from the last one (by pointer and
+ * version); no cost when it is the same. */
+enum status keyring_state_follow(struct keyring_state *state, const struct keyring *ring) WRIT_MUST_USE;
+
+#endif

@@ -1,0 +1,144 @@
+/* world/world.h - the published picture of tokens, policy, upstreams and keys:
+ * read by lanes without locks, changed by one writer (the authority thread).
+ *
+ * Build unseen, publish once, reclaim after every reader has passed a quiescent
+ * state. What a reader got from the world is valid until its next
+ * world_quiescent(); keep ids across it, never pointers. */
+#ifndef WRIT_WORLD_WORLD_H
+#define WRIT_WORLD_WORLD_H
+
+#include "base/arena.h"
+#include "base/fault.h"
+#include "policy/decide.h"
+#include "token/record.h"
+#include "token/text.h"
+
+struct world;
+struct world_reader; /* one per lane, made before the lane runs */
+struct change;       /* change/change.h: for the writer alone */
+
+enum status world_new(struct world **out) WRIT_MUST_USE;
+void world_free(struct world *world); /* readers are gone */
+
+/* --- the writer ------------------------------------------------------- */
+
+/* A next picture, built unseen. Prepare validates and compiles (a wrong role is
+ * refused here, before anything is durable); publish cannot fail and makes all
+ * of it visible at once. Between the two the caller makes the changes durable. */
+struct world_next;
+enum status world_prepare(struct world *world, const struct change *changes, size_t count,
+                          struct world_next **out, struct fault *fault) WRIT_MUST_USE;
+/* Returns the generation from which on readers see the changes. */
+uint64_t world_publish(struct world_next *next);
+void world_abandon(struct world_next *next);
+/* For the start: applies one change of store_load directly; the policy is
+ * compiled once, by world_loaded. No reader runs yet. */
+enum status world_load(struct world *world, const struct change *change) WRIT_MUST_USE;
+enum status world_loaded(struct world *world, struct fault *fault) WRIT_MUST_USE;
+/* Keys arrive unsealed, apart from changes: the ring that is published. Takes ownership. */
+void world_set_keyring(struct world *world, struct keyring *ring);
+const struct keyring *world_keyring(const struct world *world); /* on the writer's thread */
+
+/* True when every reader has passed a quiescent state since that generation. */
+bool world_caught_up(const struct world *world, uint64_t generation);
+uint64_t world_generation(const struct world *world);
+/* Frees what no reader can see any more; called by the writer now and then. */
+void world_reclaim(struct world *world);
+
+/* The writer's view of one token, its life included; false when unknown. The
+ * record borrows from the world (the writer alone changes it). */
+struct world_token_info {
+    struct token_record record;
+    struct token_life life;
+    enum token_state state;       /* with its lineage: a child of a revoked parent is revoked */
+    struct token_id newest;       /* the newest member of its line */
+};
+bool world_token(const struct world *world, const struct token_id *id, int64_t now,
+                 struct world_token_info *out);
+size_t world_token_count(const struct world *world);
+const struct policy *world_policy_of(const struct world *world); /* writer's thread */
+struct names *world_names(struct world *world);
+/* Every token (any order), for scans of the writer: who-can, warnings. False stops. */
+typedef bool (*world_token_visitor)(void *context, const struct token_id *id);
+void world_each_token(const struct world *world, world_token_visitor each, void *context);
+
+/* Lines whose use has changed since the last drain (counts are absolute), to be
+ * made durable as CHANGE_LINE_USED. */
+typedef void (*world_used_visitor)(void *context, const struct token_id *line, uint32_t uses,
+                                   int64_t last_used);
+void world_drain_used(struct world *world, world_used_visitor each, void *context);
+/* A durable claim of a one-time token, after the store has it: publishes uses. */
+
+/* --- readers ----------------------------------------------------------- */
+
+enum status world_reader_new(struct world *world, struct world_reader **out) WRIT_MUST_USE;
+void world_reader_free(struct world_reader *reader);
+/* Once per loop iteration: nothing that was read before is used after. Cheap. */
+void world_quiescent(struct world_reader *reader);
+uint64_t world_seen(const struct world_reader *reader); /* the generation a reader works on */
+
+const struct policy *world_policy(const struct world_reader *reader);
+
+struct upstream_view {
+    struct slice name;
+    struct slice type;         /* "http" "postgres" … */
+    const json_t *definition;
+    uint64_t version;          /* changes whenever the definition does */
+};
+/* All upstreams in name order; *generation changes when any does. */
+const struct upstream_view *world_upstreams(const struct world_reader *reader, size_t *count,
+                                            uint64_t *generation);
+
+enum credential_verdict {
+    CREDENTIAL_OK,
+    CREDENTIAL_MALFORMED, /* not a token of ours, or a typo: no table was touched */
+    CREDENTIAL_UNKNOWN,   /* MAC wrong, or the id is not (any more) known */
+    CREDENTIAL_NOT_YET,
+    CREDENTIAL_EXPIRED,
+    CREDENTIAL_IDLE,
+    CREDENTIAL_EXHAUSTED,
+    CREDENTIAL_REVOKED,
+    CREDENTIAL_SUBJECT,   /* a subject of the lineage is gone or disabled */
+};
+const char *credential_verdict_text(enum credential_verdict verdict); /* for reasons: "the token was revoked" */
+
+/* Who asks, proven up to possession of the key. Lives in the arena until the
+ * next quiescent state. */
+struct credential {
+    struct token_id id;
+    struct slice id_text;  /* "ID" or "ID/HOP" of the last hop */
+    struct slice label;    /* of the last labelled hop */
+    struct slice subject;
+    enum subject_type subject_type;
+    int64_t expires_at;    /* the earliest of token, ancestors and caveats */
+    struct binding binding; /* the key to prove; of the last validly signed caveat, else the token's */
+    struct lineage lineage;
+    bool counted;          /* some line of the lineage has max_uses */
+};
+
+/* Parses, verifies the MAC, looks up, walks the lineage. *out is filled on OK;
+ * on another verdict but MALFORMED and a wrong MAC, id_text and subject are filled
+ * for the audit (the rest is zero). */
+enum credential_verdict world_authenticate(struct world_reader *reader, struct slice text,
+                                           int64_t now, struct arena *arena,
+                                           struct credential *out) WRIT_MUST_USE;
+/* The same by id, for sessions that go on: is what was proven still good? hops
+ * are those of the presented text. */
+/* (a session keeps its token's text in a wiped buffer of its own and authenticates again) */
+
+enum use_verdict {
+    USE_TAKEN,
+    USE_EXHAUSTED,
+    USE_CLAIM, /* a one-time token: must be claimed durably through the authority */
+};
+/* Counts one use on the token's line and every ancestor's, all or none, and
+ * notes the time of use. No allocation, no lock. */
+enum use_verdict world_use(struct world_reader *reader, const struct credential *credential,
+                           int64_t now) WRIT_MUST_USE;
+/* For the authority's thread: the lines of the lineage with max_uses 1 that a
+ * claim must make durable (as CHANGE_LINE_USED); EXHAUSTED when any is used up.
+ * Counts all lines of the lineage, all or none. */
+enum use_verdict world_claim(struct world *world, const struct token_id *id, int64_t now,
+                             struct token_id lines[TOKEN_DEPTH_MAX], size_t *count) WRIT_MUST_USE;
+
+#endif
