@@ -1,0 +1,63 @@
+/* gateway/gateway.h - the gateway as the program's wiring sees it: the doors'
+ * listeners, one gateway lane on each lane, and the enforcement of changes. */
+#ifndef WRIT_GATEWAY_GATEWAY_H
+#define WRIT_GATEWAY_GATEWAY_H
+
+#include "audit/audit.h"
+#include "base/fault.h"
+#include "gateway/ports.h"
+#include "meter/rate.h"
+
+struct gateway;
+
+struct door_listen {
+    struct slice address;      /* "127.0.0.1:7880"; empty: this door does not open */
+    const char *cert, *key;    /* PEM files; NULL: clear */
+    const char *client_ca;     /* NULL: none */
+    struct slice client_cert;  /* "none" "request" "require" */
+    bool insecure;             /* clear on an address that is not loopback, on purpose */
+};
+
+struct gateway_options {
+    struct door_listen http;
+    const struct cidr *trusted_proxies;
+    size_t trusted_proxy_count;
+    const char *node;
+    struct slice issuer;         /* the authority's public URL, for WWW-Authenticate */
+    struct world *world;
+    struct audit *audit;         /* journal i belongs to lane i */
+    enum audit_mode audit_mode;
+    struct rate_table *rates;
+    const struct gateway_ports *ports;
+    unsigned lanes;
+    size_t connections_max;      /* for each lane */
+};
+
+enum status gateway_new(const struct gateway_options *options, struct gateway **out,
+                        struct fault *fault) WRIT_MUST_USE;
+/* Makes lane `index`'s part (reader, pools, listeners); called on the lane's own
+ * thread before it serves. */
+enum status gateway_attach(struct gateway *gateway, struct lane *lane, unsigned index,
+                           struct fault *fault) WRIT_MUST_USE;
+/* From any thread: every lane looks again at its open sessions with the picture
+ * of this generation, cuts what no longer holds, then calls ports->enforced. */
+void gateway_announce(struct gateway *gateway, uint64_t generation);
+/* From any thread: stop accepting, finish what is open within the time, cut the rest. */
+void gateway_drain(struct gateway *gateway, int64_t within_ms);
+bool gateway_drained(const struct gateway *gateway);
+/* From any thread: read the listeners' certificates again; wrong files leave the old. */
+void gateway_reload_certificates(struct gateway *gateway);
+void gateway_free(struct gateway *gateway); /* lanes have stopped */
+
+/* Counters for /metrics, summed over lanes. */
+struct gateway_stats {
+    uint64_t connections_open, connections_total;
+    uint64_t allowed, refused, unauthenticated, malformed, limited, upstream_failed;
+    uint64_t bytes_in, bytes_out;
+    uint64_t sessions_cut;
+    uint64_t latency_us_buckets[16]; /* upper bounds 2^(i+6) µs: 64 µs … 2 s, the last without bound */
+    uint64_t latency_us_sum;
+};
+void gateway_stats(const struct gateway *gateway, struct gateway_stats *out);
+
+#endif
