@@ -1,0 +1,68 @@
+/* authority/authority.h - the authority as the program's wiring sees it: the
+ * one writer of the world and the store, the management API, the local socket. */
+#ifndef WRIT_AUTHORITY_AUTHORITY_H
+#define WRIT_AUTHORITY_AUTHORITY_H
+
+#include "audit/audit.h"
+#include "base/fault.h"
+#include "base/secret.h"
+#include "net/lane.h"
+#include "world/world.h"
+
+struct authority;
+
+/* What the authority needs of the rest of the program. */
+struct authority_ports {
+    void *app;
+    /* Open sessions are looked at again on every lane; the wiring calls
+     * authority_enforced (on the authority's lane) when all have done so. */
+    void (*announce)(void *app, uint64_t generation);
+    /* Appends "name value" lines (Prometheus text format) of other rooms. */
+    void (*metrics)(void *app, struct buffer *out);
+    /* True when every lane serves and no room is failing; else why not. */
+    bool (*ready)(void *app, struct fault *why);
+    /* The configuration is to be read again (SIGHUP does the same). */
+    enum status (*reload)(void *app, struct fault *fault);
+};
+
+struct authority_options {
+    const char *data;          /* the data directory, made when absent, mode 0700 */
+    struct slice issuer;       /* public URL of the API */
+    struct slice node;
+    struct slice listen;       /* "127.0.0.1:7800"; empty: the socket alone */
+    const char *tls_cert, *tls_key;
+    const char *passphrase_file; /* NULL: data/key */
+    const char *const *policy_files;
+    size_t policy_file_count;
+    int64_t default_ttl_ms, max_ttl_ms, max_line_ms;
+    int64_t audit_retention_ms;
+    struct world *world;
+    const struct authority_ports *ports;
+};
+
+/* Opens the store, unseals or makes the keys, loads the world, applies the policy
+ * files when their digest is new to this store. No thread yet. */
+enum status authority_open(const struct authority_options *options, struct authority **out,
+                           struct fault *fault) WRIT_MUST_USE;
+const struct signer *authority_signer(const struct authority *authority);
+/* The audit's kept head; callable on the audit's thread: handed over to the lane. */
+void authority_keep_head(struct authority *authority, const struct audit_head *head);
+/* Opens the API's listeners and data/writ.sock on the lane; called on its thread. */
+enum status authority_attach(struct authority *authority, struct lane *lane, struct audit *audit,
+                             struct audit_journal *journal, struct fault *fault) WRIT_MUST_USE;
+
+/* --- on the authority's lane ------------------------------------------- */
+
+/* All lanes enforce this generation: revokes that wait for it are answered. */
+void authority_enforced(struct authority *authority, uint64_t generation);
+/* A durable claim of a one-time use. *verdict is set when OK. */
+enum status authority_claim(struct authority *authority, const struct token_id *id,
+                            enum use_verdict *verdict) WRIT_MUST_USE;
+/* Reads the policy files again and applies them: all or nothing. */
+enum status authority_reload(struct authority *authority, struct fault *fault) WRIT_MUST_USE;
+/* Stops accepting, answers what is in hand, makes uses and the audit's head durable. */
+void authority_drain(struct authority *authority);
+
+void authority_close(struct authority *authority); /* its lane has stopped */
+
+#endif
