@@ -46,6 +46,9 @@ struct slice decision_right(const struct decision *decision);
 struct slice decision_role(const struct decision *decision);
 /* A sentence for people; "" on allow. Names the ancestor, condition or caveat that stopped it. */
 struct slice decision_reason(const struct decision *decision);
+/* The smallest change that would allow it, for the operator, not for the client:
+ * "grant orders:DELETE:/v1/orders/42 to role support"; "" on allow or when there is none. */
+struct slice decision_hint(const struct decision *decision);
 
 enum refusal_kind {
     REFUSAL_NONE,      /* allowed */

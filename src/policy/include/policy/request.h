@@ -16,10 +16,15 @@ enum object_syntax {
 /* How possession of the token's key was proven on this request. */
 enum proof_kind { PROOF_NONE, PROOF_DPOP, PROOF_CERTIFICATE };
 
+/* Longer parts are refused before they are matched. */
+enum { REQUEST_NAME_MAX = 63, REQUEST_ACTION_MAX = 64, REQUEST_OBJECT_MAX = 8192 };
+
 /* All slices are borrowed. The object is in canonical form: bytes outside the
- * plain set are %XX in capitals (object_encode), "-" when there is none. */
+ * plain set are %XX in capitals (put_object), "-" when there is none; a request
+ * that is not in this form is refused. */
 struct request {
     struct slice resource, action, object;
+    struct slice columns; /* SQL: "id,name", all that the statement touches; empty: all or unknown */
     enum object_syntax syntax;
     bool listing; /* the action lists: any right with that action allows it */
     struct ip peer;

@@ -14,8 +14,9 @@
 enum {
     RIGHT_SIZE_MAX = 512,
     RIGHT_SEGMENTS_MAX = 32,
-    RIGHT_STARS_MAX = 8,       /* '*', in the whole right */
-    RIGHT_DOUBLE_STARS_MAX = 2 /* '**' */
+    RIGHT_STARS_MAX = 8,        /* '*', in the whole right */
+    RIGHT_DOUBLE_STARS_MAX = 2, /* '**' */
+    RIGHT_ACTIONS_MAX = 64      /* alternatives */
 };
 
 struct right {
@@ -28,13 +29,17 @@ struct right {
 
 enum status right_parse(struct slice text, struct right *out, struct fault *fault) WRIT_MUST_USE;
 
-/* Does this right's pattern cover the request? Linear in the request's length
- * times the right's stars; no backtracking, no allocation. */
+/* Does this right, as an allow, cover the request? A right with columns covers
+ * what touches no other columns. At most the object's length times the pattern's
+ * length steps; no backtracking, no allocation. */
 bool right_covers(const struct right *right, const struct request *request);
 
 /* Is everything that narrow covers covered by wide, for every syntax? May answer
  * false for an exotic pair that is in fact contained, never true wrongly. */
 bool right_within(const struct right *narrow, const struct right *wide);
+/* The same for one syntax, for a caller that knows the upstream's type. */
+bool right_within_as(const struct right *narrow, const struct right *wide,
+                     enum object_syntax syntax);
 
 /* Appends the request as the right that exactly covers it: what a refusal names. */
 void put_request_right(struct buffer *out, const struct request *request);
