@@ -11,6 +11,7 @@
  * lane with the verdict set. The memory lives until then. */
 struct use_claim {
     struct lane_message message; /* the wiring's, in both directions */
+    void *wiring;                /* likewise */
     struct lane *lane;           /* who asks */
     struct token_id id;
     enum use_verdict verdict; /* TAKEN or EXHAUSTED */

@@ -1,0 +1,575 @@
+/* app/config.c - writ.yaml: one row per setting; the rows are the parser, the
+ * reference and `writ config show`. */
+#include "config.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/yaml.h"
+
+enum setting_type {
+    SETTING_TEXT,
+    SETTING_CHOICE,   /* one of `choices` */
+    SETTING_PATH,     /* relative to the file */
+    SETTING_PATHS,    /* a list of them */
+    SETTING_ADDRESS,  /* host:port */
+    SETTING_DURATION,
+    SETTING_FLAG,
+    SETTING_COUNT,    /* a number, or "auto" for 0 */
+    SETTING_NETWORKS, /* a list of addresses or networks */
+};
+
+struct setting {
+    const char *key; /* as in the file, with dots between levels */
+    enum setting_type type;
+    size_t offset;         /* into struct config */
+    const char *initial;   /* the default, written as in the file; NULL: none */
+    const char *choices;   /* "a|b", for SETTING_CHOICE */
+    const char *help;
+};
+
+#define AT(member) offsetof(struct config, member)
+#define LISTEN_ROWS(prefix, member, what)                                                         \
+    { prefix ".listen", SETTING_ADDRESS, AT(member.listen), NULL, NULL, what },                   \
+    { prefix ".tls.cert", SETTING_PATH, AT(member.cert), NULL, NULL,                              \
+      "Certificate chain, PEM. Read again on SIGHUP." },                                          \
+    { prefix ".tls.key", SETTING_PATH, AT(member.key), NULL, NULL, "Its private key, PEM." },     \
+    { prefix ".tls.client_ca", SETTING_PATH, AT(member.client_ca), NULL, NULL,                    \
+      "Authorities that client certificates must chain to, PEM." },                               \
+    { prefix ".tls.client_cert", SETTING_CHOICE, AT(member.client_cert), "none",                  \
+      "none|request|require", "Whether clients are asked for a certificate." },                   \
+    { prefix ".insecure", SETTING_FLAG, AT(member.insecure), "false", NULL,                       \
+      "Allow this listener to be clear (no TLS) on an address that is not loopback." }
+
+static const struct setting settings[] = {
+    { "data", SETTING_PATH, AT(data), "./data", NULL,
+      "Keys, embedded store and audit. Made with mode 0700." },
+    { "node", SETTING_TEXT, AT(node), NULL, NULL,
+      "This node's name in the audit; the host's name when absent." },
+    { "lanes", SETTING_COUNT, AT(lanes), "auto", NULL,
+      "Worker threads of the gateway; auto is one per core." },
+    { "user", SETTING_TEXT, AT(user), NULL, NULL,
+      "When started as root: the user to become once the listeners are open." },
+    LISTEN_ROWS("authority", authority, "Management API, host:port; the local socket is always there."),
+    { "authority.issuer", SETTING_TEXT, AT(issuer), NULL, NULL,
+      "The authority's public URL; http(s)://listen when absent." },
+    LISTEN_ROWS("gateway.http", http, "The HTTP door, host:port. Only what is listed opens."),
+    LISTEN_ROWS("gateway.postgres", postgres, "The PostgreSQL door (not in this version: stays shut)."),
+    LISTEN_ROWS("gateway.redis", redis, "The Redis door (not in this version: stays shut)."),
+    { "gateway.connections", SETTING_COUNT, AT(connections), "16384", NULL,
+      "Most client connections of one lane; further ones wait in the kernel." },
+    { "store.type", SETTING_CHOICE, AT(store_type), "sqlite", "sqlite|postgres",
+      "The embedded store; postgres is not in this version." },
+    { "store.url", SETTING_TEXT, AT(store_url), NULL, NULL, "For store.type postgres." },
+    { "keys.passphrase_file", SETTING_PATH, AT(passphrase_file), NULL, NULL,
+      "Seals the key ring with a passphrase instead of data/key." },
+    { "policy", SETTING_PATHS, AT(policy), NULL, NULL,
+      "Policy files, applied at start when they are new to this store, and on SIGHUP." },
+    { "limits.default_ttl", SETTING_DURATION, AT(default_ttl), "24h", NULL,
+      "Life of a token that names none." },
+    { "limits.max_ttl", SETTING_DURATION, AT(max_ttl), "7d", NULL, "Longest life of one token." },
+    { "limits.max_line", SETTING_DURATION, AT(max_line), "90d", NULL,
+      "How long a token may go on by rotating itself." },
+    { "trusted_proxies", SETTING_NETWORKS, AT(trusted_proxies), NULL, NULL,
+      "Peers whose Forwarded, X-Forwarded-* and X-Original-* headers are believed." },
+    { "dpop.nonce", SETTING_CHOICE, AT(dpop_nonce), "optional", "optional|required",
+      "Whether DPoP proofs need a nonce of the server." },
+    { "audit.mode", SETTING_CHOICE, AT(audit_mode), "strict", "strict|lossy",
+      "strict: no audit line, no answer. lossy: goes on and counts what is lost." },
+    { "audit.retention", SETTING_DURATION, AT(audit_retention), "90d", NULL,
+      "How long audit lines are kept." },
+    { "fleet.staleness", SETTING_DURATION, AT(fleet_staleness), "5s", NULL,
+      "For a fleet: the oldest view a node may act on." },
+};
+enum { SETTING_ROWS = sizeof settings / sizeof settings[0] };
+
+/* One reading of one file. */
+struct reading {
+    const char *path;
+    const char *dir; /* of the file; "" for the working directory */
+    struct yaml *yaml;
+    struct config *config;
+    struct buffer *faults;
+    bool seen[SETTING_ROWS];
+    bool failed;
+};
+
+static void *
+member_of(struct config *config, const struct setting *row)
+{
+    return (char *)config + row->offset;
+}
+
+static void WRIT_PRINTF(3, 4)
+complain(struct reading *reading, const char *pointer, const char *format, ...)
+{
+    struct fault fault = { 0 };
+    char text[FAULT_TEXT_MAX];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    (void)fault_at(&fault, STATUS_INVALID, pointer, "%s", text);
+    yaml_locate(reading->yaml, &fault);
+    put_format(reading->faults, "%s:%u:%u: %s\n", reading->path, fault.line, fault.column, text);
+    reading->failed = true;
+}
+
+static char *
+path_beside(const struct reading *reading, const char *path)
+{
+    char *joined;
+
+    if (path[0] == '/' || reading->dir[0] == '\0')
+        return strdup(path);
+    if (strncmp(path, "./", 2) == 0)
+        path += 2;
+    return asprintf(&joined, "%s/%s", reading->dir, path) < 0 ? NULL : joined;
+}
+
+static bool
+choice_valid(const char *choices, const char *text)
+{
+    struct slice rest = slice_text(choices), one;
+
+    while (slice_next(&rest, '|', &one)) {
+        if (slice_is(one, text))
+            return true;
+    }
+    return false;
+}
+
+/* A scalar of the file (or a default) as the member's value; NULL or the complaint. */
+static const char *
+set_scalar(struct reading *reading, const struct setting *row, const char *text)
+{
+    void *member = member_of(reading->config, row);
+    struct slice host;
+    uint16_t port;
+
+    switch (row->type) {
+    case SETTING_ADDRESS:
+        if (host_port_parse(slice_text(text), &host, &port) != STATUS_OK)
+            return "is not an address of the form host:port";
+        break;
+    case SETTING_CHOICE:
+        if (!choice_valid(row->choices, text))
+            return "is not one of the choices";
+        break;
+    case SETTING_DURATION:
+        return duration_parse(slice_text(text), member) == STATUS_OK && *(int64_t *)member > 0
+                   ? NULL
+                   : "is not a duration such as 30s, 10m, 24h or 7d";
+    case SETTING_COUNT:
+        if (strcmp(text, "auto") == 0)
+            *(uint64_t *)member = 0;
+        else if (!slice_u64(slice_text(text), member) || *(uint64_t *)member == 0 ||
+                 *(uint64_t *)member > 1 << 20)
+            return "is not a number from 1 to 1048576, or auto";
+        return NULL;
+    case SETTING_FLAG:
+        if (!choice_valid("true|false", text))
+            return "is not true or false";
+        *(bool *)member = strcmp(text, "true") == 0;
+        return NULL;
+    case SETTING_TEXT:
+    case SETTING_PATH:
+        if (text[0] == '\0')
+            return "is empty";
+        break;
+    case SETTING_PATHS:
+    case SETTING_NETWORKS:
+        return "must be a list";
+    }
+    *(char **)member = row->type == SETTING_PATH ? path_beside(reading, text) : strdup(text);
+    return *(char **)member == NULL ? "does not fit in memory" : NULL;
+}
+
+static const char *
+add_path(struct reading *reading, struct config_paths *paths, const char *text)
+{
+    char **items = reallocarray(paths->items, paths->count + 1, sizeof *items);
+
+    if (items == NULL)
+        return "does not fit in memory";
+    paths->items = items;
+    items[paths->count] = path_beside(reading, text);
+    return items[paths->count] == NULL ? "does not fit in memory" : (paths->count++, NULL);
+}
+
+static const char *
+add_network(struct config_networks *networks, const char *text)
+{
+    struct cidr *items = reallocarray(networks->items, networks->count + 1, sizeof *items);
+
+    if (items == NULL)
+        return "does not fit in memory";
+    networks->items = items;
+    if (cidr_parse(slice_text(text), &items[networks->count]) != STATUS_OK)
+        return "is not an address or a network such as 10.0.0.0/8";
+    networks->count++;
+    return NULL;
+}
+
+static void
+set_list(struct reading *reading, const struct setting *row, const json_t *list,
+         const char *pointer)
+{
+    void *member = member_of(reading->config, row);
+    char at[FAULT_POINTER_MAX];
+    const char *wrong;
+    json_t *item;
+    size_t i;
+
+    json_array_foreach(list, i, item)
+    {
+        snprintf(at, sizeof at, "%s/%zu", pointer, i);
+        if (!json_is_string(item))
+            wrong = "is not text";
+        else if (row->type == SETTING_PATHS)
+            wrong = add_path(reading, member, json_string_value(item));
+        else
+            wrong = add_network(member, json_string_value(item));
+        if (wrong != NULL)
+            complain(reading, at, "%s: entry %zu %s", row->key, i + 1, wrong);
+    }
+}
+
+static void
+set_row(struct reading *reading, const struct setting *row, const json_t *value,
+        const char *pointer)
+{
+    char number[24];
+    const char *wrong, *text;
+
+    if (row->type == SETTING_PATHS || row->type == SETTING_NETWORKS) {
+        if (json_is_array(value))
+            set_list(reading, row, value, pointer);
+        else
+            complain(reading, pointer, "%s must be a list", row->key);
+        return;
+    }
+    if (json_is_string(value)) {
+        text = json_string_value(value);
+    } else if (json_is_integer(value)) {
+        snprintf(number, sizeof number, "%lld", (long long)json_integer_value(value));
+        text = number;
+    } else if (json_is_boolean(value)) {
+        text = json_is_true(value) ? "true" : "false";
+    } else {
+        complain(reading, pointer, "%s must be a single value", row->key);
+        return;
+    }
+    wrong = set_scalar(reading, row, text);
+    if (wrong == NULL)
+        return;
+    if (row->choices != NULL)
+        complain(reading, pointer, "%s: %s %s (%s)", row->key, text, wrong, row->choices);
+    else
+        complain(reading, pointer, "%s: %s %s", row->key, text, wrong);
+}
+
+/* The row whose key it is, or -1; *inside tells whether it is a level above rows. */
+static int
+find_row(const char *key, bool *inside)
+{
+    size_t size = strlen(key);
+
+    *inside = false;
+    for (int i = 0; i < SETTING_ROWS; i++) {
+        if (strcmp(settings[i].key, key) == 0)
+            return i;
+        if (strncmp(settings[i].key, key, size) == 0 && settings[i].key[size] == '.')
+            *inside = true;
+    }
+    return -1;
+}
+
+/* How many leading bytes agree: enough to guess what was meant. */
+static const char *
+nearest_key(const char *key)
+{
+    const char *best = settings[0].key;
+    size_t most = 0;
+
+    for (int i = 0; i < SETTING_ROWS; i++) {
+        size_t same = 0;
+        while (key[same] != '\0' && key[same] == settings[i].key[same])
+            same++;
+        if (same > most) {
+            most = same;
+            best = settings[i].key;
+        }
+    }
+    return best;
+}
+
+static void
+read_level(struct reading *reading, const json_t *level, const char *prefix, const char *pointer)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach((json_t *)(uintptr_t)level, name, value)
+    {
+        char key[160], at[FAULT_POINTER_MAX];
+        bool inside;
+        int row;
+
+        snprintf(key, sizeof key, "%s%s%s", prefix, prefix[0] == '\0' ? "" : ".", name);
+        snprintf(at, sizeof at, "%s/%s", pointer, name);
+        row = find_row(key, &inside);
+        if (row >= 0) {
+            reading->seen[row] = true;
+            if (!json_is_null(value))
+                set_row(reading, &settings[row], value, at);
+        } else if (!inside) {
+            complain(reading, at, "unknown setting %s; the nearest known is %s", key,
+                     nearest_key(key));
+        } else if (json_is_object(value)) {
+            read_level(reading, value, key, at);
+        } else if (!json_is_null(value)) {
+            complain(reading, at, "%s holds further settings, not a value", key);
+        }
+    }
+}
+
+static void
+set_defaults(struct reading *reading)
+{
+    char host[256] = "node";
+
+    for (int i = 0; i < SETTING_ROWS; i++) {
+        if (!reading->seen[i] && settings[i].initial != NULL)
+            (void)set_scalar(reading, &settings[i], settings[i].initial);
+    }
+    if (reading->config->node == NULL) {
+        (void)gethostname(host, sizeof host - 1);
+        reading->config->node = strdup(host);
+    }
+    if (reading->config->issuer == NULL && reading->config->authority.listen != NULL &&
+        asprintf(&reading->config->issuer, "%s://%s",
+                 reading->config->authority.cert == NULL ? "http" : "https",
+                 reading->config->authority.listen) < 0)
+        reading->config->issuer = NULL;
+}
+
+static void
+check_listen(struct reading *reading, const struct config_listen *listen, const char *pointer)
+{
+    struct slice host;
+    struct ip ip;
+    uint16_t port;
+
+    if (listen->listen == NULL)
+        return;
+    if ((listen->cert == NULL) != (listen->key == NULL))
+        complain(reading, pointer, "tls needs both cert and key");
+    if (listen->cert != NULL || listen->insecure)
+        return;
+    if (host_port_parse(slice_text(listen->listen), &host, &port) != STATUS_OK)
+        return; /* said already */
+    if (slice_is(host, "localhost") || (ip_parse(host, &ip) == STATUS_OK && ip_is_loopback(&ip)))
+        return;
+    complain(reading, pointer,
+             "%s is not a loopback address: tokens would cross the network in clear. Give it tls: "
+             "{cert, key}, or say insecure: true",
+             listen->listen);
+}
+
+static void
+check_whole(struct reading *reading)
+{
+    const struct config *config = reading->config;
+
+    check_listen(reading, &config->authority, "/authority/listen");
+    check_listen(reading, &config->http, "/gateway/http/listen");
+    check_listen(reading, &config->postgres, "/gateway/postgres/listen");
+    check_listen(reading, &config->redis, "/gateway/redis/listen");
+    if (config->store_type != NULL && strcmp(config->store_type, "sqlite") != 0)
+        complain(reading, "/store/type", "store.type %s is not in this version; use sqlite",
+                 config->store_type);
+    if (config->default_ttl > config->max_ttl)
+        complain(reading, "/limits/default_ttl", "limits.default_ttl is longer than limits.max_ttl");
+}
+
+enum status
+config_read(const char *path, struct config *out, struct buffer *faults)
+{
+    struct config config = { 0 };
+    struct reading reading = { .path = path, .config = &config, .faults = faults };
+    struct fault fault = { 0 };
+    const char *slash = strrchr(path, '/');
+    char *dir = slash == NULL ? strdup("") : strndup(path, slash == path ? 1 : (size_t)(slash - path));
+    enum status status;
+
+    if (dir == NULL)
+        return STATUS_MEMORY;
+    reading.dir = dir;
+    status = yaml_read_file(path, &reading.yaml, &fault);
+    if (status != STATUS_OK) {
+        if (fault.line != 0)
+            put_format(faults, "%s:%u:%u: %s\n", path, fault.line, fault.column, fault.text);
+        else
+            put_format(faults, "%s: %s\n", path, fault.text);
+        goto done;
+    }
+    if (json_is_object(yaml_root(reading.yaml)))
+        read_level(&reading, yaml_root(reading.yaml), "", "");
+    else
+        complain(&reading, "", "the file must hold settings, one name: value a line");
+    set_defaults(&reading);
+    check_whole(&reading);
+    if (reading.failed) {
+        status = STATUS_INVALID;
+        config_free(&config);
+    } else {
+        *out = config;
+    }
+done:
+    yaml_free(reading.yaml);
+    free(dir);
+    return status;
+}
+
+void
+config_free(struct config *config)
+{
+    for (int i = 0; i < SETTING_ROWS; i++) {
+        void *member = member_of(config, &settings[i]);
+
+        switch (settings[i].type) {
+        case SETTING_TEXT:
+        case SETTING_CHOICE:
+        case SETTING_PATH:
+        case SETTING_ADDRESS:
+            free(*(char **)member);
+            break;
+        case SETTING_PATHS: {
+            struct config_paths *paths = member;
+            for (size_t k = 0; k < paths->count; k++)
+                free(paths->items[k]);
+            free(paths->items);
+            break;
+        }
+        case SETTING_NETWORKS:
+            free(((struct config_networks *)member)->items);
+            break;
+        case SETTING_DURATION:
+        case SETTING_FLAG:
+        case SETTING_COUNT:
+            break;
+        }
+    }
+    *config = (struct config){ 0 };
+}
+
+static void
+show_value(const struct config *config, const struct setting *row, struct buffer *out)
+{
+    const char *member = (const char *)config + row->offset;
+    char text[TIME_TEXT_MAX], network[CIDR_TEXT_MAX];
+    const struct config_networks *networks;
+    const struct config_paths *paths;
+
+    switch (row->type) {
+    case SETTING_DURATION:
+        put_text(out, duration_format(*(const int64_t *)(const void *)member, text));
+        break;
+    case SETTING_FLAG:
+        put_text(out, *(const bool *)(const void *)member ? "true" : "false");
+        break;
+    case SETTING_COUNT:
+        if (*(const uint64_t *)(const void *)member == 0)
+            put_text(out, "auto");
+        else
+            put_decimal(out, *(const uint64_t *)(const void *)member);
+        break;
+    case SETTING_PATHS:
+        paths = (const void *)member;
+        put_text(out, "[");
+        for (size_t i = 0; i < paths->count; i++)
+            put_format(out, "%s%s", i == 0 ? "" : ", ", paths->items[i]);
+        put_text(out, "]");
+        break;
+    case SETTING_NETWORKS:
+        networks = (const void *)member;
+        put_text(out, "[");
+        for (size_t i = 0; i < networks->count; i++)
+            put_format(out, "%s%s", i == 0 ? "" : ", ", cidr_format(&networks->items[i], network));
+        put_text(out, "]");
+        break;
+    default:
+        put_text(out, *(char *const *)(const void *)member == NULL
+                          ? "null"
+                          : *(char *const *)(const void *)member);
+    }
+}
+
+/* The levels of a dotted key become nested YAML; only what differs from the row
+ * before is opened again. */
+static void
+show_levels(const char *before, const char *key, struct buffer *out)
+{
+    unsigned depth = 0;
+    bool same = true;
+    const char *dot;
+
+    for (const char *at = key; (dot = strchr(at, '.')) != NULL; at = dot + 1, depth++) {
+        size_t size = (size_t)(dot - key) + 1;
+
+        same = same && strncmp(before, key, size) == 0;
+        if (!same)
+            put_format(out, "%*s%.*s:\n", (int)depth * 2, "", (int)(dot - at), at);
+    }
+    dot = strrchr(key, '.');
+    put_format(out, "%*s%s: ", (int)depth * 2, "", dot == NULL ? key : dot + 1);
+}
+
+void
+config_show(const struct config *config, struct buffer *out)
+{
+    const char *before = "";
+
+    for (int i = 0; i < SETTING_ROWS; i++) {
+        show_levels(before, settings[i].key, out);
+        show_value(config, &settings[i], out);
+        put_format(out, "  # %s\n", settings[i].help);
+        before = settings[i].key;
+    }
+}
+
+void
+config_reference(struct buffer *out)
+{
+    static const char *const kinds[] = {
+        [SETTING_TEXT] = "text",         [SETTING_CHOICE] = "choice",
+        [SETTING_PATH] = "path",         [SETTING_PATHS] = "list of paths",
+        [SETTING_ADDRESS] = "host:port", [SETTING_DURATION] = "duration",
+        [SETTING_FLAG] = "true or false", [SETTING_COUNT] = "number or auto",
+        [SETTING_NETWORKS] = "list of networks",
+    };
+
+    put_text(out, "| setting | type | default | meaning |\n|---|---|---|---|\n");
+    for (int i = 0; i < SETTING_ROWS; i++) {
+        const struct setting *row = &settings[i];
+
+        put_format(out, "| `%s` | %s | ", row->key, kinds[row->type]);
+        if (row->initial != NULL)
+            put_format(out, "`%s`", row->initial);
+        put_format(out, " | %s", row->help);
+        if (row->choices != NULL) {
+            struct slice rest = slice_text(row->choices), one;
+            put_text(out, " One of");
+            while (slice_next(&rest, '|', &one))
+                put_format(out, " `%.*s`", SLICE_PRINT(one));
+            put_text(out, ".");
+        }
+        put_text(out, " |\n");
+    }
+}

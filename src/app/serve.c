@@ -1,0 +1,473 @@
+/* app/serve.c - the wiring: which room gets what, which thread runs what, and
+ * the ways between the authority's lane and the gateway's. */
+#include "serve.h"
+
+#include <grp.h>
+#include <pwd.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "authority/authority.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "gateway/gateway.h"
+#include "metrics.h"
+
+enum { DRAIN_MS = 10000, RATE_CELLS = 1 << 16 };
+
+/* One gateway lane as the wiring sees it. */
+struct worker {
+    struct server *server;
+    struct lane *lane;
+    unsigned index;
+    enum status status; /* of its start */
+    struct fault fault;
+    _Atomic uint64_t enforced;    /* the generation that it works on */
+    atomic_bool telling;          /* `told` is on its way */
+    struct lane_message told;     /* to the authority's lane */
+};
+
+struct server {
+    const struct config *config;
+    struct world *world;
+    struct authority *authority;
+    struct audit *audit;
+    struct rate_table *rates;
+    struct gateway *gateway;
+    struct gateway_ports gateway_ports;
+    struct authority_ports authority_ports;
+    struct lane *main; /* the authority's lane: this thread */
+    struct worker *workers;
+    unsigned worker_count;
+    sem_t started;
+    struct fault fault;
+    enum status status;
+};
+
+/* --- between the lanes -------------------------------------------------- */
+
+static uint64_t
+enforced_everywhere(const struct server *server)
+{
+    uint64_t least = UINT64_MAX;
+
+    for (unsigned i = 0; i < server->worker_count; i++) {
+        uint64_t seen = atomic_load(&server->workers[i].enforced);
+        least = seen < least ? seen : least;
+    }
+    return least;
+}
+
+/* On the authority's lane. The flag falls before the count is taken, so that a
+ * generation that comes in between sends a message of its own. */
+static void
+hear_enforced(struct lane_message *message)
+{
+    struct worker *worker = LANE_OWNER(message, struct worker, told);
+
+    atomic_store(&worker->telling, false);
+    authority_enforced(worker->server->authority, enforced_everywhere(worker->server));
+}
+
+/* On a worker's lane. */
+static void
+tell_enforced(void *app, unsigned lane_index, uint64_t generation)
+{
+    struct server *server = app;
+    struct worker *worker = &server->workers[lane_index];
+
+    atomic_store(&worker->enforced, generation);
+    if (!atomic_exchange(&worker->telling, true)) {
+        worker->told.run = hear_enforced;
+        if (!lane_post(server->main, &worker->told))
+            atomic_store(&worker->telling, false);
+    }
+}
+
+static void
+finish_claim(struct lane_message *message)
+{
+    struct use_claim *claim = LANE_OWNER(message, struct use_claim, message);
+
+    claim->done(claim);
+}
+
+static void
+carry_claim(struct lane_message *message)
+{
+    struct use_claim *claim = LANE_OWNER(message, struct use_claim, message);
+    const struct server *server = claim->wiring;
+
+    claim->status = authority_claim(server->authority, &claim->id, &claim->verdict);
+    claim->message.run = finish_claim;
+    /* A lane that has ended has cut its sessions: nobody waits any more. */
+    (void)lane_post(claim->lane, &claim->message);
+}
+
+static void
+ask_claim(void *app, struct use_claim *claim)
+{
+    struct server *server = app;
+
+    claim->wiring = server;
+    claim->message.run = carry_claim;
+    if (lane_post(server->main, &claim->message))
+        return;
+    claim->status = STATUS_CLOSED;
+    claim->message.run = finish_claim;
+    (void)lane_post(claim->lane, &claim->message);
+}
+
+static void
+announce(void *app, uint64_t generation)
+{
+    struct server *server = app;
+
+    gateway_announce(server->gateway, generation);
+}
+
+static void
+keep_head(void *context, const struct audit_head *head)
+{
+    struct server *server = context;
+
+    authority_keep_head(server->authority, head);
+}
+
+/* --- what the authority asks of the rest -------------------------------- */
+
+static void
+write_metrics(void *app, struct buffer *out)
+{
+    struct server *server = app;
+
+    metrics_write(server->gateway, server->audit, out);
+}
+
+static bool
+is_ready(void *app, struct fault *why)
+{
+    struct server *server = app;
+    struct audit_stats stats;
+
+    audit_stats(server->audit, &stats);
+    if (stats.failing) {
+        (void)fault_set(why, STATUS_IO, "the audit can't be written: is the disk full?");
+        return false;
+    }
+    if (lane_stopping(server->main)) {
+        (void)fault_set(why, STATUS_CLOSED, "stopping");
+        return false;
+    }
+    return true;
+}
+
+static enum status
+reload(void *app, struct fault *fault)
+{
+    struct server *server = app;
+    enum status status = authority_reload(server->authority, fault);
+
+    gateway_reload_certificates(server->gateway);
+    return status;
+}
+
+/* --- signals ------------------------------------------------------------ */
+
+static void
+on_stop(struct lane *lane, int number, void *context)
+{
+    struct server *server = context;
+
+    if (lane_stopping(lane))
+        return;
+    log_write(LOG_INFO, "app", "stopping: finishing what is open", NULL);
+    gateway_drain(server->gateway, DRAIN_MS);
+    for (unsigned i = 0; i < server->worker_count; i++)
+        lane_stop(server->workers[i].lane, DRAIN_MS);
+    authority_drain(server->authority);
+    lane_stop(lane, DRAIN_MS);
+}
+
+static void
+on_reload(struct lane *lane, int number, void *context)
+{
+    struct fault fault = { 0 };
+
+    if (reload(context, &fault) == STATUS_OK)
+        log_write(LOG_INFO, "app", "configuration read again", NULL);
+    else
+        log_write(LOG_ERROR, "app", "reload refused, nothing changed", "why", fault.text, NULL);
+}
+
+/* --- starting ----------------------------------------------------------- */
+
+static void
+worker_begin(struct lane *lane, void *context)
+{
+    struct worker *worker = context;
+
+    worker->status =
+        gateway_attach(worker->server->gateway, lane, worker->index, &worker->fault);
+    sem_post(&worker->server->started);
+}
+
+static enum status
+start_workers(struct server *server, struct fault *fault)
+{
+    for (unsigned i = 0; i < server->worker_count; i++) {
+        struct worker *worker = &server->workers[i];
+        char name[16];
+        enum status status;
+
+        snprintf(name, sizeof name, "writ-lane-%u", i % 1000);
+        worker->server = server;
+        worker->index = i;
+        status = lane_new(&(struct lane_options){ .name = name,
+                                                  .index = i,
+                                                  .hooks = { .begin = worker_begin },
+                                                  .context = worker },
+                          &worker->lane);
+        if (status == STATUS_OK)
+            status = lane_start(worker->lane);
+        if (status != STATUS_OK)
+            return fault_set(fault, status, "cannot start lane %u", i);
+        /* One after the other: the first lane finds out whether an address is free. */
+        while (sem_wait(&server->started) != 0)
+            continue;
+        if (worker->status != STATUS_OK) {
+            *fault = worker->fault;
+            return worker->status;
+        }
+    }
+    return STATUS_OK;
+}
+
+/* Privileged ports are open now; nothing later needs root. */
+static enum status
+drop_privileges(const char *user, struct fault *fault)
+{
+    const struct passwd *entry;
+
+    if (user == NULL || geteuid() != 0)
+        return STATUS_OK;
+    entry = getpwnam(user);
+    if (entry == NULL)
+        return fault_set(fault, STATUS_NOT_FOUND, "user: there is no user %s", user);
+    if (setgroups(0, NULL) != 0 || setgid(entry->pw_gid) != 0 || setuid(entry->pw_uid) != 0)
+        return fault_set(fault, STATUS_DENIED, "user: cannot become %s", user);
+    return STATUS_OK;
+}
+
+static void
+say_ready(const struct server *server)
+{
+    const struct config *config = server->config;
+    const char *none = "-";
+
+    log_write(LOG_INFO, "app", "ready", "api",
+              config->authority.listen == NULL ? none : config->issuer, "http",
+              config->http.listen == NULL ? none : config->http.listen, "data", config->data,
+              "version", WRIT_VERSION, NULL);
+    if (config->postgres.listen != NULL || config->redis.listen != NULL)
+        log_write(LOG_WARN, "app", "this version has no postgres and redis doors: they stay shut",
+                  NULL);
+}
+
+/* On the authority's lane, before its first turn. */
+static void
+main_begin(struct lane *lane, void *context)
+{
+    struct server *server = context;
+    struct fault *fault = &server->fault;
+    struct audit_journal *journal = audit_journal_of(server->audit, server->worker_count);
+
+    server->status = start_workers(server, fault);
+    if (server->status == STATUS_OK)
+        server->status = authority_attach(server->authority, lane, server->audit, journal, fault);
+    if (server->status == STATUS_OK)
+        server->status = drop_privileges(server->config->user, fault);
+    if (server->status == STATUS_OK &&
+        (lane_on_signal(lane, SIGTERM, on_stop, server) != STATUS_OK ||
+         lane_on_signal(lane, SIGINT, on_stop, server) != STATUS_OK ||
+         lane_on_signal(lane, SIGHUP, on_reload, server) != STATUS_OK))
+        server->status = fault_set(fault, STATUS_INTERNAL, "cannot watch signals");
+    if (server->status == STATUS_OK) {
+        say_ready(server);
+        return;
+    }
+    for (unsigned i = 0; i < server->worker_count; i++) {
+        if (server->workers[i].lane != NULL)
+            lane_stop(server->workers[i].lane, 0);
+    }
+    lane_stop(lane, 0);
+}
+
+static enum status
+open_audit(struct server *server, struct fault *fault)
+{
+    const struct config *config = server->config;
+    enum status status;
+    char *dir;
+
+    if (asprintf(&dir, "%s/audit", config->data) < 0)
+        return STATUS_MEMORY;
+    status = audit_open(
+        &(struct audit_options){
+            .dir = dir,
+            .node = config->node,
+            .mode = config->audit_mode[0] == 'l' ? AUDIT_LOSSY : AUDIT_STRICT,
+            .retention_ms = config->audit_retention,
+            .journals = server->worker_count + 1,
+            .signer = authority_signer(server->authority),
+            .keep_head = keep_head,
+            .context = server,
+        },
+        &server->audit, fault);
+    free(dir);
+    return status;
+}
+
+static enum status
+open_authority(struct server *server, struct fault *fault)
+{
+    const struct config *config = server->config;
+
+    server->authority_ports = (struct authority_ports){
+        .app = server,
+        .announce = announce,
+        .metrics = write_metrics,
+        .ready = is_ready,
+        .reload = reload,
+    };
+    return authority_open(
+        &(struct authority_options){
+            .data = config->data,
+            .issuer = slice_text(config->issuer),
+            .node = slice_text(config->node),
+            .listen = slice_text(config->authority.listen),
+            .tls_cert = config->authority.cert,
+            .tls_key = config->authority.key,
+            .passphrase_file = config->passphrase_file,
+            .policy_files = (const char *const *)config->policy.items,
+            .policy_file_count = config->policy.count,
+            .default_ttl_ms = config->default_ttl,
+            .max_ttl_ms = config->max_ttl,
+            .max_line_ms = config->max_line,
+            .audit_retention_ms = config->audit_retention,
+            .world = server->world,
+            .ports = &server->authority_ports,
+        },
+        &server->authority, fault);
+}
+
+static enum status
+open_gateway(struct server *server, struct fault *fault)
+{
+    const struct config *config = server->config;
+    const struct config_listen *http = &config->http;
+
+    server->gateway_ports = (struct gateway_ports){
+        .app = server,
+        .claim_use = ask_claim,
+        .enforced = tell_enforced,
+    };
+    return gateway_new(
+        &(struct gateway_options){
+            .http = { .address = slice_text(http->listen),
+                      .cert = http->cert,
+                      .key = http->key,
+                      .client_ca = http->client_ca,
+                      .client_cert = slice_text(http->client_cert),
+                      .insecure = http->insecure },
+            .trusted_proxies = config->trusted_proxies.items,
+            .trusted_proxy_count = config->trusted_proxies.count,
+            .node = config->node,
+            .issuer = slice_text(config->issuer),
+            .world = server->world,
+            .audit = server->audit,
+            .audit_mode = config->audit_mode[0] == 'l' ? AUDIT_LOSSY : AUDIT_STRICT,
+            .rates = server->rates,
+            .ports = &server->gateway_ports,
+            .lanes = server->worker_count,
+            .connections_max = config->connections,
+        },
+        &server->gateway, fault);
+}
+
+static enum status
+open_rooms(struct server *server, struct fault *fault)
+{
+    enum status status = world_new(&server->world);
+
+    if (status == STATUS_OK)
+        status = rate_table_new(RATE_CELLS, &server->rates);
+    if (status == STATUS_OK)
+        status = open_authority(server, fault);
+    if (status == STATUS_OK)
+        status = open_audit(server, fault);
+    if (status == STATUS_OK)
+        status = open_gateway(server, fault);
+    return status;
+}
+
+/* In the reverse order of the opening; the lanes have ended. */
+static void
+close_rooms(struct server *server)
+{
+    for (unsigned i = 0; i < server->worker_count; i++)
+        lane_free(server->workers[i].lane);
+    if (server->gateway != NULL)
+        gateway_free(server->gateway);
+    if (server->audit != NULL)
+        audit_close(server->audit);
+    if (server->authority != NULL)
+        authority_close(server->authority);
+    lane_free(server->main);
+    rate_table_free(server->rates);
+    if (server->world != NULL)
+        world_free(server->world);
+    free(server->workers);
+}
+
+int
+serve_run(const struct config *config)
+{
+    struct server server = { .config = config };
+    struct fault fault = { 0 };
+    enum status status;
+
+    server.worker_count = config->lanes == 0 ? lane_auto_count() : (unsigned)config->lanes;
+    server.workers = calloc(server.worker_count, sizeof *server.workers);
+    if (server.workers == NULL || sem_init(&server.started, 0, 0) != 0)
+        return 1;
+    status = open_rooms(&server, &fault);
+    if (status == STATUS_OK)
+        status = lane_new(&(struct lane_options){ .name = "writ",
+                                                  .index = server.worker_count,
+                                                  .hooks = { .begin = main_begin },
+                                                  .context = &server },
+                          &server.main);
+    if (status == STATUS_OK) {
+        lane_run(server.main);
+        for (unsigned i = 0; i < server.worker_count; i++) {
+            if (server.workers[i].lane != NULL)
+                lane_join(server.workers[i].lane);
+        }
+        status = server.status;
+        fault = server.fault;
+    }
+    close_rooms(&server);
+    sem_destroy(&server.started);
+    if (status == STATUS_OK) {
+        log_write(LOG_INFO, "app", "stopped", NULL);
+        return 0;
+    }
+    log_write(LOG_ERROR, "app", "cannot serve", "why",
+              fault.text[0] == '\0' ? status_text(status) : fault.text, NULL);
+    return 1;
+}
