@@ -46,6 +46,8 @@ slice_is(struct slice a, const char *text)
 static inline struct slice
 slice_from(struct slice s, size_t offset)
 {
+    if (s.size == 0)
+        return s; /* not even + 0 is defined on a NULL pointer */
     return offset >= s.size ? slice_of(s.at + s.size, 0) : slice_of(s.at + offset, s.size - offset);
 }
 
@@ -63,7 +65,7 @@ bool slice_equal_nocase(struct slice a, struct slice b);
 size_t slice_find(struct slice s, char byte);
 struct slice slice_trim(struct slice s); /* SP and HTAB at both ends */
 /* Takes the part before the next separator off *rest, without the separator.
- * False when *rest is exhausted. "a,,b" gives "a", "", "b". */
+ * False when nothing is left. "a,,b" gives "a", "", "b"; "a," gives "a". */
 bool slice_next(struct slice *rest, char separator, struct slice *part);
 /* Decimal digits only, no sign, no leading blank; false on overflow or junk. */
 bool slice_u64(struct slice s, uint64_t *out);
@@ -80,7 +82,9 @@ struct cursor {
 static inline struct cursor
 cursor_over(struct slice s)
 {
-    return (struct cursor){ .at = (const uint8_t *)s.at, .end = (const uint8_t *)s.at + s.size };
+    const uint8_t *at = (const uint8_t *)s.at;
+
+    return (struct cursor){ .at = at, .end = s.size == 0 ? at : at + s.size };
 }
 
 static inline size_t

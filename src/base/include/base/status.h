@@ -8,7 +8,7 @@
 #define WRIT_BASE_STATUS_H
 
 #define WRIT_MUST_USE __attribute__((warn_unused_result))
-#define WRIT_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define WRIT_PRINTF(nth, first) __attribute__((format(printf, nth, first)))
 
 /* code, name for machines, text for people, class */
 #define STATUS_MAP(X)                                                           \

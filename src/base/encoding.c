@@ -1,0 +1,238 @@
+/* base/encoding.c - bytes as text and back.
+ *
+ * Tokens and keys pass through here, so digits are computed without tables or
+ * branches that depend on them: neither the cache nor the clock tells. */
+#include "base/encoding.h"
+
+#include <zlib.h>
+
+/* All ones when lo <= c <= hi, else zero. */
+static inline int
+between(int c, int lo, int hi)
+{
+    return ~((c - lo) | (hi - c)) >> 31;
+}
+
+static inline char
+hex_digit(int value)
+{
+    return (char)(value + '0' + (between(value, 10, 15) & ('a' - '0' - 10)));
+}
+
+static inline int
+hex_value(char digit)
+{
+    int c = (unsigned char)digit;
+
+    return -1 + (between(c, '0', '9') & (c - '0' + 1)) + (between(c, 'a', 'f') & (c - 'a' + 11));
+}
+
+void
+put_hex(struct buffer *out, const void *bytes, size_t size)
+{
+    const uint8_t *from = bytes;
+    char *room = size > SIZE_MAX / 2 ? NULL : buffer_room(out, size * 2);
+
+    if (room == NULL)
+        return;
+    for (size_t i = 0; i < size; i++) {
+        room[2 * i] = hex_digit(from[i] >> 4);
+        room[2 * i + 1] = hex_digit(from[i] & 15);
+    }
+    buffer_added(out, size * 2);
+}
+
+bool
+hex_decode(struct slice text, uint8_t *out, size_t size)
+{
+    int wrong = 0;
+
+    if (text.size / 2 != size || text.size % 2 != 0)
+        return false;
+    for (size_t i = 0; i < text.size; i++)
+        wrong |= hex_value(text.at[i]);
+    if (wrong < 0)
+        return false;
+    for (size_t i = 0; i < size; i++)
+        out[i] = (uint8_t)(hex_value(text.at[2 * i]) << 4 | hex_value(text.at[2 * i + 1]));
+    return true;
+}
+
+/* A-Z a-z 0-9 - _ (RFC 4648 §5) */
+static inline char
+base64_digit(unsigned bits)
+{
+    int value = (int)(bits & 63);
+
+    return (char)('A' + value + (between(value, 26, 63) & ('a' - 'A' - 26)) -
+                  (between(value, 52, 63) & ('a' + 26 - '0')) +
+                  (between(value, 62, 62) & ('-' - '0' - 10)) +
+                  (between(value, 63, 63) & ('_' - '0' - 11)));
+}
+
+static inline int
+base64_value(char digit)
+{
+    int c = (unsigned char)digit;
+
+    return -1 + (between(c, 'A', 'Z') & (c - 'A' + 1)) + (between(c, 'a', 'z') & (c - 'a' + 27)) +
+           (between(c, '0', '9') & (c - '0' + 53)) + (between(c, '-', '-') & 63) +
+           (between(c, '_', '_') & 64);
+}
+
+void
+put_base64url(struct buffer *out, const void *bytes, size_t size)
+{
+    const uint8_t *from = bytes;
+    char *room, *to;
+    unsigned bits;
+
+    room = to = size > SIZE_MAX / 2 ? NULL : buffer_room(out, size / 3 * 4 + 4);
+    if (room == NULL)
+        return;
+    for (; size >= 3; size -= 3, from += 3) {
+        bits = (unsigned)from[0] << 16 | (unsigned)from[1] << 8 | from[2];
+        *to++ = base64_digit(bits >> 18);
+        *to++ = base64_digit(bits >> 12);
+        *to++ = base64_digit(bits >> 6);
+        *to++ = base64_digit(bits);
+    }
+    if (size > 0) {
+        bits = (unsigned)from[0] << 16 | (size == 2 ? (unsigned)from[1] << 8 : 0);
+        *to++ = base64_digit(bits >> 18);
+        *to++ = base64_digit(bits >> 12);
+        if (size == 2)
+            *to++ = base64_digit(bits >> 6);
+    }
+    buffer_added(out, (size_t)(to - room));
+}
+
+bool
+base64url_decode(struct slice text, uint8_t *out, size_t capacity, size_t *size)
+{
+    size_t left = text.size % 4, decoded = text.size / 4 * 3 + (left == 0 ? 0 : left - 1);
+    uint32_t bits = 0;
+    unsigned have = 0;
+    int wrong = 0;
+
+    if (left == 1 || decoded > capacity)
+        return false;
+    for (size_t i = 0; i < text.size; i++)
+        wrong |= base64_value(text.at[i]);
+    /* RFC 4648 §3.5: the bits that no byte takes are zero. */
+    if (wrong < 0 || (left == 2 && (base64_value(text.at[text.size - 1]) & 15) != 0) ||
+        (left == 3 && (base64_value(text.at[text.size - 1]) & 3) != 0))
+        return false;
+    for (size_t i = 0, to = 0; i < text.size; i++) {
+        bits = bits << 6 | (uint32_t)base64_value(text.at[i]);
+        have += 6;
+        if (have >= 8) {
+            have -= 8;
+            out[to++] = (uint8_t)(bits >> have);
+        }
+    }
+    *size = decoded;
+    return true;
+}
+
+static inline char
+base62_digit(int value)
+{
+    return (char)(value + '0' + (between(value, 10, 61) & ('A' - '0' - 10)) +
+                  (between(value, 36, 61) & ('a' - 'A' - 26)));
+}
+
+static inline int
+base62_value(char digit)
+{
+    int c = (unsigned char)digit;
+
+    return -1 + (between(c, '0', '9') & (c - '0' + 1)) + (between(c, 'A', 'Z') & (c - 'A' + 11)) +
+           (between(c, 'a', 'z') & (c - 'a' + 37));
+}
+
+/* Characters of a group of 0..8 bytes, and back (0 where there is no such group). */
+static const uint8_t group_chars[] = { 0, 2, 3, 5, 6, 7, 9, 10, 11 };
+static const uint8_t group_bytes[] = { 0, 0, 1, 2, 0, 3, 4, 5, 0, 6, 7, 8 };
+
+size_t
+base62_encoded_size(size_t bytes)
+{
+    return bytes / 8 * 11 + group_chars[bytes % 8];
+}
+
+void
+base62_encode(const uint8_t *bytes, size_t size, char *out)
+{
+    while (size > 0) {
+        size_t group = size < 8 ? size : 8, chars = group_chars[group];
+        uint64_t value = 0;
+
+        for (size_t i = 0; i < group; i++)
+            value = value << 8 | bytes[i];
+        for (size_t i = chars; i > 0; i--) {
+            out[i - 1] = base62_digit((int)(value % 62));
+            value /= 62;
+        }
+        bytes += group;
+        size -= group;
+        out += chars;
+    }
+}
+
+/* The value of one group, false when it doesn't fit into its bytes. */
+static inline bool
+group_decode(const char *at, size_t chars, size_t bytes, uint64_t *out)
+{
+    uint64_t value = 0;
+    int wrong = 0;
+
+    for (size_t i = 0; i + 1 < chars; i++) {
+        int digit = base62_value(at[i]);
+        wrong |= digit;
+        value = value * 62 + (uint64_t)digit;
+    }
+    /* Ten digits always fit into 64 bits; the eleventh may not. */
+    int last = base62_value(at[chars - 1]);
+    wrong |= last;
+    if (wrong < 0 || __builtin_mul_overflow(value, 62, &value) ||
+        __builtin_add_overflow(value, (uint64_t)last, &value))
+        return false;
+    if (bytes < 8 && value >> (8 * bytes) != 0)
+        return false;
+    *out = value;
+    return true;
+}
+
+bool
+base62_decode(struct slice text, uint8_t *out, size_t capacity, size_t *size)
+{
+    size_t tail = text.size % 11, bytes = text.size / 11 * 8 + group_bytes[tail];
+    uint64_t value;
+
+    if ((tail != 0 && group_bytes[tail] == 0) || bytes > capacity)
+        return false;
+    /* Checked as a whole first: a refusal leaves out as it was. */
+    for (size_t at = 0; at < text.size; at += 11) {
+        size_t chars = text.size - at < 11 ? text.size - at : 11;
+        if (!group_decode(text.at + at, chars, group_bytes[chars], &value))
+            return false;
+    }
+    for (size_t at = 0; at < text.size; at += 11) {
+        size_t chars = text.size - at < 11 ? text.size - at : 11, group = group_bytes[chars];
+        (void)group_decode(text.at + at, chars, group, &value);
+        for (size_t i = group; i > 0; i--) {
+            out[i - 1] = (uint8_t)value;
+            value >>= 8;
+        }
+        out += group;
+    }
+    *size = bytes;
+    return true;
+}
+
+uint32_t
+crc32_of(struct slice s)
+{
+    return (uint32_t)crc32_z(0, s.size == 0 ? Z_NULL : (const Bytef *)s.at, s.size);
+}
