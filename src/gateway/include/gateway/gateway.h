@@ -31,6 +31,11 @@ struct gateway_options {
     const struct gateway_ports *ports;
     unsigned lanes;
     size_t connections_max;      /* for each lane */
+    /* Where this process listens itself besides the doors ("127.0.0.1:7800",
+     * "unix:/path"; a wildcard covers every local address): an upstream that
+     * resolves to one of these, or to a door, is refused when it is connected. */
+    const struct slice *own_addresses;
+    size_t own_address_count;
 };
 
 enum status gateway_new(const struct gateway_options *options, struct gateway **out,
@@ -39,6 +44,11 @@ enum status gateway_new(const struct gateway_options *options, struct gateway **
  * thread before it serves. */
 enum status gateway_attach(struct gateway *gateway, struct lane *lane, unsigned index,
                            struct fault *fault) WRIT_MUST_USE;
+/* The lane's hooks, to be called from the wiring's own (lane_hooks.turn, .stop):
+ * turn lets go of what was read from the world; without it no change is ever
+ * reclaimed or answered. stop closes the doors; what is open may finish. */
+void gateway_turn(struct lane *lane);
+void gateway_stop(struct lane *lane);
 /* From any thread: every lane looks again at its open sessions with the picture
  * of this generation, cuts what no longer holds, then calls ports->enforced. */
 void gateway_announce(struct gateway *gateway, uint64_t generation);
@@ -48,6 +58,11 @@ bool gateway_drained(const struct gateway *gateway);
 /* From any thread: read the listeners' certificates again; wrong files leave the old. */
 void gateway_reload_certificates(struct gateway *gateway);
 void gateway_free(struct gateway *gateway); /* lanes have stopped */
+
+/* Is this definition of an upstream one that a door can serve? INVALID with the
+ * member at fault. For the authority, before it writes one; definitions that name
+ * files are checked for their form alone. Types without a door are OK. */
+enum status gateway_check_upstream(const json_t *definition, struct fault *fault) WRIT_MUST_USE;
 
 /* Counters for /metrics, summed over lanes. */
 struct gateway_stats {
