@@ -1,0 +1,39 @@
+#!/bin/bash
+# Installs the Debian packages that a task needs, and nothing when they are there.
+set -euo pipefail
+
+build="gcc libc6-dev make meson ninja-build pkg-config re2c libuv1-dev libssl-dev libjansson-dev
+       libyaml-dev libsqlite3-dev zlib1g-dev libcmocka-dev ca-certificates"
+run="curl python3 jq"
+test="clang libclang-rt-14-dev llvm nodejs nginx-light openssl python3 curl jq sqlite3 procps"
+bench="nginx-light haproxy caddy wrk openssl python3 curl jq procps"
+
+case "${1:?usage: packages.sh build|test|bench}" in
+build) wanted="$build $run" ;;
+test) wanted="$build $run $test" ;;
+bench) wanted="$build $run $bench" ;;
+*) echo "packages.sh: unknown task $1" >&2; exit 2 ;;
+esac
+
+missing=
+for name in $wanted; do
+    # A node from elsewhere than Debian will do.
+    if [ "$name" = nodejs ] && command -v node >/dev/null; then continue; fi
+    dpkg-query -W -f '${Status}' "$name" 2>/dev/null | grep -q 'ok installed' || missing="$missing $name"
+done
+[ -z "$missing" ] && exit 0
+
+as_root=
+if [ "$(id -u)" != 0 ]; then
+    command -v sudo >/dev/null || { echo "Please install, as root:$missing" >&2; exit 1; }
+    as_root=sudo
+fi
+echo "Installing:$missing"
+export DEBIAN_FRONTEND=noninteractive
+log=$(mktemp)
+# shellcheck disable=SC2086
+if ! { $as_root apt-get update -qq && $as_root env RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $missing; } >"$log" 2>&1; then
+    cat "$log" >&2
+    exit 1
+fi
+rm -f "$log"
