@@ -1,0 +1,27 @@
+/* crypto/ossl.h - what the files of this room share about OpenSSL: fetched
+ * algorithms, per-thread contexts, and its errors as ours. Private to the room. */
+#ifndef WRIT_CRYPTO_OSSL_H
+#define WRIT_CRYPTO_OSSL_H
+
+#include <openssl/evp.h>
+
+#include "base/status.h"
+
+/* One thread's reusable context; fetching and making one costs more than a hash. */
+struct ossl_thread {
+    EVP_MD_CTX *digest; /* prepared for SHA-256 */
+};
+
+/* Fetched once and kept for the life of the process; NULL when OpenSSL has none. */
+EVP_MD *ossl_sha256(void);
+EVP_MAC *ossl_hmac(void);
+EVP_CIPHER *ossl_aes_256_gcm(void);
+
+/* NULL when it can't be made. Freed when the thread ends. */
+struct ossl_thread *ossl_thread(void);
+
+/* Empties OpenSSL's error queue, so that no later call trips over it, and
+ * returns STATUS_CRYPTO, or STATUS_MEMORY when that was the reason. */
+enum status ossl_failed(void);
+
+#endif
