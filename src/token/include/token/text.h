@@ -30,7 +30,7 @@ enum caveat_kind {
     CAVEAT_RIGHTS,  /* a list of rights, space separated: one must cover the request */
     CAVEAT_EXPIRES, /* be64 wall ms */
     CAVEAT_NETWORK, /* CIDRs, space separated: the peer must be in one */
-    CAVEAT_KEY,     /* jkt (32 bytes), then on a bound token a signature by the key in force */
+    CAVEAT_KEY,     /* jkt (32 bytes); on a token that is bound already it is refused */
     CAVEAT_LABEL,   /* UTF-8 for the audit, at most 64 bytes */
 };
 
@@ -67,12 +67,14 @@ enum status token_write(const struct token_id *id, uint8_t kid, struct keyring_s
 /* Offline: no ring needed. Zero members ask for nothing. */
 struct attenuation {
     struct slice rights;   /* space separated, each parsed and checked */
-    int64_t expires_at;    /* TIME_NEVER: none */
+    int64_t expires_at;    /* TIME_NEVER or 0: none */
     struct slice networks; /* space separated CIDRs */
     const uint8_t *jkt;    /* 32 bytes or NULL */
     struct slice label;
 };
-/* Appends a hop and its caveats; *hop tells its id. */
+/* Appends a hop and its caveats; *hop tells its id. out then holds a credential: free
+ * it with buffer_wipe_free. DENIED for a key on a token whose caveats bind one already;
+ * whether the token was bound at its issue is not to be seen here: the gate refuses. */
 enum status token_attenuate(struct slice text, const struct attenuation *what, struct buffer *out,
                             struct hop_id *hop, struct fault *fault) WRIT_MUST_USE;
 

@@ -1,0 +1,28 @@
+/* token/caveat.h - inside the room: caveats as bytes (kind u8, be16 length, value). */
+#ifndef WRIT_TOKEN_CAVEAT_H
+#define WRIT_TOKEN_CAVEAT_H
+
+#include "token/text.h"
+
+enum {
+    TOKEN_VERSION = 1,
+    TOKEN_HEAD_SIZE = 2 + TOKEN_ID_SIZE, /* version, kid, id: what the first MAC covers */
+    CAVEAT_HEAD_SIZE = 3,
+    CAVEAT_LABEL_MAX = 64,
+    CAVEAT_JKT_SIZE = 32,
+};
+
+/* Is the value well formed for its kind? An unknown kind never is. */
+bool caveat_valid(uint8_t kind, struct slice value, struct fault *fault);
+/* Reads all caveats of an attenuated token. They come in hops: a CAVEAT_HOP with an
+ * id that no other hop has, then at least one caveat, at most one of each kind, in
+ * the order of the kinds. A second key is refused: see docs/tokens.md. */
+enum status caveats_read(struct slice bytes, struct token_view *out) WRIT_MUST_USE;
+/* The caveat as it stands in the token, its head included. */
+struct slice caveat_bytes(const struct caveat *caveat);
+
+/* Writes the text of an attenuated token's bytes; its length, 0 when it would be
+ * longer than a token may be. */
+size_t token_put_attenuated(const uint8_t *binary, size_t size, char out[TOKEN_TEXT_MAX]);
+
+#endif
