@@ -25,7 +25,8 @@ struct lane_hooks {
     void (*turn)(struct lane *lane, void *context);
     /* lane_stop was called: close listeners, end what is idle. */
     void (*stop)(struct lane *lane, void *context);
-    void (*end)(struct lane *lane, void *context); /* after the last callback */
+    /* After the last message and stream, and the last turn: free what else hangs on the lane. */
+    void (*end)(struct lane *lane, void *context);
 };
 
 struct lane_options {

@@ -16,7 +16,8 @@ enum listener_share {
 
 struct listener_options {
     /* "127.0.0.1:7880", "[::1]:7880", "localhost:7880" or "unix:/path". Port 0:
-     * any free one. A name is resolved in the call (at start only). */
+     * any free one. A name is resolved in the call (at start only). A Unix
+     * address can't be shared: one lane listens on it. */
     const char *address;
     enum listener_share share;
     /* Unix: the file's mode, 0 for 0600. A socket file that nobody listens on is

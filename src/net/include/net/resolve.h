@@ -12,7 +12,7 @@ enum { RESOLVE_MAX = 16 };
 typedef void (*resolve_callback)(enum status status, const struct ip *ips, size_t count,
                                  void *context);
 /* An address in text form is answered too, also later. Can't be called off: the
- * context must last until the callback, which comes even while the lane drains. */
+ * context must last until the callback, which comes unless the lane ends first. */
 enum status resolve_name(struct lane *lane, struct slice name, resolve_callback callback,
                          void *context) WRIT_MUST_USE;
 

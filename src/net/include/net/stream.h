@@ -67,7 +67,7 @@ struct stream_target {
     struct ip ip;
     uint16_t port;
     const char *unix_path;  /* instead of ip and port; borrowed during the call */
-    struct tls_client *tls; /* NULL: plain; must outlive the handshake */
+    struct tls_client *tls; /* NULL: plain; borrowed during the call */
     int64_t timeout_ms;     /* 0: 10 s */
 };
 /* status: OK; TIMEOUT; DENIED when the peer's certificate is not what it must be;

@@ -45,7 +45,7 @@ struct tls_client_options {
 struct tls_client;
 enum status tls_client_new(const struct tls_client_options *options, struct tls_client **out,
                            struct fault *fault) WRIT_MUST_USE;
-void tls_client_free(struct tls_client *client); /* accepts NULL */
+void tls_client_free(struct tls_client *client); /* streams that use it live on; accepts NULL */
 
 /* Of a stream whose handshake is done; on a plain stream empty or false. Slices
  * live as long as the stream. */
