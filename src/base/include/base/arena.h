@@ -19,7 +19,8 @@ struct arena {
 };
 
 void arena_init(struct arena *arena, size_t limit);
-void arena_reset(struct arena *arena); /* everything handed out is gone; blocks stay (at most 64 KiB) */
+/* Everything handed out is gone; blocks stay, at most 64 KiB of them. */
+void arena_reset(struct arena *arena);
 void arena_free(struct arena *arena);
 /* Aligned for any type; NULL when the limit is reached or memory is out. */
 void *arena_take(struct arena *arena, size_t size);

@@ -24,7 +24,8 @@ const char *time_format(int64_t at, char out[TIME_TEXT_MAX]);
 /* RFC 3339, with any offset; or a date alone (its first moment, UTC). */
 enum status time_parse(struct slice text, int64_t *out) WRIT_MUST_USE;
 
-/* "30s" "10m" "1h" "7d" "500ms"; one unit, no sign, no blank. */
+/* "30s" "10m" "1h" "7d" "500ms"; one unit, no sign, no blank. More than 36,500
+ * days is TOO_LARGE, so that now plus a duration never overflows. */
 enum status duration_parse(struct slice text, int64_t *ms) WRIT_MUST_USE;
 /* The largest unit that divides it: "90m", "2h". out holds 32 bytes. */
 const char *duration_format(int64_t ms, char out[TIME_TEXT_MAX]);
