@@ -15,7 +15,8 @@ struct store_options {
 };
 
 /* Makes the schema or migrates it. NEWER with a clear text when a later Writ
- * wrote it; CORRUPT, IO, FULL likewise. */
+ * wrote it; CORRUPT, IO, FULL likewise. CONFLICT, naming the process, when
+ * another one has the store open. */
 enum status store_open(const struct store_options *options, struct store **out,
                        struct fault *fault) WRIT_MUST_USE;
 void store_close(struct store *store);
@@ -28,7 +29,10 @@ enum status store_load(struct store *store, store_visitor each, void *context,
                        struct fault *fault) WRIT_MUST_USE;
 
 /* All or nothing, durable when it returns OK. *seq is the last change's number.
- * On FULL or IO nothing happened and the store stays usable. */
+ * On FULL or IO nothing happened and the store stays usable. CONFLICT: a token's
+ * id is there already; NOT_FOUND: a revocation or a rotation names what is not.
+ * Uses never go back, a revocation keeps its first time, and forgetting or
+ * dropping what is absent is done already. */
 enum status store_append(struct store *store, const struct change *changes, size_t count,
                          uint64_t *seq, struct fault *fault) WRIT_MUST_USE;
 uint64_t store_seq(const struct store *store);
@@ -70,7 +74,8 @@ enum status store_answer(struct store *store, struct slice digest, struct token_
 enum status store_audit_head(struct store *store, struct slice node, uint64_t *seq,
                              uint8_t hash[32]) WRIT_MUST_USE;
 
-/* A consistent copy while running. */
+/* A consistent copy while running: a new file, mode 0600, CONFLICT when the path
+ * exists. Any thread may call it while the store's own goes on. */
 enum status store_backup(struct store *store, const char *path, struct fault *fault) WRIT_MUST_USE;
 
 #endif
