@@ -7,7 +7,8 @@
 #include "base/fault.h"
 #include "token/record.h"
 
-/* kind, name */
+/* kind, name; the members that count besides at (when it was made), which every kind
+ * has. A kind's place in the list is its number in the bytes: new ones go to the end. */
 #define CHANGE_MAP(X)                                                                   \
     X(TOKEN_ISSUED, "token.issued")      /* token */                                    \
     X(TOKEN_ROTATED, "token.rotated")    /* token (its predecessor is set), expires_at: the predecessor's new end */ \
@@ -51,7 +52,9 @@ struct change {
 };
 
 /* Bytes with a version in front; decoding refuses what it does not know whole
- * (NEWER for a later version), leaves nothing over, and borrows from the input.
+ * (NEWER for a later version, else CORRUPT), leaves nothing over, and borrows from the
+ * input. Encoding answers INVALID for a change without its ids or over a limit; out's
+ * content is then as before, else only whole after OK.
  * networks: room for TOKEN_NETWORKS_MAX entries, which the change then points at. */
 enum status change_encode(const struct change *change, struct buffer *out) WRIT_MUST_USE;
 enum status change_decode(struct slice bytes, struct cidr *networks, struct change *out) WRIT_MUST_USE;
