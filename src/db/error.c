@@ -5,21 +5,44 @@
 
 #include "handle.h"
 
-/* ENOSPC reaches us as SQLITE_FULL by itself; a quota and a file size limit
- * arrive as plain write errors, and mean the same to whoever has to act. */
+static int
+file_errno(sqlite3 *handle, int which)
+{
+    sqlite3_file *file = NULL;
+    int code = 0;
+
+    if (sqlite3_file_control(handle, "main", which, &file) != SQLITE_OK || file == NULL ||
+        file->pMethods == NULL)
+        return 0;
+    file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &code);
+    return code;
+}
+
+static bool
+no_space(int code)
+{
+    return code == ENOSPC || code == EDQUOT || code == EFBIG;
+}
+
+/* ENOSPC reaches us as SQLITE_FULL by itself; a quota and a file size limit arrive
+ * as plain write errors, and mean the same to whoever has to act. The handle's own
+ * errno may be that of a later call, the one of the file is not. */
 static enum status
 translate_io(sqlite3 *handle, int extended)
 {
-    int system = handle == NULL ? 0 : sqlite3_system_errno(handle);
-
     switch (extended) {
     case SQLITE_IOERR_NOMEM:
         return STATUS_MEMORY;
     case SQLITE_IOERR_CORRUPTFS:
     case SQLITE_IOERR_DATA:
         return STATUS_CORRUPT;
+    case SQLITE_IOERR_WRITE:
+        if (handle != NULL && (no_space(file_errno(handle, SQLITE_FCNTL_FILE_POINTER)) ||
+                               no_space(file_errno(handle, SQLITE_FCNTL_JOURNAL_POINTER))))
+            return STATUS_FULL;
+        return STATUS_IO;
     default:
-        return system == ENOSPC || system == EDQUOT || system == EFBIG ? STATUS_FULL : STATUS_IO;
+        return STATUS_IO;
     }
 }
 
@@ -66,8 +89,8 @@ db_fault(struct db *db, struct fault *fault, enum status code, const char *doing
     if (db_translate(db->handle, extended) == STATUS_OK)
         return fault_set(fault, code, "%s: %s", doing, status_text(code));
     if (code == STATUS_FULL)
-        return fault_set(fault, code, "%s: no space left (%s)", doing,
-                         system != 0 ? strerror(system) : sqlite3_errmsg(db->handle));
+        return fault_set(fault, code, "%s: %s (%s)", doing, status_text(code),
+                         sqlite3_errmsg(db->handle));
     if (system != 0)
         return fault_set(fault, code, "%s: %s (%s)", doing, sqlite3_errmsg(db->handle),
                          strerror(system));
