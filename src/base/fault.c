@@ -75,9 +75,12 @@ fault_prefix(struct fault *fault, const char *format, ...)
     vsnprintf(fault->text, sizeof fault->text, format, args);
     va_end(args);
     used = strlen(fault->text);
-    room = sizeof fault->text - 1 - used;
-    strncat(fault->text, ": ", room);
-    room -= room < 2 ? room : 2;
-    strncat(fault->text, old, room);
+    if (used + 3 < sizeof fault->text) {
+        memcpy(fault->text + used, ": ", 2);
+        used += 2;
+        room = strnlen(old, sizeof fault->text - 1 - used);
+        memcpy(fault->text + used, old, room);
+        fault->text[used + room] = '\0';
+    }
     trim_cut_character(fault->text, sizeof fault->text);
 }

@@ -1,0 +1,200 @@
+/* Hex, base64url, base62 and CRC-32: round trips, and what is refused. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+
+#include "base/encoding.h"
+
+static void
+hex(void **state)
+{
+    static const char *const wrong[] = { "",   "0",  "000", "0g", "0G",    "0:",
+                                         "0`", "0/", "0@",  "FF", "0\xb0", " 0" };
+    struct buffer out = { 0 };
+    uint8_t all[256], back[256];
+
+    for (int i = 0; i < 256; i++)
+        all[i] = (uint8_t)i;
+    put_hex(&out, all, sizeof all);
+    assert_int_equal(out.size, 512);
+    assert_memory_equal(out.bytes, "000102", 6);
+    assert_true(hex_decode(buffer_slice(&out), back, sizeof back));
+    assert_memory_equal(all, back, sizeof all);
+    assert_false(hex_decode(buffer_slice(&out), back, sizeof back - 1));
+    back[0] = 77;
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        assert_false(hex_decode(slice_text(wrong[i]), back, 1));
+    assert_int_equal(back[0], 77);
+    assert_true(hex_decode((struct slice){ 0 }, back, 0));
+    buffer_free(&out);
+}
+
+/* RFC 4648 §10, without the padding */
+static void
+base64_vectors(void **state)
+{
+    static const char *const texts[] = { "", "Zg", "Zm8", "Zm9v", "Zm9vYg", "Zm9vYmE", "Zm9vYmFy" };
+    struct buffer out = { 0 };
+    uint8_t back[8];
+    size_t size;
+
+    for (size_t i = 0; i <= 6; i++) {
+        buffer_clear(&out);
+        put_base64url(&out, "foobar", i);
+        assert_true(slice_is(buffer_slice(&out), texts[i]));
+        assert_true(base64url_decode(slice_text(texts[i]), back, i, &size));
+        assert_int_equal(size, i);
+        assert_memory_equal(back, "foobar", i);
+        if (i > 0)
+            assert_false(base64url_decode(slice_text(texts[i]), back, i - 1, &size));
+    }
+    buffer_clear(&out);
+    put_base64url(&out, "\xfb\xff\xbf", 3);
+    assert_true(slice_is(buffer_slice(&out), "-_-_"));
+    buffer_free(&out);
+}
+
+static void
+base64_is_strict(void **state)
+{
+    static const char *const wrong[] = { "A",
+                                         "AAAAA",
+                                         "Zg==",
+                                         "Zh",
+                                         "Zm9",
+                                         "Zm8=",
+                                         "+_AA",
+                                         "AA/A",
+                                         "A A",
+                                         "AA\nAA",
+                                         "AA.A",
+                                         "\xc1"
+                                         "AAA" };
+    uint8_t back[8] = { 9 };
+    size_t size = 77;
+
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        assert_false(base64url_decode(slice_text(wrong[i]), back, sizeof back, &size));
+    assert_int_equal(size, 77);
+    assert_int_equal(back[0], 9);
+}
+
+static void
+base62_round_trips(void **state)
+{
+    uint8_t bytes[40], back[40];
+    char text[64];
+    size_t size;
+
+    srand(1);
+    for (int round = 0; round < 2000; round++) {
+        size_t count = (size_t)round % sizeof bytes;
+        for (size_t i = 0; i < count; i++)
+            bytes[i] = round % 3 == 0 ? 0xff : round % 3 == 1 ? 0 : (uint8_t)rand();
+        base62_encode(bytes, count, text);
+        assert_true(base62_decode(slice_of(text, base62_encoded_size(count)), back, count, &size));
+        assert_int_equal(size, count);
+        assert_memory_equal(bytes, back, count);
+    }
+}
+
+static void
+base62_vectors(void **state)
+{
+    static const struct {
+        const char *bytes, *text;
+    } same[] = {
+        { "ff", "47" },
+        { "ffff", "H31" },
+        { "ffffff", "18OWF" },
+        { "ffffffff", "4gfFC3" },
+        { "ffffffffff", "JMAIjoV" },
+        { "ffffffffffff", "1HvWXNAa7" },
+        { "ffffffffffffff", "5K1WLnfhB1" },
+        { "ffffffffffffffff", "LygHa16AHYF" },
+        { "000000000000003d", "0000000000z" },
+        { "00000000000000240a", "0000000000a0A" },
+    };
+    uint8_t bytes[16];
+    char text[32] = { 0 };
+
+    for (size_t i = 0; i < sizeof same / sizeof same[0]; i++) {
+        size_t count = strlen(same[i].bytes) / 2;
+        assert_true(hex_decode(slice_text(same[i].bytes), bytes, count));
+        assert_int_equal(base62_encoded_size(count), strlen(same[i].text));
+        base62_encode(bytes, count, text);
+        assert_memory_equal(text, same[i].text, strlen(same[i].text));
+    }
+}
+
+static void
+base62_is_strict(void **state)
+{
+    /* One more than fits, characters that are no digits, lengths that no group has. */
+    static const char *const wrong[] = {
+        "48",
+        "H32",
+        "18OWG",
+        "4gfFC4",
+        "JMAIjoW",
+        "1HvWXNAa8",
+        "5K1WLnfhB2",
+        "LygHa16AHYG",
+        "zzzzzzzzzzz",
+        "zz",
+        "0000000000048",
+        "0",
+        "0000",
+        "00000000",
+        "000000000000",
+        "0-",
+        "0:",
+        "0@",
+        "0[",
+        "0`",
+        "0{",
+        "0/",
+        "0\xb0",
+        " 0",
+        "LygHa16AHY\xff",
+        "-ygHa16AHYF",
+    };
+    uint8_t back[16] = { 9 };
+    size_t size = 77;
+
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        assert_false(base62_decode(slice_text(wrong[i]), back, sizeof back, &size));
+    assert_false(base62_decode(SLICE_LITERAL("00000000000"), back, 7, &size));
+    assert_int_equal(size, 77);
+    assert_int_equal(back[0], 9);
+    assert_true(base62_decode((struct slice){ 0 }, back, 0, &size));
+    assert_int_equal(size, 0);
+}
+
+static void
+crc(void **state)
+{
+    assert_true(crc32_of(SLICE_LITERAL("123456789")) == 0xcbf43926);
+    assert_true(crc32_of((struct slice){ 0 }) == 0);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hex),
+        cmocka_unit_test(base64_vectors),
+        cmocka_unit_test(base64_is_strict),
+        cmocka_unit_test(base62_round_trips),
+        cmocka_unit_test(base62_vectors),
+        cmocka_unit_test(base62_is_strict),
+        cmocka_unit_test(crc),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
