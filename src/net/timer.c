@@ -126,8 +126,9 @@ timer_arm(struct lane *lane, struct timer *timer, int64_t after_ms)
         after_ms = 0;
     if (after_ms > TIMER_LONGEST_MS)
         after_ms = TIMER_LONGEST_MS;
-    /* Rounded up, and one more for the part of the running tick that has passed. */
-    due = (uv_now(&lane->loop) + (uint64_t)after_ms + TIMER_GRAIN_MS - 1) / TIMER_GRAIN_MS;
+    /* The next edge after it: not too early, and never in the tick that is firing,
+     * where a timer that arms itself again would go round for ever. */
+    due = (uv_now(&lane->loop) + (uint64_t)after_ms) / TIMER_GRAIN_MS + 1;
     if (timer->lane != NULL) {
         /* Moved further away, it is met in its old slot and goes on from there. */
         if (due >= timer->due) {
@@ -139,11 +140,10 @@ timer_arm(struct lane *lane, struct timer *timer, int64_t after_ms)
     if (lane->ending)
         return;
     if (wheel->armed++ == 0) {
-        wheel->tick = tick_now(lane);
+        if (wheel->tick < tick_now(lane))
+            wheel->tick = tick_now(lane);
         clock_start(lane);
     }
-    if (due < wheel->tick)
-        due = wheel->tick;
     timer->lane = lane;
     timer->due = due;
     link_into(slot_of(wheel, due), timer);

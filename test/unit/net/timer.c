@@ -120,6 +120,29 @@ moved_timers_wait(void **state)
     help_free(lane);
 }
 
+/* One that arms itself again at once comes once a tick, and lets others run. */
+static void
+again(struct probe *probe)
+{
+    if (probe->fired < 5)
+        probe_arm(probe, probe->lane, 0);
+    else
+        end(probe);
+}
+
+static void
+endless_timers_do_not_spin(void **state)
+{
+    struct probe endless = { .then = again };
+    struct lane *lane = help_lane();
+    uint64_t from = clock_mono_us();
+
+    probe_arm(&endless, lane, 0);
+    help_run(lane);
+    assert_true(clock_mono_us() - from > 390000);
+    help_free(lane);
+}
+
 /* Longer than a turn of the wheel, and never: neither fires nor holds the lane up. */
 static void
 far_timers_stay(void **state)
@@ -179,8 +202,11 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(not_early_and_not_much_later), cmocka_unit_test(firing_timers_change_others),
-        cmocka_unit_test(moved_timers_wait),            cmocka_unit_test(far_timers_stay),
+        cmocka_unit_test(not_early_and_not_much_later),
+        cmocka_unit_test(firing_timers_change_others),
+        cmocka_unit_test(moved_timers_wait),
+        cmocka_unit_test(endless_timers_do_not_spin),
+        cmocka_unit_test(far_timers_stay),
         cmocka_unit_test(alarms_ring_once),
     };
 
