@@ -1,0 +1,375 @@
+/* policy/decide.c - may it happen. */
+#include "covers.h"
+#include "explain.h"
+#include "scope.h"
+
+/* The search for a right of one link that allows. */
+struct allowing {
+    const struct question *question;
+    const struct role *role;
+    const struct rule *found;
+    const struct rule *rated;    /* allows, with an obligation */
+    const struct rule *unproven; /* would allow with proof of possession */
+    const struct rule *failed;   /* covers, but its condition does not hold */
+    const char *condition;
+    bool limit;
+};
+
+static bool
+allow_found(void *context, uint32_t number)
+{
+    struct allowing *allowing = context;
+    const struct question *question = allowing->question;
+    const struct rule *rule = allowing->role->allow.rules[number];
+    const char *failed;
+
+    if (!question->request->listing && !columns_allow(&rule->right, question->request))
+        return false;
+    if (rule->when == NULL) {
+        allowing->found = rule;
+        return true;
+    }
+    switch (condition_ask(rule->when, question->request, question->now, &failed)) {
+    case CONDITION_HOLDS:
+        if (rule->when->most == 0) {
+            allowing->found = rule;
+            return true;
+        }
+        if (allowing->rated == NULL)
+            allowing->rated = rule;
+        break;
+    case CONDITION_PROOF:
+        if (allowing->unproven == NULL)
+            allowing->unproven = rule;
+        break;
+    case CONDITION_FAILS:
+    case CONDITION_UNKNOWN:
+        if (allowing->failed == NULL) {
+            allowing->failed = rule;
+            allowing->condition = failed;
+        }
+        break;
+    }
+    return false;
+}
+
+static void
+search_role(struct allowing *allowing, const struct role *role)
+{
+    allowing->role = role;
+    if (matcher_search(role->allow.matcher, allowing->question->prepared,
+                       allowing->question->request->listing, allow_found, allowing,
+                       NULL) == MATCH_LIMIT)
+        allowing->limit = true;
+}
+
+bool
+role_allows(const struct question *question, const struct role *role)
+{
+    struct allowing allowing = { .question = question };
+
+    search_role(&allowing, role);
+    return allowing.found != NULL || allowing.rated != NULL;
+}
+
+static bool
+holds(const struct policy *policy, const struct subject *subject, name_id role)
+{
+    for (size_t i = 0; i < subject->role_count; i++) {
+        if (subject->roles[i] == role)
+            return true;
+    }
+    for (size_t i = 0; i < subject->role_count; i++) {
+        const struct role *held = policy_find_role(policy, subject->roles[i]);
+
+        if (held != NULL && role_is_or_inherits(held, role))
+            return true;
+    }
+    return false;
+}
+
+struct denying {
+    const struct question *question;
+    const struct role *role;
+    const struct rule *found;
+};
+
+static bool
+deny_found(void *context, uint32_t number)
+{
+    struct denying *denying = context;
+    const struct rule *rule = denying->role->deny.rules[number];
+    const char *failed;
+
+    if (!columns_deny(&rule->right, denying->question->request))
+        return false;
+    /* What can't be evaluated applies. */
+    if (rule->when != NULL && condition_ask(rule->when, denying->question->request,
+                                            denying->question->now, &failed) == CONDITION_FAILS)
+        return false;
+    denying->found = rule;
+    return true;
+}
+
+/* All current roles of the subject, chosen for the token or not. */
+static bool
+passes_denies(const struct question *question, size_t link, struct finding *out)
+{
+    const struct subject *subject = question->subjects[link];
+    struct denying denying = { .question = question };
+
+    if (link > 0 && question->subjects[link - 1] == subject)
+        return true;
+    for (size_t i = 0; i < subject->role_count; i++) {
+        denying.role = policy_find_role(question->policy, subject->roles[i]);
+        if (denying.role == NULL || denying.role->deny.matcher == NULL)
+            continue;
+        switch (matcher_search(denying.role->deny.matcher, question->prepared, false, deny_found,
+                               &denying, NULL)) {
+        case MATCH_STOPPED:
+            *out = (struct finding){ .cause = CAUSE_DENY, .link = link, .rule = denying.found };
+            return false;
+        case MATCH_LIMIT:
+            *out = (struct finding){ .cause = CAUSE_STEPS, .link = link };
+            return false;
+        case MATCH_NONE:
+            break;
+        }
+    }
+    return true;
+}
+
+static bool
+in_caveat_networks(struct slice networks, const struct ip *peer)
+{
+    struct slice text;
+    bool inside = false;
+
+    while (slice_next(&networks, ' ', &text)) {
+        struct cidr cidr;
+
+        if (text.size == 0)
+            continue;
+        if (cidr_parse(text, &cidr) != STATUS_OK)
+            return false;
+        inside |= cidr_contains(&cidr, peer);
+    }
+    return inside;
+}
+
+static bool
+passes_networks(const struct question *question, size_t at, struct finding *out)
+{
+    const struct lineage_link *link = &question->lineage->links[at];
+    const struct ip *peer = &question->request->peer;
+    bool inside = link->network_count == 0;
+
+    for (size_t i = 0; i < link->network_count && !inside; i++)
+        inside = cidr_contains(&link->networks[i], peer);
+    if (!inside) {
+        *out = (struct finding){ .cause = CAUSE_NETWORK, .link = at };
+        return false;
+    }
+    for (size_t i = 0; i < link->caveat_network_count; i++) {
+        if (in_caveat_networks(link->caveat_networks[i], peer))
+            continue;
+        *out = (struct finding){ .cause = CAUSE_CAVEAT_NETWORK,
+                                 .link = at,
+                                 .narrowing = link->caveat_networks[i] };
+        return false;
+    }
+    return true;
+}
+
+static bool
+passes_scope(const struct question *question, size_t at, struct finding *out)
+{
+    const struct lineage_link *link = &question->lineage->links[at];
+
+    if (link->scope != NULL) {
+        enum scope_answer answer = scope_ask(link->scope, question->request, question->prepared);
+
+        if (answer != SCOPE_ALLOWS) {
+            *out = (struct finding){ .cause = answer == SCOPE_LIMIT ? CAUSE_STEPS : CAUSE_SCOPE,
+                                     .link = at };
+            return false;
+        }
+    }
+    for (size_t i = 0; i < link->narrowing_count; i++) {
+        if (rights_allow(link->narrowings[i], question->request))
+            continue;
+        *out =
+            (struct finding){ .cause = CAUSE_CAVEAT, .link = at, .narrowing = link->narrowings[i] };
+        return false;
+    }
+    return true;
+}
+
+/* The rule that allows at this link, also one that wants proof: then *unproven is
+ * set. NULL with a finding when none does. */
+static const struct rule *
+find_allow(const struct question *question, size_t at, bool *unproven, struct finding *out)
+{
+    const struct lineage_link *link = &question->lineage->links[at];
+    struct allowing allowing = { .question = question };
+
+    for (size_t i = 0; i < link->role_count && allowing.found == NULL; i++) {
+        const struct role *role = policy_find_role(question->policy, link->roles[i]);
+
+        if (role != NULL && holds(question->policy, question->subjects[at], link->roles[i]))
+            search_role(&allowing, role);
+    }
+    if (allowing.found != NULL)
+        return allowing.found;
+    if (allowing.rated != NULL)
+        return allowing.rated;
+    *out = (struct finding){ .cause = CAUSE_NO_RIGHT, .link = at };
+    if (allowing.limit) {
+        out->cause = CAUSE_STEPS;
+    } else if (allowing.unproven != NULL) {
+        *unproven = true;
+        *out = (struct finding){ .cause = CAUSE_PROOF, .link = at, .rule = allowing.unproven };
+        return allowing.unproven;
+    } else if (allowing.failed != NULL) {
+        out->cause = CAUSE_CONDITION;
+        out->rule = allowing.failed;
+        out->condition = allowing.condition;
+    }
+    return NULL;
+}
+
+static uint64_t
+rate_key(const struct rule *rule, struct slice token)
+{
+    uint64_t key = slice_hash(rule->role);
+
+    key = (key ^ slice_hash(rule->right.text)) * UINT64_C(0x9e3779b97f4a7c15);
+    return (key ^ key >> 32 ^ slice_hash(token)) * UINT64_C(0xd1b54a32d192ed03);
+}
+
+static const struct decision *
+allow(const struct question *question, const struct rule *const *rules)
+{
+    struct decision *decision = arena_zeroed(question->arena, sizeof(*decision));
+    struct rate_obligation *rates = NULL;
+    size_t count = 0;
+
+    if (decision == NULL)
+        return decision_without_memory();
+    decision->right = rules[0]->right.text;
+    decision->role = rules[0]->role;
+    for (size_t i = 0; i < question->lineage->count; i++)
+        count += rules[i]->when != NULL && rules[i]->when->most > 0;
+    if (count == 0)
+        return decision;
+    rates = arena_take(question->arena, count * sizeof(*rates));
+    if (rates == NULL)
+        return decision_without_memory();
+    decision->rates = rates;
+    for (size_t i = 0; i < question->lineage->count; i++) {
+        const struct condition *when = rules[i]->when;
+
+        if (when == NULL || when->most == 0)
+            continue;
+        rates[decision->rate_count++] = (struct rate_obligation){
+            .key = rate_key(rules[i], question->lineage->links[i].token),
+            .most = when->most,
+            .period_ms = when->period_ms,
+        };
+    }
+    return decision;
+}
+
+static bool
+passes_restrictions(struct question *question, struct finding *out)
+{
+    const struct lineage *lineage = question->lineage;
+
+    for (size_t i = 0; i < lineage->count; i++) {
+        const struct subject *subject =
+            policy_find_subject(question->policy, lineage->links[i].subject);
+
+        question->subjects[i] = subject;
+        if (subject == NULL || subject->disabled) {
+            *out = (struct finding){ .cause = subject == NULL ? CAUSE_NO_SUBJECT : CAUSE_DISABLED,
+                                     .link = i };
+            return false;
+        }
+    }
+    for (size_t i = 0; i < lineage->count; i++) {
+        if (!passes_denies(question, i, out))
+            return false;
+    }
+    for (size_t i = 0; i < lineage->count; i++) {
+        if (!passes_networks(question, i, out))
+            return false;
+    }
+    return true;
+}
+
+static const struct decision *
+decide(struct question *question)
+{
+    const struct rule *rules[LINEAGE_MAX];
+    struct finding finding, proof;
+    bool unproven = false;
+
+    if (!passes_restrictions(question, &finding))
+        return explain(question, &finding);
+    for (size_t i = 0; i < question->lineage->count; i++) {
+        bool here = false;
+
+        rules[i] = find_allow(question, i, &here, &finding);
+        if (rules[i] == NULL)
+            return explain(question, &finding);
+        /* Proof is asked for only when it is all that is missing. */
+        if (here && !unproven)
+            proof = finding;
+        unproven |= here;
+        if (!passes_scope(question, i, &finding))
+            return explain(question, &finding);
+    }
+    return unproven ? explain(question, &proof) : allow(question, rules);
+}
+
+const struct decision *
+policy_decide(const struct policy *policy, const struct lineage *lineage,
+              const struct request *request, int64_t now, struct arena *arena)
+{
+    struct prepared prepared;
+    struct question question;
+    struct finding finding = { .cause = CAUSE_LINEAGE };
+
+    question.policy = policy;
+    question.lineage = lineage;
+    question.request = request;
+    question.prepared = &prepared;
+    question.now = now;
+    question.arena = arena;
+    if (lineage->count == 0 || lineage->count > LINEAGE_MAX)
+        return explain(&question, &finding);
+    switch (request_prepare(request, &prepared)) {
+    case PREPARED:
+        return decide(&question);
+    case PREPARED_MALFORMED:
+        finding.cause = CAUSE_MALFORMED;
+        break;
+    case PREPARED_TOO_LONG:
+        finding.cause = CAUSE_TOO_LONG;
+        break;
+    }
+    return explain(&question, &finding);
+}
+
+const struct decision *
+policy_decide_subject(const struct policy *policy, name_id id, const struct request *request,
+                      int64_t now, struct arena *arena)
+{
+    const struct subject *subject = policy_find_subject(policy, id);
+    const struct lineage_link link = { .subject = id,
+                                       .roles = subject == NULL ? NULL : subject->roles,
+                                       .role_count = subject == NULL ? 0 : subject->role_count };
+    const struct lineage lineage = { .links = &link, .count = 1 };
+
+    return policy_decide(policy, &lineage, request, now, arena);
+}
