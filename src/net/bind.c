@@ -20,11 +20,11 @@ static enum status
 system_fault(struct fault *fault, const char *what, const char *address)
 {
     int code = errno;
-    enum status status = code == EADDRINUSE                   ? STATUS_CONFLICT
-                         : code == EACCES || code == EPERM    ? STATUS_DENIED
-                         : code == EMFILE || code == ENFILE   ? STATUS_LIMIT
-                         : code == EADDRNOTAVAIL              ? STATUS_INVALID
-                                                              : STATUS_IO;
+    enum status status = code == EADDRINUSE                 ? STATUS_CONFLICT
+                         : code == EACCES || code == EPERM  ? STATUS_DENIED
+                         : code == EMFILE || code == ENFILE ? STATUS_LIMIT
+                         : code == EADDRNOTAVAIL            ? STATUS_INVALID
+                                                            : STATUS_IO;
 
     return fault_set(fault, status, "can't %s %s: %s", what, address, strerror(code));
 }
@@ -115,9 +115,9 @@ bind_tcp(const char *text, enum listener_share share, struct bound *out, struct 
     }
     out->descriptor = descriptor;
     out->ip = ip_of_sockaddr((struct sockaddr *)&address);
-    out->port = ntohs(address.ss_family == AF_INET6
-                          ? ((struct sockaddr_in6 *)(void *)&address)->sin6_port
-                          : ((struct sockaddr_in *)(void *)&address)->sin_port);
+    out->port =
+        ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)(void *)&address)->sin6_port
+                                            : ((struct sockaddr_in *)(void *)&address)->sin_port);
     return STATUS_OK;
 }
 

@@ -5,7 +5,7 @@
 #include "stream_inside.h"
 #include "tls_inside.h"
 
-enum { OPEN_MS = 10 * 1000 };
+enum { OPEN_MS = 10 * 1000, UNIX_PATH_SIZE = sizeof((struct sockaddr_un *)0)->sun_path };
 
 void
 stream_opened(struct stream *stream)
@@ -113,7 +113,7 @@ stream_connect(struct lane *lane, const struct stream_target *target,
     if (lane->ending)
         return STATUS_CLOSED;
     /* libuv would cut a longer path short. */
-    if (target->unix_path != NULL ? strlen(target->unix_path) >= sizeof((struct sockaddr_un *)0)->sun_path
+    if (target->unix_path != NULL ? strlen(target->unix_path) >= UNIX_PATH_SIZE
                                   : target->ip.family == IP_NONE)
         return STATUS_INVALID;
     stream = stream_new(lane, target->unix_path != NULL);

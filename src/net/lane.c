@@ -34,8 +34,7 @@ lane_current(void)
 void
 lane_assert(const struct lane *lane)
 {
-    if (current == lane ||
-        atomic_load_explicit(&lane->state, memory_order_relaxed) == LANE_NEW)
+    if (current == lane || atomic_load_explicit(&lane->state, memory_order_relaxed) == LANE_NEW)
         return;
     log_write(LOG_ERROR, "net", "touched from another thread than its lane", "lane", lane->name,
               NULL);

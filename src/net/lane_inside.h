@@ -62,9 +62,9 @@ struct lane {
     void *slots[LANE_SLOTS];
 
     /* Shared by all streams of the lane, each only within one call of ours. */
-    char *read_buffer;  /* STREAM_READ_SIZE: what the kernel gave */
-    char *plain_buffer; /* STREAM_READ_SIZE: what TLS made of it */
-    char *record_buffer;/* one TLS record, for coalescing */
+    char *read_buffer;   /* STREAM_READ_SIZE: what the kernel gave */
+    char *plain_buffer;  /* STREAM_READ_SIZE: what TLS made of it */
+    char *record_buffer; /* one TLS record, for coalescing */
     struct buffer cipher_out;
 };
 

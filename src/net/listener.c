@@ -75,10 +75,9 @@ learn_peer(struct stream *stream, int descriptor, const struct sockaddr_storage 
         return;
     }
     stream->peer = ip_of_sockaddr((const struct sockaddr *)address);
-    stream->peer_port =
-        ntohs(address->ss_family == AF_INET6
-                  ? ((const struct sockaddr_in6 *)(const void *)address)->sin6_port
-                  : ((const struct sockaddr_in *)(const void *)address)->sin_port);
+    stream->peer_port = ntohs(address->ss_family == AF_INET6
+                                  ? ((const struct sockaddr_in6 *)(const void *)address)->sin6_port
+                                  : ((const struct sockaddr_in *)(const void *)address)->sin_port);
 }
 
 static void

@@ -14,9 +14,9 @@ enum stream_state {
     STREAM_CONNECTING, /* the kernel's part */
     STREAM_SECURING,   /* the TLS handshake's part */
     STREAM_OPEN,
-    STREAM_FAILED,     /* never got open, or broke before; waits to be closed */
-    STREAM_FINISHING,  /* stream_finish: sends the rest, drops what comes */
-    STREAM_CLOSING     /* waits for libuv */
+    STREAM_FAILED,    /* never got open, or broke before; waits to be closed */
+    STREAM_FINISHING, /* stream_finish: sends the rest, drops what comes */
+    STREAM_CLOSING    /* waits for libuv */
 };
 
 struct stream {
@@ -38,8 +38,8 @@ struct stream {
     bool end_told;
     enum status end;
 
-    bool broken;   /* nothing can be written any more */
-    bool shut;     /* our side has ended, or will after what is queued */
+    bool broken; /* nothing can be written any more */
+    bool shut;   /* our side has ended, or will after what is queued */
     bool shut_done;
     const char *error; /* static text */
 
@@ -58,7 +58,7 @@ struct stream {
         uv_shutdown_t shutdown;
     } request;
 
-    struct tls_engine *tls; /* NULL: plain */
+    struct tls_engine *tls;    /* NULL: plain */
     struct listener *listener; /* that accepted it; counts it */
     struct ip peer;
     uint16_t peer_port;

@@ -122,6 +122,14 @@ load_pair(SSL_CTX *context, const char *cert, const char *key, struct fault *fau
     return STATUS_OK;
 }
 
+/* What a file lists is trusted, be it a root, an intermediate or the peer's very certificate. */
+static bool
+trust_file(SSL_CTX *context, const char *file)
+{
+    return SSL_CTX_load_verify_file(context, file) == 1 &&
+           X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), X509_V_FLAG_PARTIAL_CHAIN) == 1;
+}
+
 /* Server side. */
 static int
 choose_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_size, const unsigned char *in,
@@ -184,7 +192,7 @@ ticket_given(SSL *ssl, void *context)
 static enum status
 ask_for_certificates(const struct tls_server *server, SSL_CTX *context, struct fault *fault)
 {
-    STACK_OF(X509_NAME) *names;
+    STACK_OF(X509_NAME) * names;
     int mode = SSL_VERIFY_PEER;
 
     if (server->client_certificate == TLS_CLIENT_NONE)
@@ -197,7 +205,7 @@ ask_for_certificates(const struct tls_server *server, SSL_CTX *context, struct f
     }
     SSL_CTX_set_verify(context, mode, NULL);
     names = SSL_load_client_CA_file(server->client_ca);
-    if (names == NULL || SSL_CTX_load_verify_file(context, server->client_ca) != 1) {
+    if (names == NULL || !trust_file(context, server->client_ca)) {
         sk_X509_NAME_pop_free(names, X509_NAME_free);
         return openssl_fault(fault, "can't use the client CA", server->client_ca);
     }
@@ -377,7 +385,7 @@ client_context(struct tls_client *client, const struct tls_client_options *optio
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(context, session_came);
     if (options->ca == NULL ? SSL_CTX_set_default_verify_paths(context) != 1
-                            : SSL_CTX_load_verify_file(context, options->ca) != 1)
+                            : !trust_file(context, options->ca))
         return openssl_fault(fault, "can't use the CA", options->ca);
     if (alpn_build(options->alpn, options->alpn_count, &alpn) != STATUS_OK)
         return fault_set(fault, STATUS_INVALID, "too many or too long protocol names");
@@ -434,7 +442,8 @@ expect_name(SSL *ssl, const struct tls_client *client)
 {
     if (client->is_address)
         return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), client->server_name) == 1;
-    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    SSL_set_hostflags(ssl,
+                      X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     return SSL_set1_host(ssl, client->server_name) == 1 &&
            SSL_set_tlsext_host_name(ssl, client->server_name) == 1;
 }

@@ -4,8 +4,8 @@
 
 #include <openssl/ssl.h>
 
-#include "stream_inside.h"
 #include "net/tls.h"
+#include "stream_inside.h"
 
 struct tls_engine {
     SSL *ssl;
@@ -13,7 +13,7 @@ struct tls_engine {
     struct slice in;           /* ciphertext that was not taken yet */
     char *stash;               /* holds it between reads */
     size_t stash_size;
-    uint8_t *peer_der;         /* made when first asked for */
+    uint8_t *peer_der; /* made when first asked for */
     size_t peer_der_size;
 };
 

@@ -134,6 +134,11 @@ flush(struct stream *stream, stream_done_callback done, void *context)
         stream->broken = true;
         stream->error = "out of memory";
         wrote = STREAM_BROKEN;
+    } else if (stream_queued(stream) > STREAM_QUEUE_MAX) {
+        /* A peer that asks for new keys over and over and reads none of the answers. */
+        stream->broken = true;
+        stream->error = "more is waiting than the peer takes";
+        wrote = STREAM_BROKEN;
     } else if (out->size > 0) {
         part = uv_buf_init(out->bytes, (unsigned)out->size);
         wrote = stream->broken ? STREAM_BROKEN
@@ -271,7 +276,10 @@ tls_pump(struct stream *stream)
             size += (size_t)result;
         }
         /* A change of keys is answered, an alert sent. */
-        flush(stream, NULL, NULL);
+        if (flush(stream, NULL, NULL) == STREAM_BROKEN) {
+            stream_ended(stream, STATUS_IO, stream->error);
+            break;
+        }
         if (size > 0)
             stream_deliver(stream, slice_of(plain, size));
         if (code != SSL_ERROR_NONE) {

@@ -49,12 +49,12 @@ void make_certificate(const char *name, const char *issuer, const char *san, int
 /* A blocking OpenSSL client in its own thread; talks and ends. */
 struct raw_tls {
     uint16_t port;
-    int version;        /* TLS1_2_VERSION, or 0 for any */
-    const char *cert;   /* a name given to make_certificate, or NULL */
-    const char *alpn;   /* with its length byte, or NULL */
-    const char *send;   /* expected back */
-    bool abrupt;        /* leaves without close_notify */
-    bool ok;            /* handshake and echo worked */
+    int version;      /* TLS1_2_VERSION, or 0 for any */
+    const char *cert; /* a name given to make_certificate, or NULL */
+    const char *alpn; /* with its length byte, or NULL */
+    const char *send; /* expected back */
+    bool abrupt;      /* leaves without close_notify */
+    bool ok;          /* handshake and echo worked */
     char answer[256];
     size_t size;
 };

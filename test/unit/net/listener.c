@@ -21,8 +21,8 @@ never_accepted(struct listener *listener, struct stream *stream, void *context)
 }
 
 static enum status
-try_open(struct lane *lane, const char *address, enum listener_share share,
-         struct listener **out, struct fault *fault)
+try_open(struct lane *lane, const char *address, enum listener_share share, struct listener **out,
+         struct fault *fault)
 {
     struct listener_options options = { .address = address,
                                         .share = share,
@@ -34,8 +34,8 @@ try_open(struct lane *lane, const char *address, enum listener_share share,
 static void
 addresses(void **state)
 {
-    static const char *const bad[] = { "", "nonsense", "127.0.0.1", "127.0.0.1:99999",
-                                       ":80", "unix:", "127.0.0.1:8x" };
+    static const char *const bad[] = { "",    "nonsense", "127.0.0.1",   "127.0.0.1:99999",
+                                       ":80", "unix:",    "127.0.0.1:8x" };
     static const char *const good[] = { "127.0.0.1:0", "[::1]:0", "localhost:0", "0.0.0.0:0" };
     struct lane *lane = help_lane();
     struct listener *listener;
@@ -43,8 +43,7 @@ addresses(void **state)
     char longest[200] = "unix:/";
 
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        assert_int_equal(try_open(lane, bad[i], LISTENER_ALONE, &listener, &fault),
-                         STATUS_INVALID);
+        assert_int_equal(try_open(lane, bad[i], LISTENER_ALONE, &listener, &fault), STATUS_INVALID);
         assert_true(fault.text[0] != '\0');
     }
     memset(longest + 6, 'a', 150);
@@ -279,8 +278,7 @@ names_are_resolved(void **state)
     assert_int_equal(resolve_name(lane, SLICE_LITERAL("10.1.2.3"), on_literal, &answers),
                      STATUS_OK);
     assert_int_equal(answers.literal, STATUS_INTERNAL);
-    assert_int_equal(resolve_name(lane, SLICE_LITERAL("localhost"), on_local, &answers),
-                     STATUS_OK);
+    assert_int_equal(resolve_name(lane, SLICE_LITERAL("localhost"), on_local, &answers), STATUS_OK);
     assert_int_equal(resolve_name(lane, SLICE_LITERAL("no such host"), on_absent, &answers),
                      STATUS_OK);
     help_run(lane);

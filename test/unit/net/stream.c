@@ -130,9 +130,9 @@ client_start(struct client *client, uint16_t port)
         client->target.port = port;
     }
     client->connected = STATUS_INTERNAL;
-    assert_int_equal(stream_connect(client->lane, &client->target, client_connected, client,
-                                    &client->stream),
-                     STATUS_OK);
+    assert_int_equal(
+        stream_connect(client->lane, &client->target, client_connected, client, &client->stream),
+        STATUS_OK);
     assert_int_equal(client->connected, STATUS_INTERNAL); /* not inside the call */
 }
 

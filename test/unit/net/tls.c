@@ -108,9 +108,8 @@ foreign_talk(struct foreign *foreign, struct tls_server *server, enum expected e
 {
     struct lane *lane = help_lane();
 
-    foreign->echo = (struct echo){ .on_accept = foreign_accept,
-                                   .context = foreign,
-                                   .stop_after = true };
+    foreign->echo =
+        (struct echo){ .on_accept = foreign_accept, .context = foreign, .stop_after = true };
     foreign->client.send = "hello over there";
     echo_open(&foreign->echo, lane, (struct listener_options){ .tls = server });
     foreign->client.port = listener_port(foreign->echo.listener);
@@ -197,9 +196,9 @@ client_certificates(void **state)
     char ca[256];
     struct tls_server *pinned = server_new(
         "server", (struct tls_server_options){ .client_certificate = TLS_CLIENT_REQUEST });
-    struct tls_server *chained = server_new(
-        "server", (struct tls_server_options){ .client_certificate = TLS_CLIENT_REQUIRE,
-                                               .client_ca = help_path("ca.pem", ca) });
+    struct tls_server *chained =
+        server_new("server", (struct tls_server_options){ .client_certificate = TLS_CLIENT_REQUIRE,
+                                                          .client_ca = help_path("ca.pem", ca) });
     uint8_t expected[TLS_THUMBPRINT_SIZE];
 
     for (int version = 0; version <= TLS1_2_VERSION; version += TLS1_2_VERSION) {
@@ -556,8 +555,7 @@ handshakes_are_limited(void **state)
     char byte;
 
     silent_echo = (struct echo){ 0 };
-    echo_open(&silent_echo, lane,
-              (struct listener_options){ .tls = server, .handshake_ms = 200 });
+    echo_open(&silent_echo, lane, (struct listener_options){ .tls = server, .handshake_ms = 200 });
     silent = raw_connect(listener_port(silent_echo.listener));
     nonsense = raw_connect(listener_port(silent_echo.listener));
     assert_int_equal(send(nonsense, "GET / HTTP/1.1\r\n\r\n", 18, 0), 18);
@@ -670,9 +668,8 @@ plain_streams_become_tls(void **state)
 
     upgrade.call.lane = help_lane();
     upgrade.call.client = client_new("localhost", "ca.pem");
-    upgrade.call.echo = (struct echo){ .on_accept = upgrade_accept,
-                                       .context = &upgrade,
-                                       .manual = true };
+    upgrade.call.echo =
+        (struct echo){ .on_accept = upgrade_accept, .context = &upgrade, .manual = true };
     echo_open(&upgrade.call.echo, upgrade.call.lane, (struct listener_options){ 0 });
     assert_int_equal(ip_parse(SLICE_LITERAL("127.0.0.1"), &target.ip), STATUS_OK);
     target.port = listener_port(upgrade.call.echo.listener);

@@ -85,8 +85,8 @@ struct lane_message {
 };
 
 /* The struct in which a member is embedded. */
-#define LANE_OWNER(pointer, type, member) \
-    ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+#define LANE_OWNER(pointer, type, member)                                                          \
+    ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 /* From any thread, the lane's own too; lock-free. Messages of one sender arrive
  * in order. False when the lane has ended: the message is still the caller's. */

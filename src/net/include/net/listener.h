@@ -44,8 +44,10 @@ uint16_t listener_port(const struct listener *listener); /* 0 for Unix */
 bool listener_is_loopback(const struct listener *listener);
 
 struct listener_stats {
-    unsigned open;                     /* connections now, handshakes included */
-    uint64_t accepted, failed, paused; /* failed: handshakes; paused: out of files or over the cap */
+    unsigned open;     /* connections now, handshakes included */
+    uint64_t accepted; /* handed over */
+    uint64_t failed;   /* handshakes that did not come to an end */
+    uint64_t paused;   /* times that files ran out or the cap was reached */
 };
 void listener_stats(const struct listener *listener, struct listener_stats *out);
 

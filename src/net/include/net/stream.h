@@ -18,9 +18,9 @@ struct tls_server;
 struct tls_client;
 
 enum {
-    STREAM_READ_SIZE = 65536,               /* most bytes of one read callback */
-    STREAM_QUEUE_MAX = 16 * 1024 * 1024,    /* more waiting than this breaks a write */
-    STREAM_SLICES_MAX = 64                  /* of one write */
+    STREAM_READ_SIZE = 65536,            /* most bytes of one read callback */
+    STREAM_QUEUE_MAX = 16 * 1024 * 1024, /* more waiting than this breaks a write */
+    STREAM_SLICES_MAX = 64               /* of one write */
 };
 
 /* Reading. bytes live in the lane's shared buffer until the callback returns:
@@ -73,8 +73,7 @@ struct stream_target {
 /* status: OK; TIMEOUT; DENIED when the peer's certificate is not what it must be;
  * IO for the rest. On failure the stream is still the caller's to close;
  * stream_error tells why. */
-typedef void (*stream_connected_callback)(struct stream *stream, enum status status,
-                                          void *context);
+typedef void (*stream_connected_callback)(struct stream *stream, enum status status, void *context);
 enum status stream_connect(struct lane *lane, const struct stream_target *target,
                            stream_connected_callback callback, void *context,
                            struct stream **out) WRIT_MUST_USE;

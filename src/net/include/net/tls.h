@@ -18,7 +18,8 @@ struct tls_server_options {
      * caller compares it with a binding. */
     const char *client_ca;
     enum tls_client_certificate client_certificate;
-    const char *const *alpn; /* in order of our preference; a client with ALPN and none of these is refused */
+    /* In order of our preference; a client that offers others only is refused. */
+    const char *const *alpn;
     size_t alpn_count;
 };
 
