@@ -43,6 +43,8 @@ struct server {
     struct lane *main; /* the authority's lane: this thread */
     struct worker *workers;
     unsigned worker_count;
+    const char *own_addresses[2]; /* that the process listens on */
+    size_t own_address_count;
     sem_t started;
     struct fault fault;
     enum status status;
@@ -337,6 +339,10 @@ open_authority(struct server *server, struct fault *fault)
 {
     const struct config *config = server->config;
 
+    if (config->authority.listen != NULL)
+        server->own_addresses[server->own_address_count++] = config->authority.listen;
+    if (config->http.listen != NULL)
+        server->own_addresses[server->own_address_count++] = config->http.listen;
     server->authority_ports = (struct authority_ports){
         .app = server,
         .announce = announce,
@@ -355,6 +361,8 @@ open_authority(struct server *server, struct fault *fault)
             .passphrase_file = config->passphrase_file,
             .policy_files = (const char *const *)config->policy.items,
             .policy_file_count = config->policy.count,
+            .own_addresses = server->own_addresses,
+            .own_address_count = server->own_address_count,
             .default_ttl_ms = config->default_ttl,
             .max_ttl_ms = config->max_ttl,
             .max_line_ms = config->max_line,

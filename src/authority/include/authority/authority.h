@@ -34,6 +34,9 @@ struct authority_options {
     const char *passphrase_file; /* NULL: data/key */
     const char *const *policy_files;
     size_t policy_file_count;
+    /* Every address the process listens on, "host:port": no upstream may be one. */
+    const char *const *own_addresses;
+    size_t own_address_count;
     int64_t default_ttl_ms, max_ttl_ms, max_line_ms;
     int64_t audit_retention_ms;
     struct world *world;

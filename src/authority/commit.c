@@ -1,0 +1,107 @@
+/* authority/commit.c - the one way a change happens: built unseen, made durable,
+ * published, announced. Nothing else writes the store or the world. */
+#include "internal.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+/* Can the change end what is open or narrow what is allowed? Then lanes look at
+ * their open sessions again. */
+static bool
+may_end_sessions(enum change_kind kind)
+{
+    switch (kind) {
+    case CHANGE_LINE_REVOKED:
+    case CHANGE_HOP_REVOKED:
+    case CHANGE_TOKEN_ROTATED:
+    case CHANGE_ROLE_PUT:
+    case CHANGE_ROLE_DROPPED:
+    case CHANGE_SUBJECT_PUT:
+    case CHANGE_SUBJECT_DROPPED:
+    case CHANGE_UPSTREAM_PUT:
+    case CHANGE_UPSTREAM_DROPPED:
+        return true;
+    default:
+        return false;
+    }
+}
+
+enum status
+authority_commit(struct authority *authority, const struct change *changes, size_t count,
+                 uint64_t *generation, struct fault *fault)
+{
+    uint64_t started = clock_mono_us(), seq, seen;
+    struct world_next *next;
+    enum status status = world_prepare(authority->world, changes, count, &next, fault);
+    bool announce = false;
+
+    if (status != STATUS_OK)
+        return status;
+    status = store_append(authority->store, changes, count, &seq, fault);
+    if (status != STATUS_OK) {
+        world_abandon(next);
+        log_write(LOG_ERROR, "authority", "a change was not made: the store refused it", "why",
+                  fault == NULL ? status_text(status) : fault->text, NULL);
+        return status;
+    }
+    seen = world_publish(next);
+    if (generation != NULL)
+        *generation = seen;
+    for (size_t i = 0; i < count; i++)
+        announce = announce || may_end_sessions(changes[i].kind);
+    if (announce && authority->lane != NULL)
+        authority->options.ports->announce(authority->options.ports->app, seen);
+    authority->counters.commits++;
+    authority->counters.commit_us += clock_mono_us() - started;
+    return STATUS_OK;
+}
+
+/* --- the local operator -------------------------------------------------- */
+
+static const char admin_definition[] = "{\"allow\":[\"writ:*:**\"]}";
+
+bool
+builtin_name(enum change_kind kind, struct slice name)
+{
+    if (kind == CHANGE_ROLE_PUT || kind == CHANGE_ROLE_DROPPED)
+        return slice_is(name, ADMIN_ROLE);
+    if (kind == CHANGE_SUBJECT_PUT || kind == CHANGE_SUBJECT_DROPPED)
+        return slice_starts(name, SLICE_LITERAL("local:"));
+    return false;
+}
+
+enum status
+builtin_load(struct authority *authority)
+{
+    return world_load(authority->world, &(struct change){ .kind = CHANGE_ROLE_PUT,
+                                                          .name = SLICE_LITERAL(ADMIN_ROLE),
+                                                          .body = slice_text(admin_definition) });
+}
+
+enum status
+builtin_operator(struct authority *authority, unsigned uid, struct slice *name, struct arena *arena)
+{
+    struct slice subject = arena_format(arena, "local:%u", uid);
+    struct change known = { .kind = CHANGE_SUBJECT_PUT,
+                            .name = subject,
+                            .body = SLICE_LITERAL("{\"type\":\"user\",\"roles\":[\"" ADMIN_ROLE "\"]}") };
+    struct subject_view view;
+    struct world_next *next;
+    enum status status;
+    name_id id;
+
+    if (subject.at == NULL)
+        return STATUS_MEMORY;
+    id = names_find(world_names(authority->world), subject);
+    if (id == NAME_NONE || !policy_subject(world_policy_of(authority->world), id, &view)) {
+        /* In the world alone: who may use the socket is the kernel's word, each time. */
+        status = world_prepare(authority->world, &known, 1, &next, NULL);
+        if (status != STATUS_OK)
+            return status;
+        (void)world_publish(next);
+    }
+    *name = subject;
+    return STATUS_OK;
+}

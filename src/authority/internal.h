@@ -1,0 +1,278 @@
+/* authority/internal.h - the authority from the inside: its one struct, the one
+ * way a change happens, and the shape of an API handler. */
+#ifndef WRIT_AUTHORITY_INTERNAL_H
+#define WRIT_AUTHORITY_INTERNAL_H
+
+#include "authority/authority.h"
+#include "base/json.h"
+#include "change/change.h"
+#include "http/api.h"
+#include "net/timer.h"
+#include "store/store.h"
+
+struct listener;
+struct api_call;
+
+/* --- keys (keys.c) ------------------------------------------------------ */
+
+struct keys {
+    struct secret sealing;
+    struct ring_key ring[KEYRING_MAX];
+    size_t ring_count;
+    struct keyring_state *state; /* of the authority's thread */
+    struct signer *signer;       /* of the audit */
+    uint8_t signer_public[32];
+};
+
+/* Reads the sealing key (made when absent), collects KEY_PUT changes while the
+ * store loads, makes the first keys of a new store. */
+enum status keys_open(struct authority *authority, struct fault *fault) WRIT_MUST_USE;
+enum status keys_take(struct authority *authority, const struct change *put,
+                      struct fault *fault) WRIT_MUST_USE;
+enum status keys_ready(struct authority *authority, struct fault *fault) WRIT_MUST_USE;
+/* A new newest key; older ones verify until housekeeping drops them. */
+enum status keys_rotate(struct authority *authority, uint8_t *kid, struct fault *fault) WRIT_MUST_USE;
+/* Drops retired keys that no live token was made with. */
+void keys_tidy(struct authority *authority, int64_t now);
+void keys_close(struct keys *keys);
+
+/* --- the authority ------------------------------------------------------ */
+
+struct authority_counters {
+    uint64_t issued, rotated, revoked, applied, calls, refused, commits, commit_us;
+    uint64_t enforced_count, enforced_us, enforced_worst_us;
+};
+
+struct authority {
+    struct authority_options options; /* borrowed texts */
+    char *socket_path;
+    char *store_path;
+    struct store *store;
+    struct world *world;
+    struct world_reader *reader;
+    struct keys keys;
+    struct lane *lane;
+    struct audit *audit;
+    struct audit_journal *journal;
+    struct http_server *local, *remote; /* of the socket, of the TCP listener */
+    struct http_api local_api, remote_api;
+    struct listener *local_listener, *remote_listener;
+    struct tls_server *tls;
+    uint64_t enforced;        /* the generation that all lanes work on */
+    struct api_call *calls;   /* not answered yet: they wait for enforcement or work on */
+    struct head_hand_over *heads; /* between the audit's thread and the lane */
+    struct timer tick;        /* housekeeping, each second */
+    uint64_t ticks;
+    struct authority_counters counters;
+    char effective_policy[128]; /* the last applied digest, hex */
+};
+
+/* --- commit.c: the one way a change happens ------------------------------ */
+
+/* Validated and built unseen, made durable, then published; on another status
+ * than OK nothing happened. Changes that may end an open session are announced
+ * to the lanes; *generation (may be NULL) is what enforcement is waited for with. */
+enum status authority_commit(struct authority *authority, const struct change *changes,
+                             size_t count, uint64_t *generation, struct fault *fault) WRIT_MUST_USE;
+
+/* The built-in role of the local operator, and its subjects. Never stored, never
+ * written through the API. */
+#define ADMIN_ROLE "admin"
+bool builtin_name(enum change_kind kind, struct slice name);
+enum status builtin_load(struct authority *authority) WRIT_MUST_USE;
+/* The subject "local:UID" of a peer at the socket, made known to the world. */
+enum status builtin_operator(struct authority *authority, unsigned uid, struct slice *name,
+                             struct arena *arena) WRIT_MUST_USE;
+
+/* --- API: values in, values out ------------------------------------------ */
+
+/* Who calls, proven. */
+struct api_caller {
+    bool local;              /* at the Unix socket */
+    struct slice subject;
+    struct slice subject_type;
+    struct slice token;      /* id text; empty for the local operator */
+    struct token_id token_id;
+    bool attenuated;
+    const struct credential *credential; /* of a token; its use is counted when allowed */
+    struct slice refusal;    /* why what was shown is worth nothing; empty without a token */
+    struct lineage lineage;  /* what the caller may do; empty: not known */
+    struct ip peer;
+    uint16_t peer_port;
+};
+
+enum { API_PARAMS = 2 };
+
+struct api_request {
+    struct slice method, path, query;
+    struct slice params[API_PARAMS]; /* of the route's {…}, percent-decoded */
+    struct slice idempotency_key;
+    struct slice agent;
+    struct slice text;   /* the body as it came */
+    json_t *body;        /* an object, or NULL when there is none */
+    struct api_caller caller;
+    int64_t now;
+    struct arena *arena;
+};
+
+/* A step of a long answer; called again on later turns of the lane until *done. */
+struct api_job {
+    enum status (*step)(struct authority *authority, struct api_job *job, bool *done,
+                        struct fault *fault);
+    void (*free)(struct api_job *job);
+};
+
+struct api_answer {
+    unsigned status;       /* 200 unless set */
+    json_t *body;          /* owned; NULL: no body */
+    struct slice text;     /* instead of body: of this content type */
+    const char *content_type;
+    struct slice location; /* of what was created */
+    /* Answered when every lane enforces this generation; then "nodes" is added. */
+    uint64_t wait_generation;
+    struct api_job *job;   /* owned; body is complete when it is done */
+};
+
+/* On a status other than OK the fault becomes the problem document. */
+typedef enum status (*api_handler)(struct authority *authority, const struct api_request *request,
+                                   struct api_answer *answer, struct fault *fault);
+
+/* Decides, audits, dispatches. The answer's body is the caller's. Fills a problem
+ * document on refusals. The outcome is audited by api_finish. */
+struct api_outcome {
+    audit_ticket ticket;
+    const char *challenge;  /* WWW-Authenticate, for 401 and 403; NULL: none */
+    struct slice allow;     /* Allow, for 405 */
+};
+void api_handle(struct authority *authority, struct api_request *request, struct api_answer *answer,
+                struct api_outcome *outcome);
+/* A problem document {type, title, status, detail, …more (stolen)} as the answer. */
+void api_problem(struct api_answer *answer, unsigned status, const char *kind, const char *title,
+                 struct slice detail, json_t *more);
+unsigned api_status_of(enum status status);
+
+/* May the caller do this as well? For handlers whose question is finer than the
+ * route's right. DENIED with the right that is needed. */
+enum status api_permit(struct authority *authority, const struct api_request *request,
+                       struct slice action, struct slice object, struct fault *fault) WRIT_MUST_USE;
+bool api_may(struct authority *authority, const struct api_request *request, struct slice action,
+             struct slice object);
+/* A query parameter, percent-decoded into the arena; .at NULL when absent. */
+struct slice api_query(const struct api_request *request, const char *name);
+/* What a role or subject would give. Texts of rights, in a JSON array each. */
+struct grant {
+    json_t *allow, *deny;
+};
+/* May the caller give this? Each allow lies within the caller's own, and each deny
+ * that binds the caller there goes along; or the caller may escalate. */
+enum status api_may_grant(struct authority *authority, const struct api_request *request,
+                          const struct grant *grant, struct fault *fault) WRIT_MUST_USE;
+/* The grant of a role's or subject's definition, what it inherits included. */
+enum status grant_of(struct authority *authority, enum change_kind put_kind, const json_t *definition,
+                     struct grant *out) WRIT_MUST_USE;
+void grant_free(struct grant *grant);
+
+/* --- routes.c ------------------------------------------------------------ */
+
+struct route {
+    const char *method;
+    const char *pattern; /* "/v1/tokens/{id}" */
+    const char *action;  /* of the right writ:ACTION:OBJECT; NULL: open to all */
+    /* The right's object; NULL: "-". In the request's arena. */
+    struct slice (*object)(struct authority *authority, const struct api_request *request);
+    bool listing;        /* the answer is filtered to what the caller may see */
+    bool local_only;     /* files and commands: 403 over HTTP */
+    size_t body_max;     /* 0: 1 MiB */
+    api_handler handle;
+    const char *summary;
+};
+const struct route *routes(size_t *count);
+/* NULL when no path fits; *wrong_method when only the method is wrong, with the
+ * methods that fit in allow. */
+const struct route *route_find(struct api_request *request, bool *wrong_method,
+                               struct buffer *allow);
+
+/* Objects for the table. */
+struct slice object_id_subject(struct authority *authority, const struct api_request *request);
+struct slice object_rotate(struct authority *authority, const struct api_request *request);
+struct slice object_body_subject(struct authority *authority, const struct api_request *request);
+struct slice object_param(struct authority *authority, const struct api_request *request);
+
+/* --- handlers, by file ---------------------------------------------------- */
+
+/* issue.c */
+enum status api_token_issue(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
+/* 201 with the token's members and, derived again from its id, its text. */
+enum status issued_answer(struct authority *authority, const struct token_id *id, int64_t now,
+                          struct api_answer *answer, struct fault *fault) WRIT_MUST_USE;
+/* rotate.c */
+enum status api_token_rotate(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
+/* revoke.c */
+enum status api_token_revoke(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
+enum status api_hop_revoke(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
+enum status api_revocations(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
+/* tokens.c */
+enum status api_token_list(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
+enum status api_token_show(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
+/* The members of the contract, the token's text excluded. Owned by the caller. */
+json_t *token_json(const struct token_record *record, const struct token_life *life, int64_t now);
+/* objects.c: roles, subjects, upstreams; the kind is in the path */
+struct object_kind {
+    const char *plural; /* as in paths and policy files */
+    enum change_kind put, drop;
+    const char *read;   /* the action that lists them */
+};
+const struct object_kind *object_kinds(size_t *count); /* upstreams, roles, subjects */
+enum status api_object_list(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
+enum status api_object_get(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
+enum status api_object_put(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
+enum status api_object_drop(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
+/* Validates one upstream's definition. source_local: it came from a local file or
+ * the socket, so that it may name files and Unix sockets. */
+enum status upstream_check(struct authority *authority, struct slice name, const json_t *definition,
+                           bool source_local, struct fault *fault) WRIT_MUST_USE;
+/* apply.c */
+enum status api_apply(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
+/* At start and on reload. force: applied although this digest was seen before. */
+enum status apply_files(struct authority *authority, bool force, struct fault *fault) WRIT_MUST_USE;
+/* check.c */
+enum status api_check(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
+enum status api_who_can(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
+/* audit_api.c */
+enum status api_audit_search(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
+enum status api_audit_map(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
+enum status api_advice(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
+enum status api_audit_verify(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
+/* service.c: health, metrics, keys, backup, reload, openapi */
+enum status api_healthz(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
+enum status api_readyz(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
+enum status api_metrics(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
+enum status api_openapi(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
+enum status api_keys_rotate(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
+enum status api_backup(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
+enum status api_reload(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
+
+/* --- idempotency.c --------------------------------------------------------- */
+
+/* Was this POST answered within the last ten minutes? OK with *id; NOT_FOUND; or
+ * CONFLICT when the key came with another body. */
+enum status answer_find(struct authority *authority, const struct api_request *request,
+                        struct token_id *id, struct fault *fault) WRIT_MUST_USE;
+/* The changes that keep it (none without a key); texts in the request's arena. */
+size_t answer_changes(const struct api_request *request, const struct token_id *id,
+                      struct change out[2]);
+
+/* --- server.c: HTTP around api_handle; housekeeping.c: each second ---------- */
+
+enum status server_open(struct authority *authority, struct fault *fault) WRIT_MUST_USE;
+void server_enforced(struct authority *authority);
+void server_drain(struct authority *authority);
+void server_close(struct authority *authority);
+struct head_hand_over *heads_new(void);
+void heads_free(struct head_hand_over *heads);
+enum status housekeeping_start(struct authority *authority) WRIT_MUST_USE;
+/* What a crash must not lose: uses and last-used times. */
+void housekeeping_flush(struct authority *authority);
+void housekeeping_stop(struct authority *authority);
+
+#endif

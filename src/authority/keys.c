@@ -1,0 +1,356 @@
+/* authority/keys.c - the ring under which tokens' MACs are made and the key that
+ * signs the audit: sealed in the store, open in this process alone. */
+#include "internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/encoding.h"
+#include "base/log.h"
+#include "crypto/random.h"
+#include "crypto/seal.h"
+#include "crypto/sign.h"
+
+#define SIGNER_NAME "sign/audit"
+enum { PASSPHRASE_MAX = 1024 };
+
+static enum status
+read_passphrase(const char *path, struct buffer *out, struct fault *fault)
+{
+    FILE *file = fopen(path, "re");
+    char *room = buffer_room(out, PASSPHRASE_MAX);
+    size_t size;
+
+    if (file == NULL || room == NULL) {
+        if (file != NULL)
+            fclose(file);
+        return fault_set(fault, STATUS_IO, "keys.passphrase_file: cannot read %s", path);
+    }
+    setvbuf(file, NULL, _IONBF, 0); /* no copy of it in stdio's buffer */
+    size = fread(room, 1, PASSPHRASE_MAX, file);
+    fclose(file);
+    while (size > 0 && (room[size - 1] == '\n' || room[size - 1] == '\r'))
+        size--;
+    buffer_added(out, size);
+    return size >= 8 ? STATUS_OK
+                     : fault_set(fault, STATUS_INVALID,
+                                 "keys.passphrase_file: %s holds fewer than 8 characters", path);
+}
+
+/* The salt is public: it lies beside the store, so that it is there before the store opens. */
+static enum status
+sealing_from_passphrase(struct authority *authority, const char *path, struct fault *fault)
+{
+    struct buffer passphrase = BUFFER_LIMITED(PASSPHRASE_MAX);
+    uint8_t salt[SCRYPT_SALT_SIZE];
+    struct secret stretched;
+    char *salt_path;
+    enum status status;
+
+    if (asprintf(&salt_path, "%s/salt", authority->options.data) < 0)
+        return STATUS_MEMORY;
+    /* A key file's form serves for the salt as well: 32 bytes as hex, of which half is used. */
+    status = seal_key_from_file(salt_path, SEAL_CREATE, &stretched, fault);
+    free(salt_path);
+    if (status == STATUS_OK)
+        status = read_passphrase(path, &passphrase, fault);
+    if (status == STATUS_OK) {
+        memcpy(salt, stretched.bytes, sizeof salt);
+        status = seal_key_from_passphrase(buffer_slice(&passphrase), salt, &authority->keys.sealing);
+        if (status != STATUS_OK)
+            (void)fault_set(fault, status, "keys.passphrase_file: the key can't be derived");
+    }
+    secret_wipe(&stretched, sizeof stretched);
+    buffer_wipe_free(&passphrase);
+    return status;
+}
+
+enum status
+keys_open(struct authority *authority, struct fault *fault)
+{
+    enum status status = keyring_state_new(&authority->keys.state);
+    char *path;
+
+    if (status != STATUS_OK)
+        return status;
+    if (authority->options.passphrase_file != NULL)
+        return sealing_from_passphrase(authority, authority->options.passphrase_file, fault);
+    if (asprintf(&path, "%s/key", authority->options.data) < 0)
+        return STATUS_MEMORY;
+    /* A key made afresh beside an old store opens nothing: that is refused when
+     * the first sealed key does not open. */
+    status = seal_key_from_file(path, SEAL_CREATE, &authority->keys.sealing, fault);
+    free(path);
+    return status;
+}
+
+/* --- from and to the store ------------------------------------------------- */
+
+static bool
+ring_name(struct slice name, uint8_t *kid)
+{
+    uint64_t number;
+
+    if (!slice_starts(name, SLICE_LITERAL("mac/")) || !slice_u64(slice_from(name, 4), &number) ||
+        number > UINT8_MAX)
+        return false;
+    *kid = (uint8_t)number;
+    return true;
+}
+
+enum status
+keys_take(struct authority *authority, const struct change *put, struct fault *fault)
+{
+    struct keys *keys = &authority->keys;
+    struct buffer plain = BUFFER_LIMITED(SECRET_SIZE);
+    enum status status = unseal(&keys->sealing, put->name, put->body, &plain);
+    uint8_t kid;
+
+    if (status != STATUS_OK || plain.size != SECRET_SIZE) {
+        buffer_wipe_free(&plain);
+        return fault_set(fault, STATUS_DENIED,
+                         "the key %.*s in the store does not open: data/key or the passphrase is not "
+                         "the one that sealed it",
+                         SLICE_PRINT(put->name));
+    }
+    if (ring_name(put->name, &kid) && keys->ring_count < KEYRING_MAX) {
+        struct ring_key *key = &keys->ring[keys->ring_count++];
+        key->kid = kid;
+        key->retired = slice_is(put->owner, "retired");
+        memcpy(key->key.bytes, plain.bytes, SECRET_SIZE);
+    } else if (slice_is(put->name, SIGNER_NAME)) {
+        struct secret seed;
+        memcpy(seed.bytes, plain.bytes, SECRET_SIZE);
+        status = signer_new(&seed, &keys->signer);
+        secret_wipe(&seed, sizeof seed);
+    }
+    buffer_wipe_free(&plain);
+    return status;
+}
+
+/* One key as the change that stores it; sealed holds the body. */
+static enum status
+seal_change(const struct keys *keys, struct slice name, const struct secret *key,
+            struct buffer *sealed, struct change *out)
+{
+    enum status status = seal(&keys->sealing, name, slice_of(key->bytes, SECRET_SIZE), sealed);
+
+    *out = (struct change){ .kind = CHANGE_KEY_PUT,
+                            .at = clock_wall_ms(),
+                            .name = name,
+                            .body = buffer_slice(sealed),
+                            .owner = SLICE_LITERAL("active") };
+    return status;
+}
+
+static enum status
+publish_ring(struct authority *authority)
+{
+    struct keys *keys = &authority->keys;
+    struct keyring *ring;
+    enum status status = keyring_new(keys->ring, keys->ring_count, &ring);
+
+    if (status == STATUS_OK) {
+        world_set_keyring(authority->world, ring);
+        status = keyring_state_follow(keys->state, ring);
+    }
+    return status;
+}
+
+static struct ring_key *
+newest_key(struct keys *keys)
+{
+    for (size_t i = keys->ring_count; i > 0; i--) {
+        if (!keys->ring[i - 1].retired)
+            return &keys->ring[i - 1];
+    }
+    return NULL;
+}
+
+static bool
+free_kid(const struct keys *keys, uint8_t *kid)
+{
+    for (unsigned candidate = 1; candidate <= UINT8_MAX; candidate++) {
+        bool taken = false;
+        for (size_t i = 0; i < keys->ring_count; i++)
+            taken = taken || keys->ring[i].kid == candidate;
+        if (!taken) {
+            *kid = (uint8_t)candidate;
+            return true;
+        }
+    }
+    return false;
+}
+
+enum status
+keys_rotate(struct authority *authority, uint8_t *kid, struct fault *fault)
+{
+    struct keys *keys = &authority->keys;
+    struct buffer sealed = { 0 }, old = { 0 };
+    struct ring_key *retiring = newest_key(keys), fresh = { 0 };
+    struct change changes[2];
+    char name[16], old_name[16];
+    size_t count = 1;
+    enum status status;
+
+    if (keys->ring_count == KEYRING_MAX || !free_kid(keys, &fresh.kid))
+        return fault_set(fault, STATUS_LIMIT,
+                         "the ring is full: %d keys still have live tokens", KEYRING_MAX);
+    status = random_bytes(fresh.key.bytes, SECRET_SIZE);
+    snprintf(name, sizeof name, "mac/%u", fresh.kid);
+    if (status == STATUS_OK)
+        status = seal_change(keys, slice_text(name), &fresh.key, &sealed, &changes[0]);
+    if (status == STATUS_OK && retiring != NULL) {
+        snprintf(old_name, sizeof old_name, "mac/%u", retiring->kid);
+        status = seal_change(keys, slice_text(old_name), &retiring->key, &old, &changes[1]);
+        changes[1].owner = SLICE_LITERAL("retired");
+        count = 2;
+    }
+    if (status == STATUS_OK)
+        status = authority_commit(authority, changes, count, NULL, fault);
+    if (status == STATUS_OK) {
+        if (retiring != NULL)
+            retiring->retired = true;
+        keys->ring[keys->ring_count++] = fresh;
+        status = publish_ring(authority);
+        *kid = fresh.kid;
+    }
+    secret_wipe(&fresh, sizeof fresh);
+    buffer_free(&sealed);
+    buffer_free(&old);
+    return status;
+}
+
+static enum status
+make_signer(struct authority *authority, struct fault *fault)
+{
+    struct buffer sealed = { 0 };
+    struct secret seed;
+    struct change change;
+    enum status status = random_bytes(seed.bytes, SECRET_SIZE);
+
+    if (status == STATUS_OK)
+        status = seal_change(&authority->keys, SLICE_LITERAL(SIGNER_NAME), &seed, &sealed, &change);
+    if (status == STATUS_OK)
+        status = authority_commit(authority, &change, 1, NULL, fault);
+    if (status == STATUS_OK)
+        status = signer_new(&seed, &authority->keys.signer);
+    secret_wipe(&seed, sizeof seed);
+    buffer_free(&sealed);
+    return status;
+}
+
+/* The public half lies beside the audit, so that a copy can be verified elsewhere. */
+static enum status
+write_public_key(struct authority *authority, struct fault *fault)
+{
+    struct buffer text = { 0 };
+    char *path;
+    FILE *file;
+    bool written;
+
+    signer_public(authority->keys.signer, authority->keys.signer_public);
+    put_hex(&text, authority->keys.signer_public, sizeof authority->keys.signer_public);
+    put_text(&text, "\n");
+    if (asprintf(&path, "%s/audit.pub", authority->options.data) < 0) {
+        buffer_free(&text);
+        return STATUS_MEMORY;
+    }
+    file = fopen(path, "we");
+    written = file != NULL && fwrite(text.bytes, 1, text.size, file) == text.size;
+    written = (file == NULL || fclose(file) == 0) && written;
+    if (!written)
+        (void)fault_set(fault, STATUS_IO, "cannot write %s", path);
+    free(path);
+    buffer_free(&text);
+    return written ? STATUS_OK : STATUS_IO;
+}
+
+enum status
+keys_ready(struct authority *authority, struct fault *fault)
+{
+    struct keys *keys = &authority->keys;
+    enum status status = STATUS_OK;
+    uint8_t kid;
+
+    if (newest_key(keys) == NULL)
+        status = keys_rotate(authority, &kid, fault);
+    else
+        status = publish_ring(authority);
+    if (status == STATUS_OK && keys->signer == NULL)
+        status = make_signer(authority, fault);
+    if (status == STATUS_OK)
+        status = write_public_key(authority, fault);
+    return status;
+}
+
+/* --- tidying --------------------------------------------------------------- */
+
+struct kid_use {
+    struct authority *authority;
+    int64_t now;
+    bool used[UINT8_MAX + 1];
+};
+
+static bool
+note_kid(void *context, const struct token_id *id)
+{
+    struct kid_use *use = context;
+    struct world_token_info info;
+
+    if (world_token(use->authority->world, id, use->now, &info) &&
+        info.life.revoked_at == TIME_NEVER && info.life.expires_at > use->now)
+        use->used[info.record.kid] = true;
+    return true;
+}
+
+static void
+drop_key(struct authority *authority, size_t index)
+{
+    struct keys *keys = &authority->keys;
+    char name[16];
+
+    snprintf(name, sizeof name, "mac/%u", keys->ring[index].kid);
+    if (authority_commit(authority,
+                         &(struct change){ .kind = CHANGE_KEY_DROPPED, .name = slice_text(name) }, 1,
+                         NULL, NULL) != STATUS_OK)
+        return;
+    secret_wipe(&keys->ring[index], sizeof keys->ring[index]);
+    memmove(&keys->ring[index], &keys->ring[index + 1],
+            (keys->ring_count - index - 1) * sizeof keys->ring[0]);
+    secret_wipe(&keys->ring[--keys->ring_count], sizeof keys->ring[0]);
+    log_write(LOG_INFO, "authority", "a retired key has no live token any more: dropped", "key", name,
+              NULL);
+}
+
+void
+keys_tidy(struct authority *authority, int64_t now)
+{
+    struct keys *keys = &authority->keys;
+    struct kid_use use = { .authority = authority, .now = now };
+    size_t before = keys->ring_count;
+    bool retired = false;
+
+    for (size_t i = 0; i < keys->ring_count; i++)
+        retired = retired || keys->ring[i].retired;
+    if (!retired)
+        return;
+    world_each_token(authority->world, note_kid, &use);
+    for (size_t i = keys->ring_count; i > 0; i--) {
+        if (keys->ring[i - 1].retired && !use.used[keys->ring[i - 1].kid])
+            drop_key(authority, i - 1);
+    }
+    if (keys->ring_count != before)
+        (void)publish_ring(authority);
+}
+
+void
+keys_close(struct keys *keys)
+{
+    keyring_state_free(keys->state);
+    signer_free(keys->signer);
+    secret_wipe(keys->ring, sizeof keys->ring);
+    secret_wipe(&keys->sealing, sizeof keys->sealing);
+}

@@ -1,0 +1,451 @@
+/* authority/server.c - HTTP around api_handle: the local socket and the TCP
+ * listener, who is at the other end, and answers that come later. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+#include "base/clock.h"
+#include "http/api.h"
+#include "net/listener.h"
+#include "net/tls.h"
+
+enum {
+    LOCAL_BODY_MAX = 64 << 20,
+    REMOTE_BODY_MAX = 8 << 20, /* collected before the caller is known */
+    ENFORCE_MS = 5000,         /* the longest wait for lanes that should answer in one turn */
+};
+
+/* One call that is not answered yet. It outlives its connection when a job is
+ * still at work. */
+struct api_call {
+    struct api_call *next;
+    struct authority *authority;
+    struct http_call *call; /* NULL: the peer has gone */
+    struct api_answer answer;
+    struct api_outcome outcome;
+    struct lane_message step;
+    struct timer patience;
+    uint64_t started_us;
+    uint64_t bytes_in;
+};
+
+static void
+unlink_call(struct api_call *call)
+{
+    struct api_call **at = &call->authority->calls;
+
+    while (*at != call)
+        at = &(*at)->next;
+    *at = call->next;
+}
+
+/* --- answering ------------------------------------------------------------------ */
+
+static size_t
+write_headers(const struct api_call *call, struct slice type, struct http_header headers[6])
+{
+    size_t count = 0;
+
+    headers[count++] = HTTP_HEADER("Cache-Control", SLICE_LITERAL("no-store"));
+    headers[count++] = HTTP_HEADER("X-Content-Type-Options", SLICE_LITERAL("nosniff"));
+    if (type.size > 0)
+        headers[count++] = HTTP_HEADER("Content-Type", type);
+    if (call->outcome.challenge != NULL)
+        headers[count++] = HTTP_HEADER("WWW-Authenticate", slice_text(call->outcome.challenge));
+    if (call->outcome.allow.size > 0)
+        headers[count++] = HTTP_HEADER("Allow", call->outcome.allow);
+    if (call->answer.location.size > 0)
+        headers[count++] = HTTP_HEADER("Location", call->answer.location);
+    return count;
+}
+
+static void
+end_call(struct api_call *call)
+{
+    struct api_answer *answer = &call->answer;
+    struct buffer body = { 0 };
+    struct slice text = answer->text, type = { 0 };
+    struct http_header headers[6];
+
+    if (answer->body != NULL) {
+        put_json(&body, answer->body);
+        put_text(&body, "\n");
+        text = buffer_slice(&body);
+        type = SLICE_LITERAL("application/json");
+    }
+    if (answer->content_type != NULL)
+        type = slice_text(answer->content_type);
+    audit_end(call->authority->journal, call->outcome.ticket,
+              &(struct audit_outcome){ .status = answer->status,
+                                       .bytes_in = call->bytes_in,
+                                       .bytes_out = text.size,
+                                       .duration_us = clock_mono_us() - call->started_us });
+    if (call->call != NULL)
+        (void)http_respond(call->call, answer->status, headers,
+                           write_headers(call, type, headers), text);
+    /* A token's text may stand in it. */
+    buffer_wipe_free(&body);
+    json_decref(answer->body);
+    if (answer->job != NULL)
+        answer->job->free(answer->job);
+    timer_disarm(&call->patience);
+    unlink_call(call);
+    free(call);
+}
+
+/* Every lane has applied it; a fleet will list more nodes. */
+static void
+add_node(struct api_call *call)
+{
+    char at[TIME_TEXT_MAX];
+    struct slice node = call->authority->options.node;
+
+    if (json_is_object(call->answer.body) && call->answer.status == 200)
+        json_object_set_new(call->answer.body, "nodes",
+                            json_pack("[{s:o, s:s, s:s}]", "node", json_slice(node), "state",
+                                      "applied", "at", time_format(clock_wall_ms(), at)));
+}
+
+static void
+patience_over(struct timer *timer)
+{
+    struct api_call *call = LANE_OWNER(timer, struct api_call, patience);
+
+    call->answer.wait_generation = 0;
+    api_problem(&call->answer, 503, "not_enforced", "Durable, but a lane has not answered",
+                SLICE_LITERAL("the change is made and will be enforced; ask again to see it confirmed"),
+                NULL);
+    end_call(call);
+}
+
+static void
+end_or_wait(struct api_call *call)
+{
+    struct authority *authority = call->authority;
+
+    if (call->answer.wait_generation > authority->enforced) {
+        call->patience.fire = patience_over;
+        timer_arm(authority->lane, &call->patience, ENFORCE_MS);
+        return;
+    }
+    if (call->answer.wait_generation != 0)
+        add_node(call);
+    end_call(call);
+}
+
+void
+server_enforced(struct authority *authority)
+{
+    struct api_call *next;
+
+    for (struct api_call *call = authority->calls; call != NULL; call = next) {
+        next = call->next;
+        if (timer_armed(&call->patience) && call->answer.wait_generation <= authority->enforced) {
+            add_node(call);
+            end_call(call);
+        }
+    }
+}
+
+/* --- jobs: long answers, a piece a turn ------------------------------------------- */
+
+static void
+step_job(struct lane_message *message)
+{
+    struct api_call *call = LANE_OWNER(message, struct api_call, step);
+    struct api_answer *answer = &call->answer;
+    struct fault fault = { 0 };
+    bool done = false;
+    enum status status = answer->job->step(call->authority, answer->job, &done, &fault);
+
+    if (status == STATUS_OK && !done) {
+        if (lane_post(call->authority->lane, &call->step))
+            return;
+        status = fault_set(&fault, STATUS_CLOSED, "the node is stopping");
+    }
+    answer->job->free(answer->job);
+    answer->job = NULL;
+    if (status == STATUS_OK) {
+        answer->status = 200;
+        end_or_wait(call);
+        return;
+    }
+    api_problem(answer, api_status_of(status), status_name(status), status_text(status),
+                slice_text(fault.text), NULL);
+    end_call(call);
+}
+
+/* --- who calls -------------------------------------------------------------------- */
+
+static void
+local_caller(struct authority *authority, struct http_call *call, struct api_caller *caller,
+             struct arena *arena)
+{
+    struct lineage_link *link = arena_zeroed(arena, sizeof *link);
+    name_id *role = arena_take(arena, sizeof *role);
+    uid_t uid;
+
+    caller->local = true;
+    if (!stream_peer_uid(http_call_stream(call), &uid) || (uid != geteuid() && uid != 0)) {
+        caller->refusal = SLICE_LITERAL("the local socket is for root and the user that Writ runs as");
+        return;
+    }
+    if (link == NULL || role == NULL ||
+        builtin_operator(authority, uid, &caller->subject, arena) != STATUS_OK)
+        return;
+    *role = names_find(world_names(authority->world), SLICE_LITERAL(ADMIN_ROLE));
+    *link = (struct lineage_link){ .subject = names_find(world_names(authority->world), caller->subject),
+                                   .roles = role,
+                                   .role_count = 1 };
+    caller->subject_type = SLICE_LITERAL("user");
+    caller->lineage = (struct lineage){ .links = link, .count = 1 };
+}
+
+/* RFC 6750 §2.1: one Authorization field, the scheme without regard to case. */
+static struct slice
+bearer(const struct http_head *head, struct slice *refusal)
+{
+    struct slice value = http_head_value(head, HTTP_FIELD_AUTHORIZATION);
+    size_t blank = slice_find(value, ' ');
+
+    if (value.at == NULL)
+        return value;
+    if (http_head_field_count(head, HTTP_FIELD_AUTHORIZATION) > 1) {
+        *refusal = SLICE_LITERAL("two Authorization headers came");
+        return (struct slice){ 0 };
+    }
+    if (!slice_equal_nocase(slice_first(value, blank), SLICE_LITERAL("Bearer"))) {
+        *refusal = SLICE_LITERAL("the API takes Authorization: Bearer");
+        return (struct slice){ 0 };
+    }
+    return slice_trim(slice_from(value, blank));
+}
+
+static void
+token_caller(struct authority *authority, struct http_call *call, struct api_caller *caller,
+             int64_t now, struct arena *arena)
+{
+    struct credential *credential = arena_zeroed(arena, sizeof *credential);
+    struct slice text = bearer(http_call_head(call), &caller->refusal);
+    enum credential_verdict verdict;
+
+    if (text.at == NULL || credential == NULL)
+        return;
+    verdict = world_authenticate(authority->reader, text, now, arena, credential);
+    caller->token = credential->id_text;
+    caller->subject = credential->subject;
+    if (verdict != CREDENTIAL_OK) {
+        caller->refusal = slice_text(credential_verdict_text(verdict));
+        return;
+    }
+    if (credential->binding.kind != BINDING_NONE) {
+        caller->refusal = SLICE_LITERAL("the token is bound to a key, and no proof of it came");
+        return;
+    }
+    caller->token_id = credential->id;
+    caller->attenuated = credential->id_text.size > TOKEN_ID_TEXT;
+    caller->subject_type = slice_text(subject_type_name(credential->subject_type));
+    caller->credential = credential;
+    caller->lineage = credential->lineage;
+}
+
+/* A call without a right to show for it leaves a line as well, folded. */
+static void
+audit_stranger(struct authority *authority, const struct api_request *request, unsigned status)
+{
+    struct audit_event event = { .at = request->now,
+                                 .token = request->caller.token,
+                                 .subject = request->caller.subject,
+                                 .resource = SLICE_LITERAL("writ"),
+                                 .action = request->method,
+                                 .object = request->path,
+                                 .reason = request->caller.refusal,
+                                 .agent = request->agent,
+                                 .peer = request->caller.peer,
+                                 .peer_port = request->caller.peer_port,
+                                 .decision = AUDIT_DENY };
+
+    (void)audit_line(authority->journal, &event, &(struct audit_outcome){ .status = status });
+}
+
+/* --- one call ----------------------------------------------------------------------- */
+
+static void
+take_request(struct http_call *http, struct slice body, struct authority *authority, bool local)
+{
+    const struct http_head *head = http_call_head(http);
+    struct api_call *call = calloc(1, sizeof *call);
+    struct api_request request = { .method = http_head_method(head),
+                                   .path = http_head_path(head),
+                                   .query = http_head_query(head),
+                                   .idempotency_key = http_head_value(head, HTTP_FIELD_IDEMPOTENCY_KEY),
+                                   .agent = http_head_value(head, HTTP_FIELD_USER_AGENT),
+                                   .text = body,
+                                   .now = clock_wall_ms(),
+                                   .arena = http_call_arena(http) };
+
+    if (call == NULL) {
+        http_call_abort(http);
+        return;
+    }
+    if (head->method == HTTP_METHOD_HEAD)
+        request.method = SLICE_LITERAL("GET"); /* the server leaves the body out */
+    *call = (struct api_call){ .next = authority->calls,
+                               .authority = authority,
+                               .call = http,
+                               .step = { .run = step_job },
+                               .started_us = clock_mono_us(),
+                               .bytes_in = body.size };
+    authority->calls = call;
+    request.caller.peer = *stream_peer(http_call_stream(http));
+    request.caller.peer_port = stream_peer_port(http_call_stream(http));
+    if (local)
+        local_caller(authority, http, &request.caller, request.arena);
+    else
+        token_caller(authority, http, &request.caller, request.now, request.arena);
+    api_handle(authority, &request, &call->answer, &call->outcome);
+    if (call->answer.status == 401)
+        audit_stranger(authority, &request, 401);
+    json_decref(request.body);
+    world_quiescent(authority->reader);
+    if (call->answer.job != NULL)
+        step_job(&call->step);
+    else
+        end_or_wait(call);
+}
+
+static void
+local_request(struct http_call *call, struct slice body, void *context)
+{
+    take_request(call, body, context, true);
+}
+
+static void
+remote_request(struct http_call *call, struct slice body, void *context)
+{
+    take_request(call, body, context, false);
+}
+
+static void
+call_gone(struct http_call *http, enum status status, void *context)
+{
+    struct authority *authority = context;
+
+    for (struct api_call *call = authority->calls; call != NULL; call = call->next) {
+        if (call->call == http)
+            call->call = NULL;
+    }
+}
+
+/* --- listeners ------------------------------------------------------------------------ */
+
+static void
+accept_local(struct listener *listener, struct stream *stream, void *context)
+{
+    http_server_accept(((struct authority *)context)->local, stream);
+}
+
+static void
+accept_remote(struct listener *listener, struct stream *stream, void *context)
+{
+    http_server_accept(((struct authority *)context)->remote, stream);
+}
+
+static enum status
+open_local(struct authority *authority, struct fault *fault)
+{
+    struct http_api *api = &authority->local_api;
+    char *address;
+    enum status status;
+
+    *api = (struct http_api){ .body_max = LOCAL_BODY_MAX,
+                              .request = local_request,
+                              .gone = call_gone,
+                              .context = authority };
+    status = http_server_new(authority->lane,
+                             &(struct http_server_options){ .handler = &http_api_handler,
+                                                            .context = api,
+                                                            .half_close = true },
+                             &authority->local);
+    if (status != STATUS_OK)
+        return status;
+    if (asprintf(&address, "unix:%s", authority->socket_path) < 0)
+        return STATUS_MEMORY;
+    status = listener_open(authority->lane,
+                           &(struct listener_options){ .address = address,
+                                                       .accepted = accept_local,
+                                                       .context = authority },
+                           &authority->local_listener, fault);
+    free(address);
+    return status;
+}
+
+static enum status
+open_remote(struct authority *authority, struct fault *fault)
+{
+    struct http_api *api = &authority->remote_api;
+    const struct authority_options *options = &authority->options;
+    char *address = slice_strdup(options->listen);
+    enum status status = STATUS_OK;
+
+    if (address == NULL)
+        return STATUS_MEMORY;
+    *api = (struct http_api){ .body_max = REMOTE_BODY_MAX,
+                              .request = remote_request,
+                              .gone = call_gone,
+                              .context = authority };
+    if (options->tls_cert != NULL)
+        status = tls_server_new(&(struct tls_server_options){ .cert = options->tls_cert,
+                                                              .key = options->tls_key },
+                                &authority->tls, fault);
+    if (status == STATUS_OK)
+        status = http_server_new(
+            authority->lane,
+            &(struct http_server_options){ .handler = &http_api_handler, .context = api },
+            &authority->remote);
+    if (status == STATUS_OK)
+        status = listener_open(authority->lane,
+                               &(struct listener_options){ .address = address,
+                                                           .tls = authority->tls,
+                                                           .accepted = accept_remote,
+                                                           .context = authority },
+                               &authority->remote_listener, fault);
+    free(address);
+    return status;
+}
+
+enum status
+server_open(struct authority *authority, struct fault *fault)
+{
+    enum status status = open_local(authority, fault);
+
+    if (status == STATUS_OK && authority->options.listen.size > 0)
+        status = open_remote(authority, fault);
+    return status;
+}
+
+void
+server_drain(struct authority *authority)
+{
+    if (authority->local_listener != NULL)
+        listener_close(authority->local_listener);
+    if (authority->remote_listener != NULL)
+        listener_close(authority->remote_listener);
+    authority->local_listener = authority->remote_listener = NULL;
+    if (authority->local != NULL)
+        http_server_drain(authority->local);
+    if (authority->remote != NULL)
+        http_server_drain(authority->remote);
+}
+
+/* The lane has ended: what is left of calls has no connection any more. */
+void
+server_close(struct authority *authority)
+{
+    while (authority->calls != NULL) {
+        authority->calls->call = NULL;
+        end_call(authority->calls);
+    }
+    tls_server_free(authority->tls);
+}

@@ -1,0 +1,312 @@
+/* authority/upstream.c - is this a sound definition of an upstream, and may this
+ * caller write it? Files, sockets and Writ's own listeners are the traps. */
+#include <ifaddrs.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "internal.h"
+
+#include "base/clock.h"
+
+static const char *const types[] = { "http",  "postgres", "mysql",      "redis",
+                                     "docker", "kubernetes", "mcp", NULL };
+static const char *const members[] = { "type", "url",     "address",  "addresses", "host",
+                                       "tls",  "timeouts", "api_key", "path_params", "login",
+                                       "database", NULL };
+static const char *const reserved[] = { "writ", "check", "healthz", "readyz", "metrics", NULL };
+
+static bool
+listed(const char *const *list, struct slice text)
+{
+    for (; *list != NULL; list++) {
+        if (slice_is(text, *list))
+            return true;
+    }
+    return false;
+}
+
+/* --- Writ's own listeners ------------------------------------------------------------ */
+
+static bool
+is_local_interface(const struct ip *ip)
+{
+    struct ifaddrs *list, *at;
+    bool found = ip_is_loopback(ip);
+
+    if (found || getifaddrs(&list) != 0)
+        return found;
+    for (at = list; at != NULL && !found; at = at->ifa_next) {
+        if (at->ifa_addr != NULL) {
+            struct ip own = ip_of_sockaddr(at->ifa_addr);
+            found = ip_equal(&own, ip);
+        }
+    }
+    freeifaddrs(list);
+    return found;
+}
+
+static bool
+is_wildcard(const struct ip *ip)
+{
+    static const uint8_t zero[16];
+
+    return memcmp(ip->bytes, zero, sizeof zero) == 0;
+}
+
+/* Names that are not "localhost" are looked at when the gateway connects. */
+static bool
+is_own_address(const struct authority *authority, struct slice host, uint16_t port)
+{
+    struct ip ip, own;
+    struct slice own_host;
+    uint16_t own_port;
+
+    if (slice_is(host, "localhost"))
+        host = SLICE_LITERAL("127.0.0.1");
+    if (ip_parse(host, &ip) != STATUS_OK)
+        return false;
+    for (size_t i = 0; i < authority->options.own_address_count; i++) {
+        if (host_port_parse(slice_text(authority->options.own_addresses[i]), &own_host, &own_port) !=
+                STATUS_OK ||
+            own_port != port)
+            continue;
+        if (slice_is(own_host, "localhost"))
+            own_host = SLICE_LITERAL("127.0.0.1");
+        if (ip_parse(own_host, &own) != STATUS_OK)
+            continue;
+        if (ip_equal(&ip, &own) || (is_wildcard(&own) && is_local_interface(&ip)) ||
+            (is_wildcard(&ip) && is_local_interface(&own)))
+            return true;
+    }
+    return false;
+}
+
+static bool
+is_own_socket(const struct authority *authority, const char *path)
+{
+    char theirs[PATH_MAX], ours[PATH_MAX];
+
+    return realpath(path, theirs) != NULL && realpath(authority->socket_path, ours) != NULL &&
+           strcmp(theirs, ours) == 0;
+}
+
+/* --- addresses -------------------------------------------------------------------------- */
+
+struct source {
+    const struct authority *authority;
+    bool local; /* a local file or the local socket */
+    struct fault *fault;
+};
+
+static enum status
+check_socket(const struct source *source, struct slice path, const char *pointer)
+{
+    char text[108]; /* sun_path */
+
+    if (!source->local)
+        return fault_at(source->fault, STATUS_DENIED, pointer,
+                        "a Unix socket can be named only in a local file or at the local socket");
+    if (path.size == 0 || path.size >= sizeof text || path.at[0] != '/')
+        return fault_at(source->fault, STATUS_INVALID, pointer,
+                        "a Unix socket's path is absolute and shorter than 108 bytes");
+    memcpy(text, path.at, path.size);
+    text[path.size] = '\0';
+    if (is_own_socket(source->authority, text))
+        return fault_at(source->fault, STATUS_DENIED, pointer,
+                        "this is Writ's own socket: an upstream can't be Writ itself");
+    return STATUS_OK;
+}
+
+static enum status
+check_host_port(const struct source *source, struct slice text, uint16_t default_port,
+                const char *pointer)
+{
+    struct slice host;
+    uint16_t port;
+
+    if (host_port_parse(text, &host, &port) != STATUS_OK) {
+        if (default_port == 0 || text.size == 0 || slice_find(text, ':') < text.size)
+            return fault_at(source->fault, STATUS_INVALID, pointer, "'%.*s' is not host:port",
+                            SLICE_PRINT(slice_first(text, 80)));
+        host = text;
+        port = default_port;
+    }
+    if (is_own_address(source->authority, host, port))
+        return fault_at(source->fault, STATUS_DENIED, pointer,
+                        "%.*s is an address that Writ itself listens on", SLICE_PRINT(text));
+    return STATUS_OK;
+}
+
+static enum status
+check_url(const struct source *source, struct slice url)
+{
+    struct slice rest;
+    uint16_t port = 80;
+    size_t slash;
+
+    if (slice_starts(url, SLICE_LITERAL("unix://")))
+        return check_socket(source, slice_from(url, 7), "/url");
+    if (slice_starts(url, SLICE_LITERAL("http://"))) {
+        rest = slice_from(url, 7);
+    } else if (slice_starts(url, SLICE_LITERAL("https://"))) {
+        rest = slice_from(url, 8);
+        port = 443;
+    } else {
+        return fault_at(source->fault, STATUS_INVALID, "/url",
+                        "url must begin with http://, https:// or unix://");
+    }
+    slash = slice_find(rest, '/');
+    if (slice_find(rest, '@') < rest.size || slice_find(rest, '?') < rest.size ||
+        slice_find(rest, '#') < rest.size)
+        return fault_at(source->fault, STATUS_INVALID, "/url",
+                        "url is scheme, host, port and path: no user, query or fragment");
+    return check_host_port(source, slice_first(rest, slash), port, "/url");
+}
+
+static enum status
+check_addresses(const struct source *source, const json_t *definition, uint16_t default_port)
+{
+    const json_t *list = json_object_get(definition, "addresses");
+    char pointer[32];
+    json_t *item;
+    size_t i;
+
+    if (list == NULL)
+        return STATUS_OK;
+    if (!json_is_array(list) || json_array_size(list) == 0 || json_array_size(list) > 64)
+        return fault_at(source->fault, STATUS_INVALID, "/addresses", "addresses is a list of 1 to 64 host:port");
+    json_array_foreach(list, i, item)
+    {
+        enum status status;
+
+        snprintf(pointer, sizeof pointer, "/addresses/%zu", i);
+        if (!json_is_string(item))
+            return fault_at(source->fault, STATUS_INVALID, pointer, "an address is text, host:port");
+        status = check_host_port(source, slice_text(json_string_value(item)), default_port, pointer);
+        if (status != STATUS_OK)
+            return status;
+    }
+    return STATUS_OK;
+}
+
+/* --- the rest ------------------------------------------------------------------------------ */
+
+/* Any member below that names a file of the machine. */
+static enum status
+check_files(const struct source *source, const json_t *level, const char *pointer)
+{
+    const char *name;
+    json_t *value;
+    char at[FAULT_POINTER_MAX];
+
+    json_object_foreach((json_t *)(uintptr_t)level, name, value)
+    {
+        struct slice key = slice_text(name);
+        enum status status = STATUS_OK;
+
+        snprintf(at, sizeof at, "%s/%s", pointer, name);
+        if (json_is_object(value))
+            status = check_files(source, value, at);
+        else if (!source->local && (slice_ends(key, SLICE_LITERAL("_file")) || slice_is(key, "ca") ||
+                                    slice_is(key, "cert") || slice_is(key, "key") ||
+                                    slice_ends(key, SLICE_LITERAL("command"))))
+            status = fault_at(source->fault, STATUS_DENIED, at,
+                              "%s names a file or command: only in a local file or at the local socket", name);
+        if (status != STATUS_OK)
+            return status;
+    }
+    return STATUS_OK;
+}
+
+static enum status
+check_timeouts(const json_t *definition, struct fault *fault)
+{
+    static const char *const known[] = { "connect", "header", "idle", NULL };
+    const json_t *timeouts = json_object_get(definition, "timeouts");
+    const char *name;
+    json_t *value;
+    int64_t ms;
+    enum status status;
+
+    if (timeouts == NULL)
+        return STATUS_OK;
+    if (!json_is_object(timeouts))
+        return fault_at(fault, STATUS_INVALID, "/timeouts", "timeouts is {connect, header, idle}");
+    status = json_only(timeouts, known, fault);
+    if (status != STATUS_OK)
+        return status;
+    json_object_foreach((json_t *)(uintptr_t)timeouts, name, value)
+    {
+        if (!json_is_string(value) ||
+            duration_parse(slice_text(json_string_value(value)), &ms) != STATUS_OK || ms <= 0)
+            return fault_at(fault, STATUS_INVALID, "/timeouts", "timeouts.%s must be a duration such as 5s", name);
+    }
+    return STATUS_OK;
+}
+
+static enum status
+check_options(const json_t *definition, struct fault *fault)
+{
+    static const char *const tls_known[] = { "ca", "server_name", "cert", "key", NULL };
+    const json_t *tls = json_object_get(definition, "tls");
+    struct slice params = SLICE_LITERAL("refuse"), host = { 0 };
+    bool api_key;
+    enum status status = json_take_bool(definition, "api_key", &api_key, fault);
+
+    if (status == STATUS_OK)
+        status = json_take_string(definition, "path_params", &params, fault);
+    if (status == STATUS_OK && !slice_is(params, "allow") && !slice_is(params, "refuse"))
+        status = fault_at(fault, STATUS_INVALID, "/path_params", "path_params is allow or refuse");
+    if (status == STATUS_OK)
+        status = json_take_string(definition, "host", &host, fault);
+    if (status == STATUS_OK && tls != NULL && !json_is_object(tls))
+        status = fault_at(fault, STATUS_INVALID, "/tls", "tls is {ca, server_name}");
+    if (status == STATUS_OK && tls != NULL)
+        status = json_only(tls, tls_known, fault);
+    if (status == STATUS_OK)
+        status = check_timeouts(definition, fault);
+    return status;
+}
+
+enum status
+upstream_check(struct authority *authority, struct slice name, const json_t *definition,
+               bool source_local, struct fault *fault)
+{
+    struct source source = { .authority = authority, .local = source_local, .fault = fault };
+    struct slice type = { 0 }, url = { 0 }, address = { 0 };
+    enum status status;
+
+    if (!name_valid(name))
+        return fault_set(fault, STATUS_INVALID, "an upstream's name is [a-z0-9][a-z0-9_-]*, at most 63");
+    if (listed(reserved, name))
+        return fault_set(fault, STATUS_INVALID, "%.*s is a reserved name", SLICE_PRINT(name));
+    if (!json_is_object(definition))
+        return fault_set(fault, STATUS_INVALID, "an upstream is {type, url or address, …}");
+    status = json_only(definition, members, fault);
+    if (status == STATUS_OK)
+        status = json_take_string(definition, "type", &type, fault);
+    if (status == STATUS_OK && !listed(types, type))
+        status = fault_at(fault, STATUS_INVALID, "/type",
+                          "type is one of http, postgres, mysql, redis, docker, kubernetes, mcp");
+    if (status == STATUS_OK)
+        status = json_take_string(definition, "url", &url, fault);
+    if (status == STATUS_OK)
+        status = json_take_string(definition, "address", &address, fault);
+    if (status == STATUS_OK && (url.size == 0) == (address.size == 0))
+        status = fault_set(fault, STATUS_INVALID, "an upstream has a url or an address");
+    if (status == STATUS_OK && slice_is(type, "http") && url.size == 0)
+        status = fault_set(fault, STATUS_INVALID, "an http upstream has a url");
+    if (status == STATUS_OK && url.size > 0)
+        status = check_url(&source, url);
+    if (status == STATUS_OK && address.size > 0)
+        status = address.at[0] == '/' ? check_socket(&source, address, "/address")
+                                      : check_host_port(&source, address, 0, "/address");
+    if (status == STATUS_OK)
+        status = check_addresses(&source, definition, slice_starts(url, SLICE_LITERAL("https")) ? 443 : 80);
+    if (status == STATUS_OK)
+        status = check_files(&source, definition, "");
+    if (status == STATUS_OK)
+        status = check_options(definition, fault);
+    return status;
+}
