@@ -5,12 +5,32 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* A build with the address sanitizer sees an overrun of one piece into the next,
+ * and the use of a piece after the reset. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define SANITIZED
+#endif
+#ifdef SANITIZED
+#include <sanitizer/asan_interface.h>
+enum { GAP = 16 }; /* bytes behind every piece that nobody may touch */
+#else
+enum { GAP = 0 };
+#define ASAN_POISON_MEMORY_REGION(at, size)   ((void)(at), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
+#endif
+
 enum {
     BLOCK_LEAST = 4096,    /* bytes of the first block, its head included */
     BLOCK_MOST = 32 << 10, /* blocks double up to this, unless one piece needs more */
     KEPT_MOST = 64 << 10,  /* bytes of blocks that survive a reset */
     ALIGNMENT = alignof(max_align_t),
 };
+
+#define PIECE_MOST (SIZE_MAX / 2)
 
 struct arena_block {
     struct arena_block *next;
@@ -39,6 +59,7 @@ arena_reset(struct arena *arena)
         }
         kept += size;
         block->used = 0;
+        ASAN_POISON_MEMORY_REGION(block->bytes, block->capacity);
         link = &block->next;
     }
     arena->current = arena->first;
@@ -82,6 +103,7 @@ next_block(struct arena *arena, size_t size)
     block->next = *link;
     block->capacity = wanted - sizeof *block;
     block->used = 0;
+    ASAN_POISON_MEMORY_REGION(block->bytes, block->capacity);
     *link = arena->current = block;
     return true;
 }
@@ -90,22 +112,22 @@ void *
 arena_take(struct arena *arena, size_t size)
 {
     struct arena_block *block = arena->current;
+    size_t asked = size == 0 ? 1 : size;
     void *taken;
 
-    if (size == 0)
-        size = 1;
     /* Checked before it is rounded up, so that rounding can't overflow. */
-    if (size > arena->limit - arena->used)
+    if (asked > arena->limit - arena->used || asked > PIECE_MOST)
         return NULL;
-    size = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+    size = ((asked + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1)) + GAP;
     if (block == NULL || size > block->capacity - block->used) {
         if (!next_block(arena, size))
             return NULL;
         block = arena->current;
     }
     taken = block->bytes + block->used;
+    ASAN_UNPOISON_MEMORY_REGION(taken, asked);
     block->used += size;
-    arena->used += size;
+    arena->used += size - GAP;
     if (arena->used > arena->limit)
         arena->used = arena->limit; /* the padding of the last piece */
     return taken;
