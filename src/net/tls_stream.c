@@ -151,6 +151,15 @@ flush(struct stream *stream, stream_done_callback done, void *context)
     return wrote;
 }
 
+/* SSL_get_error looks at the thread's queue, which must be empty before a call.
+ * Clearing costs more than looking. */
+static void
+errors_forget(void)
+{
+    if (ERR_peek_error() != 0)
+        ERR_clear_error();
+}
+
 static const char *
 reason_text(void)
 {
@@ -166,7 +175,7 @@ tls_step(struct stream *stream, const char **error)
     long verified;
     int result, code;
 
-    ERR_clear_error();
+    errors_forget();
     result = SSL_do_handshake(ssl);
     code = SSL_get_error(ssl, result);
     *error = reason_text();
@@ -266,7 +275,7 @@ tls_pump(struct stream *stream)
         size_t size = 0;
         int result, code = SSL_ERROR_NONE;
 
-        ERR_clear_error();
+        errors_forget();
         while (size < STREAM_READ_SIZE) {
             result = SSL_read(engine->ssl, plain + size, (int)(STREAM_READ_SIZE - size));
             if (result <= 0) {
@@ -329,7 +338,7 @@ enum stream_wrote
 tls_write(struct stream *stream, const struct slice *slices, size_t count,
           stream_done_callback done, void *context)
 {
-    ERR_clear_error();
+    errors_forget();
     if (!encrypt(stream, slices, count)) {
         const char *error = reason_text();
 
@@ -344,7 +353,7 @@ tls_write(struct stream *stream, const struct slice *slices, size_t count,
 void
 tls_shutdown(struct stream *stream)
 {
-    ERR_clear_error();
+    errors_forget();
     (void)SSL_shutdown(stream->tls->ssl);
     flush(stream, NULL, NULL);
 }
