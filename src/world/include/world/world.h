@@ -23,16 +23,22 @@ void world_free(struct world *world); /* readers are gone */
 /* --- the writer ------------------------------------------------------- */
 
 /* A next picture, built unseen. Prepare validates and compiles (a wrong role is
- * refused here, before anything is durable); publish cannot fail and makes all
- * of it visible at once. Between the two the caller makes the changes durable. */
+ * refused here, before anything is durable); publish cannot fail. Between the two
+ * the caller makes the changes durable. Roles, subjects, upstreams and revoked hops of
+ * a batch become visible at one moment; tokens and lines one by one during publish,
+ * before its generation is told. One prepared batch at a time: INTERNAL for a second.
+ * A change may refer to what an earlier one of its batch makes. NOT_FOUND for an
+ * unknown token, line or parent, CONFLICT for an id in use, LIMIT for a token that is
+ * too deep; changes of keys, answers and the audit's head are accepted and ignored. */
 struct world_next;
 enum status world_prepare(struct world *world, const struct change *changes, size_t count,
                           struct world_next **out, struct fault *fault) WRIT_MUST_USE;
 /* Returns the generation from which on readers see the changes. */
 uint64_t world_publish(struct world_next *next);
 void world_abandon(struct world_next *next);
-/* For the start: applies one change of store_load directly; the policy is
- * compiled once, by world_loaded. No reader runs yet. */
+/* For the start: applies one change of store_load directly, in any order; the policy is
+ * compiled once, by world_loaded. No reader runs yet. A world that failed to load is
+ * only good for world_free. */
 enum status world_load(struct world *world, const struct change *change) WRIT_MUST_USE;
 enum status world_loaded(struct world *world, struct fault *fault) WRIT_MUST_USE;
 /* Keys arrive unsealed, apart from changes: the ring that is published. Takes ownership. */
@@ -67,11 +73,11 @@ void world_each_token(const struct world *world, world_token_visitor each, void 
 typedef void (*world_used_visitor)(void *context, const struct token_id *line, uint32_t uses,
                                    int64_t last_used);
 void world_drain_used(struct world *world, world_used_visitor each, void *context);
-/* A durable claim of a one-time token, after the store has it: publishes uses. */
 
 /* --- readers ----------------------------------------------------------- */
 
 enum status world_reader_new(struct world *world, struct world_reader **out) WRIT_MUST_USE;
+/* A reader that neither goes on nor is freed holds back all memory that was replaced. */
 void world_reader_free(struct world_reader *reader);
 /* Once per loop iteration: nothing that was read before is used after. Cheap. */
 void world_quiescent(struct world_reader *reader);
@@ -116,15 +122,17 @@ struct credential {
     bool counted;          /* some line of the lineage has max_uses */
 };
 
-/* Parses, verifies the MAC, looks up, walks the lineage. *out is filled on OK;
- * on another verdict but MALFORMED and a wrong MAC, id_text and subject are filled
- * for the audit (the rest is zero). */
+/* Parses, verifies the MAC, looks up, walks the lineage. *out is filled on OK, and on
+ * EXHAUSTED, which is only said when all else holds: a session that was opened with
+ * the last use may go on. On another verdict but MALFORMED and a wrong MAC, id,
+ * id_text and subject are filled as far as they are known, for the audit (the rest
+ * is zero). UNKNOWN also when the arena is full, and for a caveat that binds a bound
+ * token to another key. */
 enum credential_verdict world_authenticate(struct world_reader *reader, struct slice text,
                                            int64_t now, struct arena *arena,
                                            struct credential *out) WRIT_MUST_USE;
-/* The same by id, for sessions that go on: is what was proven still good? hops
- * are those of the presented text. */
-/* (a session keeps its token's text in a wiped buffer of its own and authenticates again) */
+/* A session that goes on keeps its token's text in a buffer that it wipes, and
+ * authenticates again. */
 
 enum use_verdict {
     USE_TAKEN,
@@ -132,9 +140,14 @@ enum use_verdict {
     USE_CLAIM, /* a one-time token: must be claimed durably through the authority */
 };
 /* Counts one use on the token's line and every ancestor's, all or none, and
- * notes the time of use. No allocation, no lock. */
+ * notes the time of use. No allocation, no lock. When an ancestor's last uses are
+ * contended, a use may be refused that a moment later would pass, never the reverse.
+ * EXHAUSTED also for a token that ended since it was authenticated. The credential is
+ * looked up by its id again, so it may be older than a quiescent state. */
 enum use_verdict world_use(struct world_reader *reader, const struct credential *credential,
                            int64_t now) WRIT_MUST_USE;
+/* Notes the time of use alone: a session that goes on is not idle. */
+void world_touch(struct world_reader *reader, const struct credential *credential, int64_t now);
 /* For the authority's thread: the lines of the lineage with max_uses 1 that a
  * claim must make durable (as CHANGE_LINE_USED); EXHAUSTED when any is used up.
  * Counts all lines of the lineage, all or none. */

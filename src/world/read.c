@@ -1,0 +1,335 @@
+/* world/read.c - what lanes ask the world: who presents this token, under which policy. */
+#include "inside.h"
+
+const struct policy *
+world_policy(const struct world_reader *reader)
+{
+    return atomic_load_explicit(&reader->world->picture, memory_order_acquire)->policy;
+}
+
+const struct upstream_view *
+world_upstreams(const struct world_reader *reader, size_t *count, uint64_t *generation)
+{
+    const struct upstream_set *set =
+        atomic_load_explicit(&reader->world->picture, memory_order_acquire)->upstreams;
+
+    *count = set->count;
+    *generation = set->generation;
+    return set->views;
+}
+
+const char *
+credential_verdict_text(enum credential_verdict verdict)
+{
+    switch (verdict) {
+    case CREDENTIAL_OK:
+        return "the token is valid";
+    case CREDENTIAL_MALFORMED:
+        return "this is no token";
+    case CREDENTIAL_UNKNOWN:
+        return "the token is not known";
+    case CREDENTIAL_NOT_YET:
+        return "the token is not valid yet";
+    case CREDENTIAL_EXPIRED:
+        return "the token has expired";
+    case CREDENTIAL_IDLE:
+        return "the token was not used for too long";
+    case CREDENTIAL_EXHAUSTED:
+        return "the token's uses are exhausted";
+    case CREDENTIAL_REVOKED:
+        return "the token was revoked";
+    case CREDENTIAL_SUBJECT:
+        return "a subject of the token is gone or disabled";
+    }
+    return "the token is not valid";
+}
+
+static enum credential_verdict
+verdict_of(enum token_state state)
+{
+    static const enum credential_verdict verdicts[] = {
+        [TOKEN_LIVE] = CREDENTIAL_OK,           [TOKEN_NOT_YET] = CREDENTIAL_NOT_YET,
+        [TOKEN_EXPIRED] = CREDENTIAL_EXPIRED,   [TOKEN_IDLE] = CREDENTIAL_IDLE,
+        [TOKEN_EXHAUSTED] = CREDENTIAL_EXHAUSTED, [TOKEN_REVOKED] = CREDENTIAL_REVOKED,
+    };
+
+    return verdicts[state];
+}
+
+/* All that one authentication looks at. */
+struct presented {
+    const struct picture *picture;
+    const struct token_view *view;
+    struct walk walk;
+    int64_t now;
+    struct arena *arena;
+};
+
+static struct slice
+id_copy(struct arena *arena, const struct token_id *id)
+{
+    char text[TOKEN_ID_TEXT + 1];
+
+    return arena_copy(arena, slice_of(token_id_format(id, text), TOKEN_ID_TEXT));
+}
+
+/* "ID", or "ID/HOP" with the last hop. */
+static struct slice
+presented_id(const struct token_view *view, struct arena *arena)
+{
+    char text[TOKEN_ID_TEXT + 1 + HOP_ID_TEXT + 1];
+    size_t size = TOKEN_ID_TEXT;
+
+    token_id_format(&view->id, text);
+    for (size_t i = view->caveat_count; i-- > 0;) {
+        if (view->caveats[i].kind == CAVEAT_HOP) {
+            struct hop_id hop;
+            memcpy(hop.bytes, view->caveats[i].value.at, HOP_ID_SIZE);
+            text[size++] = '/';
+            hop_id_format(&hop, text + size);
+            size += HOP_ID_TEXT;
+            break;
+        }
+    }
+    return arena_copy(arena, slice_of(text, size));
+}
+
+/* Was any of the attenuations revoked? Those that followed it hang on it. */
+static bool
+hop_revoked(const struct presented *presented)
+{
+    const struct token_view *view = presented->view;
+
+    for (size_t i = 0; i < view->caveat_count; i++) {
+        struct hop_id hop;
+
+        if (view->caveats[i].kind != CAVEAT_HOP)
+            continue;
+        memcpy(hop.bytes, view->caveats[i].value.at, HOP_ID_SIZE);
+        if (world_hop_revoked(presented->picture->hops, &view->id, &hop))
+            return true;
+    }
+    return false;
+}
+
+static int64_t
+caveats_end(const struct token_view *view)
+{
+    int64_t end = TIME_NEVER;
+
+    for (size_t i = 0; i < view->caveat_count; i++) {
+        if (view->caveats[i].kind == CAVEAT_EXPIRES) {
+            struct cursor in = cursor_over(view->caveats[i].value);
+            uint64_t at;
+            /* One that can't be read is over. */
+            if (!take_be64(&in, &at))
+                at = 0;
+            end = (int64_t)at < end ? (int64_t)at : end;
+        }
+    }
+    return end;
+}
+
+static bool
+subjects_live(const struct presented *presented)
+{
+    for (size_t i = 0; i < presented->walk.count; i++) {
+        struct subject_view subject;
+        if (!policy_subject(presented->picture->policy, presented->walk.members[i]->subject,
+                            &subject) ||
+            subject.disabled)
+            return false;
+    }
+    return true;
+}
+
+/* A key on a token that was bound at its issue would need that key's signature. */
+static bool
+binds_again(const struct presented *presented)
+{
+    const struct rarity *rarity = presented->walk.members[0]->rarity;
+
+    if (rarity == NULL || rarity->binding.kind == BINDING_NONE)
+        return false;
+    for (size_t i = 0; i < presented->view->caveat_count; i++) {
+        if (presented->view->caveats[i].kind == CAVEAT_KEY)
+            return true;
+    }
+    return false;
+}
+
+/* The gravest thing first; exhausted last, see token_state_at. */
+static enum credential_verdict
+judge(const struct presented *presented)
+{
+    enum token_state state = world_walk_state(&presented->walk, presented->now);
+
+    if (state == TOKEN_REVOKED || hop_revoked(presented))
+        return CREDENTIAL_REVOKED;
+    if (binds_again(presented))
+        return CREDENTIAL_UNKNOWN;
+    if (!subjects_live(presented))
+        return CREDENTIAL_SUBJECT;
+    if (state == TOKEN_EXPIRED || presented->now >= caveats_end(presented->view))
+        return CREDENTIAL_EXPIRED;
+    return verdict_of(state);
+}
+
+static bool
+fill_link(struct lineage_link *link, const struct member *member, struct arena *arena)
+{
+    *link = (struct lineage_link){
+        .token = id_copy(arena, &member->id),
+        .subject = member->subject,
+        .roles = member->roles->roles,
+        .role_count = member->roles->count,
+        .scope = member->scope == NULL ? NULL : member->scope->scope,
+    };
+    if (member->rarity != NULL && member->rarity->networks != NULL) {
+        link->networks = member->rarity->networks->networks;
+        link->network_count = member->rarity->networks->count;
+    }
+    return link->token.at != NULL;
+}
+
+/* The values of all caveats of a kind, copied. */
+static bool
+copy_values(const struct token_view *view, enum caveat_kind kind, struct arena *arena,
+            const struct slice **out, size_t *count)
+{
+    struct slice *values;
+    size_t found = 0;
+
+    for (size_t i = 0; i < view->caveat_count; i++)
+        found += view->caveats[i].kind == kind;
+    *count = found;
+    if (found == 0)
+        return true;
+    values = arena_take(arena, found * sizeof *values);
+    if (values == NULL)
+        return false;
+    *out = values;
+    for (size_t i = 0; i < view->caveat_count; i++) {
+        if (view->caveats[i].kind != kind)
+            continue;
+        *values = arena_copy(arena, view->caveats[i].value);
+        if (values++->at == NULL)
+            return false;
+    }
+    return true;
+}
+
+/* Caveats that say something of the credential as a whole. */
+static bool
+fill_caveats(const struct token_view *view, struct arena *arena, struct credential *out)
+{
+    for (size_t i = 0; i < view->caveat_count; i++) {
+        struct slice value = view->caveats[i].value;
+
+        if (view->caveats[i].kind == CAVEAT_LABEL) {
+            out->label = arena_copy(arena, value);
+            if (out->label.at == NULL)
+                return false;
+        } else if (view->caveats[i].kind == CAVEAT_KEY) {
+            out->binding.kind = BINDING_JKT;
+            memcpy(out->binding.thumbprint, value.at, sizeof out->binding.thumbprint);
+        }
+    }
+    return true;
+}
+
+static bool
+fill_lineage(const struct presented *presented, struct credential *out)
+{
+    const struct walk *walk = &presented->walk;
+    struct lineage_link *links = arena_take(presented->arena, walk->count * sizeof *links);
+
+    if (links == NULL)
+        return false;
+    out->expires_at = caveats_end(presented->view);
+    for (size_t i = 0; i < walk->count; i++) {
+        const struct member *member = walk->members[i];
+        int64_t end = atomic_load_explicit(&member->expires_at, memory_order_relaxed);
+
+        if (!fill_link(&links[i], member, presented->arena))
+            return false;
+        out->expires_at = end < out->expires_at ? end : out->expires_at;
+        out->counted |= member->line->max_uses != USES_UNLIMITED;
+    }
+    out->lineage = (struct lineage){ .links = links, .count = walk->count };
+    return copy_values(presented->view, CAVEAT_RIGHTS, presented->arena, &links[0].narrowings,
+                       &links[0].narrowing_count) &&
+           copy_values(presented->view, CAVEAT_NETWORK, presented->arena,
+                       &links[0].caveat_networks, &links[0].caveat_network_count);
+}
+
+/* What the audit wants of every token that exists. */
+static void
+fill_who(const struct presented *presented, struct credential *out)
+{
+    struct subject_view subject;
+
+    out->id = presented->view->id;
+    out->id_text = presented_id(presented->view, presented->arena);
+    if (policy_subject(presented->picture->policy, presented->walk.members[0]->subject,
+                       &subject)) {
+        out->subject = subject.name;
+        out->subject_type = subject.type;
+    }
+}
+
+static bool
+fill(const struct presented *presented, struct credential *out)
+{
+    const struct rarity *rarity = presented->walk.members[0]->rarity;
+
+    if (rarity != NULL)
+        out->binding = rarity->binding;
+    return out->id_text.at != NULL && fill_lineage(presented, out) &&
+           fill_caveats(presented->view, presented->arena, out);
+}
+
+static enum credential_verdict
+authenticate(struct world_reader *reader, struct presented *presented, struct credential *out)
+{
+    struct world *world = reader->world;
+    const struct keyring *ring = atomic_load_explicit(&world->keyring, memory_order_acquire);
+    struct member *member;
+    enum credential_verdict verdict;
+
+    if (ring == NULL || keyring_state_follow(reader->keys, ring) != STATUS_OK ||
+        token_verify(presented->view, reader->keys) != STATUS_OK)
+        return CREDENTIAL_UNKNOWN;
+    member = world_member_find(world, &presented->view->id);
+    if (member == NULL) {
+        out->id_text = presented_id(presented->view, presented->arena);
+        return CREDENTIAL_UNKNOWN;
+    }
+    presented->picture = atomic_load_explicit(&world->picture, memory_order_acquire);
+    world_walk(member, &presented->walk);
+    fill_who(presented, out);
+    verdict = judge(presented);
+    if (verdict != CREDENTIAL_OK && verdict != CREDENTIAL_EXHAUSTED)
+        return verdict;
+    if (!fill(presented, out)) {
+        *out = (struct credential){ 0 };
+        return CREDENTIAL_UNKNOWN;
+    }
+    return verdict;
+}
+
+enum credential_verdict
+world_authenticate(struct world_reader *reader, struct slice text, int64_t now,
+                   struct arena *arena, struct credential *out)
+{
+    struct token_view view;
+    struct presented presented = { .view = &view, .now = now, .arena = arena };
+    enum credential_verdict verdict;
+
+    *out = (struct credential){ 0 };
+    if (token_parse(text, &view) != STATUS_OK)
+        return CREDENTIAL_MALFORMED;
+    verdict = authenticate(reader, &presented, out);
+    token_view_wipe(&view);
+    return verdict;
+}

@@ -1,0 +1,42 @@
+/* world/table.h - inside the room: tokens by id, changed by one thread and read by any
+ * without locks.
+ *
+ * Open addressing over atomic pointers, in shards that grow one by one: a grown shard
+ * is filled unseen and published by one store, so that no reader waits and the writer
+ * copies a few thousand pointers at a time, never a million. */
+#ifndef WRIT_WORLD_TABLE_H
+#define WRIT_WORLD_TABLE_H
+
+#include "model.h"
+
+enum { TABLE_SHARDS = 256 };
+
+struct table {
+    size_t mask;
+    size_t live, used; /* used: with the places of removed members; the writer's */
+    _Atomic(struct member *) slots[];
+};
+
+struct table_shards {
+    _Atomic(struct table *) tables[TABLE_SHARDS];
+};
+
+enum status world_table_init(struct table_shards *shards) WRIT_MUST_USE;
+void world_table_free(struct table_shards *shards);
+/* Spreads ids over all bits. */
+uint64_t world_id_hash(const struct token_id *id);
+unsigned world_table_shard(const struct token_id *id);
+/* Also finds shells. */
+struct member *world_table_find(const struct table_shards *shards, const struct token_id *id);
+/* Room for count more in a shard: *grown is NULL when there is room already, else a
+ * filled larger table to be put in the shard's place. */
+enum status world_table_room(const struct table_shards *shards, unsigned shard, size_t count,
+                             struct table **grown) WRIT_MUST_USE;
+/* Needs the room. */
+void world_table_put(struct table_shards *shards, struct member *member);
+void world_table_remove(struct table_shards *shards, const struct member *member);
+/* False stops. */
+void world_table_each(const struct table_shards *shards,
+                      bool (*each)(void *context, struct member *member), void *context);
+
+#endif
