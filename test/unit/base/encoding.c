@@ -62,19 +62,8 @@ base64_vectors(void **state)
 static void
 base64_is_strict(void **state)
 {
-    static const char *const wrong[] = { "A",
-                                         "AAAAA",
-                                         "Zg==",
-                                         "Zh",
-                                         "Zm9",
-                                         "Zm8=",
-                                         "+_AA",
-                                         "AA/A",
-                                         "A A",
-                                         "AA\nAA",
-                                         "AA.A",
-                                         "\xc1"
-                                         "AAA" };
+    static const char *const wrong[] = { "A",    "AAAAA", "Zg==", "Zh",     "Zm9",  "Zm8=",
+                                         "+_AA", "AA/A",  "A A",  "AA\nAA", "AA.A", "\xc1-AA" };
     uint8_t back[8] = { 9 };
     size_t size = 77;
 
