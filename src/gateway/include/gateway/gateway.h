@@ -44,6 +44,9 @@ enum status gateway_new(const struct gateway_options *options, struct gateway **
  * thread before it serves. */
 enum status gateway_attach(struct gateway *gateway, struct lane *lane, unsigned index,
                            struct fault *fault) WRIT_MUST_USE;
+/* Where the HTTP door listens, also when its address said port 0; 0: it does not.
+ * Holds once lane 0 is attached. */
+uint16_t gateway_http_port(const struct gateway *gateway);
 /* The lane's hooks, to be called from the wiring's own (lane_hooks.turn, .stop):
  * turn lets go of what was read from the world; without it no change is ever
  * reclaimed or answered. stop closes the doors; what is open may finish. */

@@ -1,0 +1,26 @@
+/* gateway/doors.h - what a protocol brings to the gate: one row per door. */
+#ifndef WRIT_GATEWAY_DOORS_H
+#define WRIT_GATEWAY_DOORS_H
+
+#include "gate.h"
+
+struct door {
+    const char *name;
+    /* Listens on this lane when the door is configured. *state is the door's own. */
+    enum status (*attach)(struct gate *gate, void **state, struct fault *fault);
+    size_t (*connections)(const void *state); /* open now */
+    void (*stop)(void *state); /* accepts nothing new, ends what is idle */
+    void (*free)(void *state); /* the lane has ended */
+
+    /* The three ends of the pipeline. Each gives the passage's wire an answer or an
+     * upstream; the passage itself is ended by pipeline_leave alone. */
+    void (*refuse)(struct passage *passage, const struct refusal *refusal);
+    /* Must refuse itself when the decision is not an allow. */
+    void (*open)(struct passage *passage, const struct decision *decision);
+    void (*cut)(struct passage *passage); /* ends both sides at once */
+};
+
+extern const struct door *const doors[];
+extern const size_t door_count;
+
+#endif

@@ -1,0 +1,138 @@
+/* gateway/gate.h - the gateway's part on one lane, and a request on its way
+ * through it. Everything here is touched on that lane alone, but for what is
+ * marked atomic. */
+#ifndef WRIT_GATEWAY_GATE_H
+#define WRIT_GATEWAY_GATE_H
+
+#include <stdatomic.h>
+
+#include "gateway/gateway.h"
+#include "net/listener.h"
+#include "net/timer.h"
+#include "own.h"
+#include "refusal.h"
+#include "upstream.h"
+
+struct door;
+struct http_door;
+struct passage;
+
+enum {
+    LATENCY_BUCKETS = 16,
+    DOORS_MAX = 8,
+    PASSAGE_CLIENT_GONE = 499, /* the audit's status when the client left without an answer */
+};
+
+/* Written by the lane, read by whoever asks for the numbers. */
+struct gate_counters {
+    atomic_uint_least64_t connections, allowed, refused, unauthenticated, malformed, limited;
+    atomic_uint_least64_t upstream_failed, bytes_in, bytes_out, cut, latency_us_sum;
+    atomic_uint_least64_t open; /* connections */
+    atomic_uint_least64_t latency[LATENCY_BUCKETS];
+};
+
+static inline void
+counter_add(atomic_uint_least64_t *counter, uint64_t more)
+{
+    /* One writer: no locked instruction is needed. */
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + more,
+                          memory_order_relaxed);
+}
+
+/* What a door made of a message: the triple, and the credential that it shows. */
+enum token_scheme { SCHEME_NONE, SCHEME_BEARER, SCHEME_DPOP, SCHEME_API_KEY };
+
+struct asked {
+    struct request request;
+    struct slice token; /* as presented; empty: none */
+    enum token_scheme scheme;
+    struct slice agent;
+    uint64_t session;
+    uint16_t peer_port;
+    struct upstream *upstream; /* NULL: there is none of that name */
+    struct refusal fault;      /* GATE_NOTHING: a clear request */
+};
+
+/* One request between its first byte and its line in the audit. */
+enum passage_state {
+    PASSAGE_NEW,
+    PASSAGE_CLAIMING, /* waits for a durable use; the lane does not */
+    PASSAGE_OPEN,     /* admitted: the audit line is begun, the upstream is asked */
+};
+
+struct passage {
+    struct gate *gate;
+    const struct door *door;
+    void *wire;                   /* the door's connection or call; NULL: the client left */
+    struct asked asked;           /* slices live as long as the wire, or in `kept` */
+    struct passage *next, *prev;  /* of the gate's open ones, or of the free ones */
+    struct use_claim claim;
+    const struct decision *decision;
+    uint64_t began_us;
+    uint64_t policy_epoch; /* the gate's, when it was decided */
+    int64_t expires_at;    /* the credential's */
+    audit_ticket ticket;
+    enum passage_state state;
+    bool counted;          /* a use was taken: exhaustion is no reason to cut */
+    bool revoked;          /* cut while it was claiming */
+    struct audit_event *held; /* of a claiming one; in `kept` */
+    const struct audit_event *line; /* what the audit says; during refuse and open alone */
+    void *kept;            /* own copy of the slices; wiped and freed at the end */
+    size_t kept_size;
+    void *relay;           /* the door's own part */
+};
+
+struct gateway {
+    struct gateway_options options;
+    struct own own;
+    struct cidr *trusted;
+    struct gate *gates;
+    struct tls_server *http_tls;
+    char *http_address;
+    uint16_t http_port; /* of the first lane's listener */
+    atomic_bool draining;
+    atomic_int_least64_t drain_ms;
+};
+
+struct gate {
+    struct gateway *gateway;
+    struct lane *lane; /* NULL: not attached */
+    unsigned index;
+    struct world_reader *reader;
+    struct audit_journal *journal;
+    struct routes *routes;
+    struct arena scratch; /* for looking again at open passages */
+    struct passage open;  /* head of the ring of passages under way */
+    size_t open_count;
+    struct passage *free_passages;
+    size_t free_count;
+    const struct policy *policy; /* last seen; only compared */
+    uint64_t policy_epoch;
+    struct timer sweep, overdue;
+    struct lane_message told;
+    atomic_bool told_pending;
+    struct lane_message drain;
+    atomic_bool drain_pending;
+    bool stopping;
+    void *doors[DOORS_MAX]; /* each door's state on this lane */
+    uint64_t random[2];     /* of trace ids: unique, not secret */
+    struct gate_counters counters;
+};
+
+/* gate.c */
+struct passage *passage_new(struct gate *gate, const struct door *door, void *wire);
+void passage_free(struct passage *passage);
+/* Copies what the passage's slices point at, and the event's when it is not NULL
+ * (into passage->held), so that they outlive the wire and the picture. False: out
+ * of memory, nothing changed. */
+bool passage_keep(struct passage *passage, const struct audit_event *event);
+bool gate_trusts(const struct gate *gate, const struct ip *ip);
+uint64_t gate_random(struct gate *gate);
+
+/* recheck.c: looks at all that is open with the picture of now, cuts what no
+ * longer holds. */
+void recheck_all(struct gate *gate);
+/* The time for finishing is over. */
+void cut_all(struct gate *gate);
+
+#endif

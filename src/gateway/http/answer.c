@@ -1,0 +1,134 @@
+/* gateway/http/answer.c - refusals as HTTP: status, challenge (RFC 6750 §3) and
+ * problem document (RFC 9457). */
+#include <stdio.h>
+
+#include "door.h"
+
+enum { CHALLENGE_MAX = 2048, HEADERS_MAX = 3 };
+
+static const char *
+error_of(enum gate_refusal kind)
+{
+    switch (kind) {
+    case GATE_BAD_TOKEN:
+    case GATE_UNPROVEN:
+        return "invalid_token";
+    case GATE_FORBIDDEN:
+    case GATE_DENIED:
+        return "insufficient_scope";
+    default:
+        return NULL;
+    }
+}
+
+/* RFC 6750 §3: %x20-21 / %x23-5B / %x5D-7E; anything else would end the quoted
+ * string or the field. */
+static void
+put_description(struct buffer *out, struct slice text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        uint8_t byte = (uint8_t)text.at[i];
+        put_u8(out, byte == '"' || byte == '\\' ? '\'' : byte < 0x20 || byte > 0x7e ? '?' : byte);
+    }
+}
+
+/* Without an error when no token was shown: the client is only told the scheme. */
+static void
+put_challenge(struct buffer *out, const struct asked *asked, const struct refusal *refusal)
+{
+    const char *error = error_of(refusal->kind);
+
+    put_text(out, asked->scheme == SCHEME_DPOP ? "DPoP" : "Bearer");
+    put_text(out, " realm=\"writ\"");
+    if (error == NULL)
+        return;
+    put_format(out, ", error=\"%s\", error_description=\"", error);
+    put_description(out, slice_first(refusal->reason, 512));
+    put_u8(out, '"');
+    if (refusal->kind == GATE_FORBIDDEN && refusal->right.size > 0) {
+        put_text(out, ", scope=\"");
+        put_description(out, refusal->right);
+        put_u8(out, '"');
+    }
+}
+
+static void
+put_detail(struct buffer *out, const struct refusal *refusal)
+{
+    put_slice(out, refusal->reason);
+    switch (refusal->kind) {
+    case GATE_FORBIDDEN:
+        if (refusal->right.size > 0)
+            put_format(out, "; you need the right %.*s", SLICE_PRINT(refusal->right));
+        break;
+    case GATE_BAD_TOKEN:
+        put_text(out, "; ask for a new one");
+        break;
+    default:
+        break;
+    }
+}
+
+static json_t *
+extra_members(const struct refusal *refusal)
+{
+    json_t *more = json_object();
+
+    if (refusal->right.size > 0)
+        json_object_set_new(more, "right", json_slice(refusal->right));
+    if (refusal->reason.size > 0)
+        json_object_set_new(more, "reason", json_slice(refusal->reason));
+    return more;
+}
+
+static void
+respond(struct http_call *call, const struct refusal *refusal, const struct http_header *headers,
+        size_t count)
+{
+    struct buffer detail = BUFFER_LIMITED(16384);
+    char type[64];
+    json_t *more = extra_members(refusal);
+
+    snprintf(type, sizeof(type), "urn:writ:problem:%s", refusal_name(refusal->kind));
+    put_detail(&detail, refusal);
+    http_respond_problem(call, &(struct http_problem){
+                                   .status = refusal_status(refusal->kind),
+                                   .type = type,
+                                   .title = refusal_title(refusal->kind),
+                                   .detail = buffer_slice(&detail),
+                                   .more = more,
+                                   .headers = headers,
+                                   .header_count = count,
+                               });
+    json_decref(more);
+    buffer_free(&detail);
+}
+
+void
+answer_problem(struct http_call *call, const struct refusal *refusal)
+{
+    respond(call, refusal, NULL, 0);
+}
+
+void
+answer_refusal(struct passage *passage, const struct refusal *refusal)
+{
+    struct buffer challenge = BUFFER_LIMITED(2 * HTTP_TARGET_MAX + CHALLENGE_MAX);
+    struct http_header headers[HEADERS_MAX];
+    char seconds[16];
+    size_t count = 0;
+
+    if (refusal_status(refusal->kind) == 401 || error_of(refusal->kind) != NULL) {
+        put_challenge(&challenge, &passage->asked, refusal);
+        headers[count++] = HTTP_HEADER("WWW-Authenticate", buffer_slice(&challenge));
+    }
+    if (refusal->retry_after_s > 0) {
+        snprintf(seconds, sizeof(seconds), "%u", refusal->retry_after_s);
+        headers[count++] = HTTP_HEADER("Retry-After", slice_text(seconds));
+    }
+    if (refusal->kind == GATE_METHOD)
+        headers[count++] = HTTP_HEADER(
+            "Allow", SLICE_LITERAL("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+    respond(passage->wire, refusal, headers, count);
+    buffer_free(&challenge);
+}

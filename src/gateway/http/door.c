@@ -1,0 +1,230 @@
+/* gateway/http/door.c - the HTTP door: listens, takes requests off the wire, and
+ * hands each to the pipeline. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "relay.h"
+
+/* One lane's part of the door. */
+struct http_door {
+    struct gate *gate;
+    struct listener *listener;
+    struct http_server *server;
+};
+
+struct http_passage *
+http_passage_new(struct gate *gate, const struct door *door, struct http_call *call)
+{
+    const struct stream *stream = http_call_stream(call);
+    struct http_passage *http = arena_zeroed(http_call_arena(call), sizeof(*http));
+    struct passage *passage = http == NULL ? NULL : passage_new(gate, door, call);
+
+    if (passage == NULL) {
+        answer_problem(call, &(struct refusal){
+                                 .kind = GATE_BUSY,
+                                 .reason = SLICE_LITERAL("the gateway is out of memory") });
+        return NULL;
+    }
+    http->passage = passage;
+    http->call = call;
+    passage->relay = http;
+    passage->asked.session = http_call_session(call);
+    passage->asked.peer_port = stream_peer_port(stream);
+    http_call_data_set(call, http);
+    if (!client_find(gate, http_call_head(call), stream_peer(stream), &http->client))
+        passage->asked.fault = (struct refusal){
+            .kind = GATE_MALFORMED,
+            .reason = SLICE_LITERAL("the proxy's Forwarded or X-Forwarded-For can't be read, or "
+                                    "they differ"),
+        };
+    passage->asked.request.peer = http->client.ip;
+    return http;
+}
+
+static void
+answer_health(const struct gate *gate, struct http_call *call)
+{
+    if (gate->stopping)
+        http_respond(call, 503, NULL, 0, SLICE_LITERAL("stopping\n"));
+    else
+        http_respond(call, 200, NULL, 0, SLICE_LITERAL("ok\n"));
+}
+
+/* Names that no upstream can have; a Host that names an upstream wins. */
+static bool
+answer_reserved(struct gate *gate, struct http_call *call)
+{
+    const struct http_head *head = http_call_head(call);
+    struct slice path = http_head_path(head);
+
+    bool health = slice_is(path, "/healthz"), check = slice_is(path, "/check");
+    if ((!health && !check) || routes_by_host(gate->routes, http_head_host(head)) != NULL)
+        return false;
+    if (health)
+        answer_health(gate, call);
+    else
+        check_request(gate, call);
+    return true;
+}
+
+static void
+on_request(struct http_call *call, bool more, void *context)
+{
+    struct http_door *door = context;
+    struct gate *gate = door->gate;
+    struct arena *arena = http_call_arena(call);
+
+    routes_follow(gate->routes, gate->reader);
+    if (answer_reserved(gate, call))
+        return;
+    struct http_passage *http = http_passage_new(gate, &http_door, call);
+    if (http == NULL)
+        return;
+    struct asked *asked = &http->passage->asked;
+    classify(gate->routes, http_call_head(call), arena, asked, &http->target);
+    if (asked->upstream != NULL)
+        upstream_use(asked->upstream);
+    http->more = more;
+    pipeline_enter(http->passage, arena);
+    /* Nothing of this read is at hand any more when a claim is answered. */
+    http->more = false;
+}
+
+static const struct http_handler handler = {
+    .request = on_request,
+    .body = relay_body,
+    .body_end = relay_body_end,
+    .writable = relay_writable,
+    .gone = relay_gone,
+};
+
+static void
+on_accepted(struct listener *listener, struct stream *stream, void *context)
+{
+    struct http_door *door = context;
+
+    counter_add(&door->gate->counters.connections, 1);
+    counter_add(&door->gate->counters.open, 1);
+    http_server_accept(door->server, stream);
+}
+
+static enum status
+listen_at(struct http_door *door, const char *address, struct fault *fault)
+{
+    const struct gate *gate = door->gate;
+    const struct gateway_options *options = &gate->gateway->options;
+    enum status status = listener_open(
+        gate->lane,
+        &(struct listener_options){
+            .address = address,
+            .share = gate->index == 0 ? LISTENER_SHARED_FIRST : LISTENER_SHARED,
+            .tls = gate->gateway->http_tls,
+            .connections = (unsigned)options->connections_max,
+            .accepted = on_accepted,
+            .context = door,
+        },
+        &door->listener, fault);
+
+    if (status != STATUS_OK)
+        return status;
+    if (gate->gateway->http_tls == NULL && !options->http.insecure &&
+        !listener_is_loopback(door->listener)) {
+        listener_close(door->listener);
+        door->listener = NULL;
+        return fault_set(fault, STATUS_INVALID,
+                         "gateway.http listens on %s, which others can reach, without tls: add "
+                         "tls: {cert, key}, or insecure: true if something in front ends TLS",
+                         address);
+    }
+    return STATUS_OK;
+}
+
+/* With port 0 the first lane finds a free port and the others join it there. */
+static enum status
+open_listener(struct http_door *door, struct fault *fault)
+{
+    struct gateway *gateway = door->gate->gateway;
+    char address[320];
+    struct slice host;
+    uint16_t port;
+
+    if (host_port_parse(slice_text(gateway->http_address), &host, &port) != STATUS_OK || port != 0)
+        return listen_at(door, gateway->http_address, fault);
+    snprintf(address, sizeof(address), slice_find(host, ':') < host.size ? "[%.*s]:%u" : "%.*s:%u",
+             SLICE_PRINT(host), gateway->http_port);
+    enum status status = listen_at(door, address, fault);
+    if (status != STATUS_OK || door->gate->index != 0)
+        return status;
+    gateway->http_port = listener_port(door->listener);
+    snprintf(address, sizeof(address), slice_find(host, ':') < host.size ? "[%.*s]:%u" : "%.*s:%u",
+             SLICE_PRINT(host), gateway->http_port);
+    return own_add(&gateway->own, slice_text(address));
+}
+
+static void
+door_free(void *state)
+{
+    struct http_door *door = state;
+
+    if (door->server != NULL)
+        http_server_free(door->server);
+    free(door);
+}
+
+static enum status
+door_attach(struct gate *gate, void **state, struct fault *fault)
+{
+    struct http_door *door;
+
+    if (gate->gateway->options.http.address.size == 0)
+        return STATUS_OK;
+    door = calloc(1, sizeof(*door));
+    if (door == NULL)
+        return fault_set(fault, STATUS_MEMORY, "out of memory");
+    door->gate = gate;
+    enum status status =
+        http_server_new(gate->lane,
+                        &(struct http_server_options){
+                            .handler = &handler, .context = door, .half_close = true },
+                        &door->server);
+    if (status == STATUS_OK)
+        status = open_listener(door, fault);
+    if (status != STATUS_OK) {
+        door_free(door);
+        return status;
+    }
+    if (gate->gateway->http_port == 0)
+        gate->gateway->http_port = listener_port(door->listener);
+    *state = door;
+    return STATUS_OK;
+}
+
+static size_t
+door_connections(const void *state)
+{
+    const struct http_door *door = state;
+
+    return http_server_connections(door->server);
+}
+
+static void
+door_stop(void *state)
+{
+    struct http_door *door = state;
+
+    if (door->listener != NULL)
+        listener_close(door->listener);
+    door->listener = NULL;
+    http_server_drain(door->server);
+}
+
+const struct door http_door = {
+    .name = "http",
+    .attach = door_attach,
+    .connections = door_connections,
+    .stop = door_stop,
+    .free = door_free,
+    .refuse = answer_refusal,
+    .open = relay_open,
+    .cut = relay_cut,
+};

@@ -1,0 +1,41 @@
+/* gateway/http/door.h - the HTTP door: connections in, calls through the pipeline. */
+#ifndef WRIT_GATEWAY_HTTP_DOOR_H
+#define WRIT_GATEWAY_HTTP_DOOR_H
+
+#include "../doors.h"
+#include "classify.h"
+#include "http/server.h"
+
+extern const struct door http_door;
+/* The same wire, but a passage through it asks for a verdict alone. */
+extern const struct door http_check;
+
+/* The door's part of a passage, in the call's arena: what classify found, and the
+ * two sides of the relay. */
+struct http_passage {
+    struct passage *passage;
+    struct http_call *call;
+    struct http_target_read target;
+    struct client_view client;
+    struct http_exchange *exchange; /* NULL: not begun, or over */
+    struct timer expect; /* a client waits for 100, the upstream does not say it */
+    unsigned status;     /* of the answer's head; 0: not sent */
+    bool more;           /* body bytes are at hand: one write with the head */
+};
+
+/* answer.c */
+void answer_refusal(struct passage *passage, const struct refusal *refusal);
+void answer_problem(struct http_call *call, const struct refusal *refusal);
+
+/* A passage for the call, with what is known of the peer; NULL: out of memory, and
+ * the call is answered. */
+struct http_passage *http_passage_new(struct gate *gate, const struct door *door,
+                                      struct http_call *call);
+
+/* check.c */
+void check_request(struct gate *gate, struct http_call *call);
+
+/* tunnel.c: after 101 the two streams are joined; the passage is the tunnel's. */
+void tunnel_open(struct http_passage *http, const struct http_head *head, struct stream *upstream,
+                 struct slice pending);
+#endif

@@ -1,0 +1,326 @@
+/* gateway/http/headers.c - header hygiene (RFC 9110 §7.6): the upstream sees who
+ * the gateway says it is, and nothing that a client made up. */
+#include "headers.h"
+
+/* Never passed on as the client sent them: credentials, what the gateway makes
+ * itself, what only a trusted proxy may say, and what holds for one hop. */
+enum { DROP = 1, UNTRUSTED = 2, KEY = 4 };
+
+static const uint8_t request_rules[HTTP_FIELD_IDS] = {
+    [HTTP_FIELD_HOST] = DROP,
+    [HTTP_FIELD_CONTENT_LENGTH] = DROP,
+    [HTTP_FIELD_TRANSFER_ENCODING] = DROP,
+    [HTTP_FIELD_CONNECTION] = DROP,
+    [HTTP_FIELD_KEEP_ALIVE] = DROP,
+    [HTTP_FIELD_PROXY_CONNECTION] = DROP,
+    [HTTP_FIELD_UPGRADE] = DROP,
+    [HTTP_FIELD_TE] = DROP,
+    [HTTP_FIELD_EXPECT] = DROP,
+    [HTTP_FIELD_HTTP2_SETTINGS] = DROP,
+    [HTTP_FIELD_AUTHORIZATION] = DROP,
+    [HTTP_FIELD_PROXY_AUTHORIZATION] = DROP,
+    [HTTP_FIELD_DPOP] = DROP,
+    [HTTP_FIELD_CLIENT_CERT] = DROP,
+    [HTTP_FIELD_CLIENT_CERT_CHAIN] = DROP,
+    [HTTP_FIELD_TRACEPARENT] = DROP,
+    [HTTP_FIELD_TRACESTATE] = DROP,
+    [HTTP_FIELD_X_WRIT] = DROP,
+    [HTTP_FIELD_X_FORWARDED_FOR] = DROP, /* joined with what is known here */
+    [HTTP_FIELD_X_FORWARDED_HOST] = UNTRUSTED,
+    [HTTP_FIELD_X_FORWARDED_PROTO] = UNTRUSTED,
+    [HTTP_FIELD_X_FORWARDED_PORT] = UNTRUSTED,
+    [HTTP_FIELD_X_FORWARDED_METHOD] = UNTRUSTED,
+    [HTTP_FIELD_X_FORWARDED_URI] = UNTRUSTED,
+    [HTTP_FIELD_X_ORIGINAL_METHOD] = UNTRUSTED,
+    [HTTP_FIELD_X_ORIGINAL_URI] = UNTRUSTED,
+    [HTTP_FIELD_X_REAL_IP] = UNTRUSTED,
+    [HTTP_FIELD_FORWARDED] = UNTRUSTED,
+    [HTTP_FIELD_X_API_KEY] = KEY,
+};
+
+static bool
+request_field_passes(const struct request_fields *fields, const struct http_field *field)
+{
+    uint8_t rule = request_rules[field->id];
+
+    if (field->flags != 0 || (rule & DROP) != 0)
+        return false;
+    if ((rule & UNTRUSTED) != 0)
+        return fields->client->trusted;
+    return (rule & KEY) == 0 || !(fields->api_key || fields->upstream->plan.api_key);
+}
+
+/* Another X-Forwarded-* than those with a name of their own. */
+static bool
+is_forwarded_family(const struct http_head *head, const struct http_field *field)
+{
+    return field->id == HTTP_FIELD_OTHER && field->name.size > 12 &&
+           slice_equal_nocase(slice_first(http_field_name(head, field), 12),
+                              SLICE_LITERAL("X-Forwarded-"));
+}
+
+static void
+put_forwarded_for(struct buffer *out, const struct request_fields *fields)
+{
+    struct slice before = http_head_value(fields->head, HTTP_FIELD_X_FORWARDED_FOR);
+    bool chain = fields->client->trusted && before.size > 0;
+    char text[IP_TEXT_MAX];
+
+    if (fields->peer.family == IP_NONE && !chain)
+        return;
+    put_slice(out, SLICE_LITERAL("X-Forwarded-For: "));
+    if (chain)
+        put_slice(out, before);
+    if (chain && fields->peer.family != IP_NONE)
+        put_slice(out, SLICE_LITERAL(", "));
+    if (fields->peer.family != IP_NONE)
+        put_slice(out, slice_text(ip_format(&fields->peer, text)));
+    put_slice(out, SLICE_LITERAL("\r\n"));
+}
+
+static void
+put_forwarded(struct buffer *out, const struct request_fields *fields)
+{
+    const struct http_head *head = fields->head;
+    bool trusted = fields->client->trusted;
+
+    put_forwarded_for(out, fields);
+    if (!trusted || http_head_field(head, HTTP_FIELD_X_FORWARDED_HOST) == NULL) {
+        put_slice(out, SLICE_LITERAL("X-Forwarded-Host: "));
+        put_slice(out, http_head_host(head));
+        put_slice(out, SLICE_LITERAL("\r\n"));
+    }
+    if (!trusted || http_head_field(head, HTTP_FIELD_X_FORWARDED_PROTO) == NULL)
+        put_slice(out, fields->tls ? SLICE_LITERAL("X-Forwarded-Proto: https\r\n")
+                                   : SLICE_LITERAL("X-Forwarded-Proto: http\r\n"));
+}
+
+static char *
+write_hex(char *to, uint64_t value)
+{
+    for (int shift = 60; shift >= 0; shift -= 4)
+        *to++ = "0123456789abcdef"[value >> shift & 15];
+    return to;
+}
+
+/* W3C Trace Context §3.2: version, 16 bytes trace id, 8 bytes parent id, sampled. */
+static void
+put_traceparent(struct buffer *out, const uint64_t random[3])
+{
+    char text[80] = "traceparent: 00-";
+    char *at = text + 16;
+
+    at = write_hex(at, random[0] | 1); /* an id of zeroes only is invalid */
+    at = write_hex(at, random[1]);
+    *at++ = '-';
+    at = write_hex(at, random[2] | 1);
+    memcpy(at, "-01\r\n", 5);
+    put_slice(out, slice_of(text, (size_t)(at + 5 - text)));
+}
+
+void
+headers_to_upstream(struct buffer *out, const struct request_fields *fields)
+{
+    const struct http_head *head = fields->head;
+
+    put_slice(out, SLICE_LITERAL("Host: "));
+    put_slice(out, fields->upstream->authority);
+    put_slice(out, SLICE_LITERAL("\r\n"));
+    for (unsigned i = 0; i < head->count; i++) {
+        const struct http_field *field = &head->fields[i];
+        if (request_field_passes(fields, field) &&
+            (fields->client->trusted || !is_forwarded_family(head, field)))
+            http_put_field(out, head, field);
+    }
+    put_forwarded(out, fields);
+    put_slice(out, SLICE_LITERAL("Via: 1.1 writ\r\n"));
+    http_put_header(out, SLICE_LITERAL("X-Writ-Subject"), fields->subject);
+    http_put_header(out, SLICE_LITERAL("X-Writ-Token-Id"), fields->token_id);
+    put_traceparent(out, fields->trace);
+    if (fields->upgrade)
+        http_put_header(out, SLICE_LITERAL("Upgrade"), http_head_value(head, HTTP_FIELD_UPGRADE));
+    if (head->expect_continue)
+        put_slice(out, SLICE_LITERAL("Expect: 100-continue\r\n"));
+}
+
+/* --- answers -------------------------------------------------------------- */
+
+static const uint8_t answer_rules[HTTP_FIELD_IDS] = {
+    [HTTP_FIELD_CONTENT_LENGTH] = DROP,
+    [HTTP_FIELD_TRANSFER_ENCODING] = DROP,
+    [HTTP_FIELD_CONNECTION] = DROP,
+    [HTTP_FIELD_KEEP_ALIVE] = DROP,
+    [HTTP_FIELD_PROXY_CONNECTION] = DROP,
+    [HTTP_FIELD_PROXY_AUTHENTICATE] = DROP,
+    [HTTP_FIELD_UPGRADE] = DROP,
+    [HTTP_FIELD_TE] = DROP,
+    [HTTP_FIELD_X_WRIT] = DROP, /* the gateway's own word */
+};
+
+/* The rest of a url of the upstream behind its scheme and authority; false when it
+ * leads elsewhere. */
+static bool
+own_url(struct slice value, const struct upstream *upstream, struct slice *rest)
+{
+    size_t scheme = slice_find(value, ':');
+
+    if (value.size > 1 && value.at[0] == '/' && value.at[1] == '/') {
+        *rest = slice_from(value, 2);
+    } else if (value.size > 0 && value.at[0] == '/') {
+        *rest = value;
+        return true;
+    } else {
+        struct slice name = slice_first(value, scheme);
+        if (!slice_equal_nocase(name, SLICE_LITERAL("http")) &&
+            !slice_equal_nocase(name, SLICE_LITERAL("https")))
+            return false;
+        *rest = slice_from(value, scheme);
+        if (!slice_starts(*rest, SLICE_LITERAL("://")))
+            return false;
+        *rest = slice_from(*rest, 3);
+    }
+    struct slice authority = *rest;
+    for (size_t i = 0; i < rest->size; i++) {
+        if (rest->at[i] == '/' || rest->at[i] == '?' || rest->at[i] == '#') {
+            authority = slice_first(*rest, i);
+            break;
+        }
+    }
+    *rest = slice_from(*rest, authority.size);
+    return slice_equal_nocase(authority, upstream->authority);
+}
+
+/* Takes the prefix off a path, which must lie in it as whole segments. */
+static bool
+within_prefix(struct slice path, struct slice prefix, struct slice *rest)
+{
+    if (!slice_starts(path, prefix))
+        return false;
+    *rest = slice_from(path, prefix.size);
+    return rest->size == 0 || memchr("/?#", rest->at[0], 3) != NULL;
+}
+
+void
+put_location(struct buffer *out, struct slice value, const struct answer_fields *fields)
+{
+    const struct upstream *upstream = fields->upstream;
+    struct slice rest;
+
+    if (!own_url(value, upstream, &rest)) {
+        put_slice(out, value);
+        return;
+    }
+    if (rest.size == 0 || rest.at[0] != '/') {
+        /* "http://up" and "http://up?q" name the root. */
+        if (upstream->prefix.size > 0) {
+            put_slice(out, value);
+            return;
+        }
+    } else if (!within_prefix(rest, upstream->prefix, &rest)) {
+        put_slice(out, value);
+        return;
+    }
+    if (!fields->by_host) {
+        put_u8(out, '/');
+        put_slice(out, upstream->name);
+    }
+    if (rest.size == 0 || rest.at[0] != '/')
+        put_u8(out, '/');
+    put_slice(out, rest);
+}
+
+static void
+put_cookie_path(struct buffer *out, struct slice path, const struct answer_fields *fields)
+{
+    struct slice rest;
+
+    if (path.size == 0 || path.at[0] != '/') { /* RFC 6265 §5.2.4: the default path */
+        put_slice(out, path);
+        return;
+    }
+    put_u8(out, '/');
+    put_slice(out, fields->upstream->name);
+    if (within_prefix(path, fields->upstream->prefix, &rest) && !slice_is(rest, "/"))
+        put_slice(out, rest);
+}
+
+void
+put_cookie(struct buffer *out, struct slice value, const struct answer_fields *fields)
+{
+    struct slice part;
+    bool first = true;
+
+    while (slice_next(&value, ';', &part)) {
+        struct slice trimmed = slice_trim(part);
+        bool path = trimmed.size >= 5 &&
+                    slice_equal_nocase(slice_first(trimmed, 5), SLICE_LITERAL("path="));
+        if (!first)
+            put_u8(out, ';');
+        if (!first && path && !fields->by_host) {
+            put_slice(out, SLICE_LITERAL(" Path="));
+            put_cookie_path(out, slice_from(trimmed, 5), fields);
+        } else {
+            put_slice(out, part);
+        }
+        first = false;
+    }
+}
+
+static void
+put_answer_field(struct buffer *out, const struct answer_fields *fields,
+                 const struct http_field *field)
+{
+    struct slice value = http_field_value(fields->head, field);
+
+    switch (field->id) {
+    case HTTP_FIELD_LOCATION:
+    case HTTP_FIELD_CONTENT_LOCATION:
+        put_slice(out, http_field_id_name(field->id));
+        put_slice(out, SLICE_LITERAL(": "));
+        put_location(out, value, fields);
+        put_slice(out, SLICE_LITERAL("\r\n"));
+        break;
+    case HTTP_FIELD_SET_COOKIE:
+        put_slice(out, SLICE_LITERAL("Set-Cookie: "));
+        put_cookie(out, value, fields);
+        put_slice(out, SLICE_LITERAL("\r\n"));
+        break;
+    default:
+        http_put_field(out, fields->head, field);
+        break;
+    }
+}
+
+void
+headers_to_client(struct buffer *out, const struct answer_fields *fields)
+{
+    const struct http_head *head = fields->head;
+
+    for (unsigned i = 0; i < head->count; i++) {
+        const struct http_field *field = &head->fields[i];
+        if ((field->flags & HTTP_FIELD_HOP) == 0 && (answer_rules[field->id] & DROP) == 0)
+            put_answer_field(out, fields, field);
+    }
+    put_slice(out, SLICE_LITERAL("Via: 1.1 writ\r\n"));
+    if (fields->upgrade)
+        http_put_header(out, SLICE_LITERAL("Upgrade"), http_head_value(head, HTTP_FIELD_UPGRADE));
+}
+
+bool
+upgrade_passes(const struct http_head *head)
+{
+    struct slice list = http_head_value(head, HTTP_FIELD_UPGRADE), protocol;
+    unsigned count = 0;
+
+    if (!head->upgrade || http_head_field_count(head, HTTP_FIELD_UPGRADE) != 1)
+        return false;
+    while (http_list_next(&list, &protocol)) {
+        struct slice name = slice_first(protocol, slice_find(protocol, '/'));
+        if (slice_equal_nocase(name, SLICE_LITERAL("h2c")) ||
+            slice_equal_nocase(name, SLICE_LITERAL("http")) ||
+            slice_equal_nocase(name, SLICE_LITERAL("tls")))
+            return false;
+        count++;
+    }
+    return count > 0;
+}

@@ -1,0 +1,322 @@
+/* gateway/http/relay.c - an admitted request goes to its upstream and the answer
+ * comes back, both streamed, with no more in memory than what is on its way. */
+#include "relay.h"
+
+enum { EXPECT_MS = 1000, INFORMATIONAL_FIELDS_MAX = 16 };
+
+/* The passage ends here: the line is completed before the last byte is given to
+ * the client. The call and the exchange are over, or ended by the caller next. */
+static void
+leave(struct http_passage *http, unsigned status)
+{
+    timer_disarm(&http->expect);
+    pipeline_leave(http->passage, status, http_call_bytes_in(http->call),
+                   http_call_bytes_out(http->call));
+}
+
+static void
+fail(struct http_passage *http, enum gate_refusal kind, struct slice reason)
+{
+    struct http_call *call = http->call;
+    bool begun = http->status != 0;
+
+    pipeline_count_failure(http->passage);
+    leave(http, begun ? http->status : refusal_status(kind));
+    /* A body that was cut short must not look complete. */
+    if (begun)
+        http_call_abort(call);
+    else
+        answer_problem(call, &(struct refusal){ .kind = kind, .reason = reason });
+}
+
+/* --- the upstream's side --------------------------------------------------- */
+
+static void
+on_informational(struct http_exchange *exchange, const struct http_head *head, void *context)
+{
+    struct http_passage *http = context;
+    struct http_header headers[INFORMATIONAL_FIELDS_MAX];
+    size_t count = 0;
+
+    if (head->status == 100) {
+        timer_disarm(&http->expect);
+        http_call_resume(http->call);
+        return;
+    }
+    for (unsigned i = 0; i < head->count && count < INFORMATIONAL_FIELDS_MAX; i++) {
+        const struct http_field *field = &head->fields[i];
+        if (field->flags == 0)
+            headers[count++] = (struct http_header){ http_field_name(head, field),
+                                                     http_field_value(head, field) };
+    }
+    http_call_informational(http->call, head->status, headers, count);
+}
+
+static void
+on_head(struct http_exchange *exchange, const struct http_head *head, bool more, void *context)
+{
+    struct http_passage *http = context;
+    struct buffer *out = http_answer_begin(http->call, head->status);
+    struct answer_fields fields = {
+        .head = head,
+        .upstream = http->passage->asked.upstream,
+        .by_host = http->target.by_host,
+    };
+
+    timer_disarm(&http->expect);
+    headers_to_client(out, &fields);
+    if (http_head_field(head, HTTP_FIELD_DATE) == NULL)
+        http_put_date(out, lane_now_ms(http->passage->gate->lane));
+    if (http_answer_head_of(http->call, head, more) == STATUS_OK) {
+        http->status = head->status;
+        return;
+    }
+    http_exchange_abort(exchange);
+    http->exchange = NULL;
+    fail(http, GATE_UPSTREAM, SLICE_LITERAL("the upstream's answer can't be passed on"));
+}
+
+static void
+on_answer_body(struct http_exchange *exchange, struct slice bytes, bool more, void *context)
+{
+    struct http_passage *http = context;
+
+    if (http_answer_body(http->call, bytes, more) == HTTP_FLOW_FULL)
+        http_exchange_pause(exchange);
+}
+
+static void
+on_answer_end(struct http_exchange *exchange, struct slice trailers, void *context)
+{
+    struct http_passage *http = context;
+    struct http_call *call = http->call;
+
+    http->exchange = NULL;
+    leave(http, http->status);
+    http_answer_end(call, trailers);
+}
+
+static void
+on_upstream_writable(struct http_exchange *exchange, void *context)
+{
+    struct http_passage *http = context;
+
+    http_call_resume(http->call);
+}
+
+static void
+on_upgraded(struct http_exchange *exchange, const struct http_head *head, struct stream *stream,
+            struct slice pending, void *context)
+{
+    struct http_passage *http = context;
+
+    http->exchange = NULL;
+    timer_disarm(&http->expect);
+    tunnel_open(http, head, stream, pending);
+}
+
+static void
+on_failed(struct http_exchange *exchange, enum status status, const char *why, void *context)
+{
+    struct http_passage *http = context;
+    const struct upstream *upstream = http->passage->asked.upstream;
+
+    http->exchange = NULL;
+    log_write(LOG_WARN, "gateway", "upstream failed", "upstream", upstream->name_text, "status",
+              status_name(status), "why", why, NULL);
+    if (status == STATUS_TIMEOUT)
+        fail(http, GATE_SLOW, SLICE_LITERAL("the upstream did not answer in time; try again"));
+    else if (status == STATUS_DENIED)
+        fail(http, GATE_UPSTREAM,
+             SLICE_LITERAL("the upstream's address or certificate is not one to speak to"));
+    else if (status == STATUS_INVALID)
+        fail(http, GATE_UPSTREAM, SLICE_LITERAL("the upstream's answer is malformed"));
+    else
+        fail(http, GATE_UPSTREAM, SLICE_LITERAL("the upstream can't be reached; try again"));
+}
+
+static const struct http_exchange_handler exchange_handler = {
+    .informational = on_informational,
+    .head = on_head,
+    .body = on_answer_body,
+    .end = on_answer_end,
+    .writable = on_upstream_writable,
+    .upgraded = on_upgraded,
+    .failed = on_failed,
+};
+
+/* --- the client's side ------------------------------------------------------ */
+
+void
+relay_body(struct http_call *call, struct slice bytes, bool more, void *context)
+{
+    struct http_passage *http = http_call_data(call);
+
+    if (http->exchange != NULL && http_exchange_body(http->exchange, bytes, more) == HTTP_FLOW_FULL)
+        http_call_pause(call);
+}
+
+void
+relay_body_end(struct http_call *call, struct slice trailers, void *context)
+{
+    struct http_passage *http = http_call_data(call);
+
+    if (http->exchange != NULL)
+        http_exchange_body_end(http->exchange, trailers);
+}
+
+void
+relay_writable(struct http_call *call, void *context)
+{
+    struct http_passage *http = http_call_data(call);
+
+    if (http->exchange != NULL)
+        http_exchange_resume(http->exchange);
+}
+
+static unsigned
+status_of_leaving(enum status status)
+{
+    switch (status) {
+    case STATUS_TIMEOUT:
+        return 408;
+    case STATUS_INVALID:
+        return 400;
+    default:
+        return PASSAGE_CLIENT_GONE;
+    }
+}
+
+void
+relay_gone(struct http_call *call, enum status status, void *context)
+{
+    struct http_passage *http = http_call_data(call);
+
+    if (http == NULL || pipeline_abandon(http->passage))
+        return;
+    if (http->exchange != NULL)
+        http_exchange_abort(http->exchange);
+    leave(http, http->status != 0 ? http->status : status_of_leaving(status));
+}
+
+void
+relay_cut(struct passage *passage)
+{
+    struct http_passage *http = passage->relay;
+    struct http_call *call = http->call;
+
+    if (http->exchange != NULL)
+        http_exchange_abort(http->exchange);
+    leave(http, http->status != 0 ? http->status : 401);
+    http_call_abort(call);
+}
+
+/* --- out --------------------------------------------------------------------- */
+
+/* The url's own path, what the client asked below it, the query as it came. */
+static struct slice
+upstream_target(const struct http_passage *http, struct arena *arena)
+{
+    const struct http_target_read *target = &http->target;
+    struct slice prefix = http->passage->asked.upstream->prefix;
+    /* "/name" without a slash asks for what the url names itself. */
+    struct slice path =
+        target->bare && prefix.size > 0 ? slice_of(NULL, 0) : target->path.forward;
+    size_t size = prefix.size + path.size + (target->has_query ? 1 + target->query.size : 0);
+    char *text = arena_take(arena, size), *at = text;
+
+    if (text == NULL)
+        return slice_of(NULL, 0);
+    at = prefix.size > 0 ? mempcpy(at, prefix.at, prefix.size) : at;
+    at = path.size > 0 ? mempcpy(at, path.at, path.size) : at;
+    if (target->has_query) {
+        *at++ = '?';
+        if (target->query.size > 0)
+            memcpy(at, target->query.at, target->query.size);
+    }
+    return slice_of(text, size);
+}
+
+static void
+on_expect(struct timer *timer)
+{
+    struct http_passage *http = LANE_OWNER(timer, struct http_passage, expect);
+
+    /* RFC 9110 §10.1.1: a server may well never send 100. */
+    http_call_resume(http->call);
+}
+
+/* The client is asked for its body now that the upstream is to get it: with an
+ * Expect the upstream has the first word. */
+static void
+ask_for_body(struct http_passage *http, const struct http_head *head)
+{
+    if (head->body == HTTP_BODY_NONE)
+        return;
+    if (!head->expect_continue) {
+        http_call_resume(http->call);
+        return;
+    }
+    http->expect.fire = on_expect;
+    timer_arm(http->passage->gate->lane, &http->expect, EXPECT_MS);
+}
+
+static enum status
+send_request(struct http_passage *http)
+{
+    struct passage *passage = http->passage;
+    const struct http_head *head = http_call_head(http->call);
+    const struct stream *stream = http_call_stream(http->call);
+    bool upgrade = upgrade_passes(head);
+    unsigned flags = upgrade ? HTTP_SEND_UPGRADE : 0;
+    struct request_fields fields = {
+        .head = head,
+        .upstream = passage->asked.upstream,
+        .client = &http->client,
+        .peer = *stream_peer(stream),
+        .tls = stream_is_tls(stream),
+        .api_key = passage->asked.scheme == SCHEME_API_KEY,
+        .upgrade = upgrade,
+        .subject = passage->line->subject,
+        .token_id = passage->line->token,
+        .trace = { gate_random(passage->gate), gate_random(passage->gate),
+                   gate_random(passage->gate) },
+    };
+
+    headers_to_upstream(http_exchange_out(http->exchange), &fields);
+    if (http->more && head->body != HTTP_BODY_NONE && !head->expect_continue)
+        flags |= HTTP_SEND_MORE;
+    enum status status = http_exchange_send(http->exchange, head->body, head->length, flags);
+    if (status == STATUS_OK)
+        ask_for_body(http, head);
+    return status;
+}
+
+void
+relay_open(struct passage *passage, const struct decision *decision)
+{
+    struct http_passage *http = passage->relay;
+    struct upstream *upstream = passage->asked.upstream;
+
+    /* The pipeline comes here with an allow alone; nothing is sent on its word. */
+    if (decision == NULL || !decision_allows(decision)) {
+        fail(http, GATE_DENIED, SLICE_LITERAL("there is no allow for it"));
+        return;
+    }
+    struct http_upstream *client = upstream_client(upstream, passage->gate->lane);
+    if (client == NULL) {
+        fail(http, GATE_UPSTREAM, SLICE_LITERAL("the upstream is not set up as it must be"));
+        return;
+    }
+    struct slice target = upstream_target(http, http_call_arena(http->call));
+    if (target.size > 0)
+        http->exchange =
+            http_exchange_begin(client, passage->asked.request.action, target, &exchange_handler,
+                                http);
+    if (http->exchange != NULL && send_request(http) == STATUS_OK)
+        return;
+    if (http->exchange != NULL)
+        http_exchange_abort(http->exchange);
+    http->exchange = NULL;
+    fail(http, GATE_BUSY, SLICE_LITERAL("the request can't be passed on"));
+}

@@ -1,0 +1,196 @@
+/* gateway/http/tunnel.c - after an upgrade: two streams joined, each held back by
+ * the other, until both have ended, one breaks, or the token no longer holds. */
+#include <stdlib.h>
+
+#include "relay.h"
+
+enum {
+    QUEUE_MARK = 256 << 10, /* more than this waits for one side: the other is not read */
+    LINGER_MS = 5000,
+};
+
+struct tunnel;
+
+struct side {
+    struct tunnel *tunnel;
+    struct stream *stream;
+    struct side *other;
+    uint64_t bytes; /* read from this side */
+    bool ended;     /* it sends nothing more */
+    bool held;      /* not read while the other is behind */
+};
+
+struct tunnel {
+    struct passage *passage; /* NULL: left; the streams are closing */
+    struct side client, upstream;
+    unsigned closed;
+};
+
+static void tunnel_cut(struct passage *passage);
+
+/* A tunnel is opened by 101 alone, so that it has nothing to refuse or open. */
+static const struct door tunnel_door = {
+    .name = "http-upgrade",
+    .cut = tunnel_cut,
+};
+
+static void
+on_closed(struct stream *stream, void *context)
+{
+    struct side *side = context;
+    struct tunnel *tunnel = side->tunnel;
+
+    if (++tunnel->closed == 2)
+        free(tunnel);
+}
+
+enum ending { ENDING_ORDERLY, ENDING_CUT };
+
+static void
+end(struct tunnel *tunnel, enum ending ending)
+{
+    struct passage *passage = tunnel->passage;
+
+    if (passage == NULL)
+        return;
+    tunnel->passage = NULL;
+    pipeline_leave(passage, 101, tunnel->client.bytes, tunnel->upstream.bytes);
+    if (ending == ENDING_ORDERLY) {
+        stream_finish(tunnel->client.stream, LINGER_MS, on_closed, &tunnel->client);
+        stream_finish(tunnel->upstream.stream, LINGER_MS, on_closed, &tunnel->upstream);
+    } else {
+        stream_close(tunnel->client.stream, on_closed, &tunnel->client);
+        stream_close(tunnel->upstream.stream, on_closed, &tunnel->upstream);
+    }
+}
+
+static void on_read(struct stream *stream, enum status status, struct slice bytes, void *context);
+
+/* side->stream took what was read from the other side. */
+static void
+on_written(struct stream *stream, enum status status, void *context)
+{
+    struct side *side = context;
+    struct side *source = side->other;
+
+    if (side->tunnel->passage == NULL)
+        return;
+    if (status != STATUS_OK) {
+        end(side->tunnel, ENDING_CUT);
+        return;
+    }
+    if (source->held && stream_queued(stream) <= QUEUE_MARK / 2) {
+        source->held = false;
+        stream_read_start(source->stream, on_read, source);
+    }
+}
+
+static void
+pass_on(struct side *from, struct slice bytes)
+{
+    struct side *to = from->other;
+
+    from->bytes += bytes.size;
+    switch (stream_write(to->stream, &bytes, 1, on_written, to)) {
+    case STREAM_WRITTEN:
+        break;
+    case STREAM_QUEUED:
+        if (stream_queued(to->stream) > QUEUE_MARK && !from->ended) {
+            from->held = true;
+            stream_read_stop(from->stream);
+        }
+        break;
+    case STREAM_BROKEN:
+        end(from->tunnel, ENDING_CUT);
+        break;
+    }
+}
+
+static void
+on_read(struct stream *stream, enum status status, struct slice bytes, void *context)
+{
+    struct side *side = context;
+    struct tunnel *tunnel = side->tunnel;
+
+    if (tunnel->passage == NULL)
+        return;
+    if (status == STATUS_OK) {
+        pass_on(side, bytes);
+        return;
+    }
+    side->ended = true;
+    side->held = false;
+    if (status != STATUS_CLOSED)
+        end(tunnel, ENDING_CUT);
+    else if (side->other->ended)
+        end(tunnel, ENDING_ORDERLY);
+    else
+        stream_shutdown(side->other->stream);
+}
+
+static void
+tunnel_cut(struct passage *passage)
+{
+    end(passage->relay, ENDING_CUT);
+}
+
+static void
+join(struct tunnel *tunnel, struct stream *client, struct stream *upstream)
+{
+    tunnel->client = (struct side){ .tunnel = tunnel, .stream = client,
+                                    .other = &tunnel->upstream };
+    tunnel->upstream = (struct side){ .tunnel = tunnel, .stream = upstream,
+                                      .other = &tunnel->client };
+}
+
+/* The call ends here in any case: it becomes a stream or is closed. */
+static struct stream *
+take_client(struct http_passage *http, const struct http_head *head, struct slice *pending)
+{
+    struct answer_fields fields = {
+        .head = head,
+        .upstream = http->passage->asked.upstream,
+        .by_host = http->target.by_host,
+        .upgrade = true,
+    };
+    struct buffer *out = http_answer_begin(http->call, 101);
+
+    headers_to_client(out, &fields);
+    return http_call_upgrade(http->call, pending);
+}
+
+void
+tunnel_open(struct http_passage *http, const struct http_head *head, struct stream *upstream,
+            struct slice pending)
+{
+    struct passage *passage = http->passage;
+    struct tunnel *tunnel = calloc(1, sizeof(*tunnel));
+    uint64_t bytes_in = http_call_bytes_in(http->call);
+    struct slice early = { 0 };
+    struct stream *client = NULL;
+
+    if (tunnel != NULL && passage_keep(passage, NULL))
+        client = take_client(http, head, &early);
+    else
+        http_call_abort(http->call);
+    if (client == NULL) {
+        stream_close(upstream, NULL, NULL);
+        free(tunnel);
+        pipeline_leave(passage, 502, bytes_in, 0);
+        return;
+    }
+    passage->door = &tunnel_door;
+    passage->relay = tunnel;
+    tunnel->passage = passage;
+    join(tunnel, client, upstream);
+    if (early.size > 0)
+        pass_on(&tunnel->client, early);
+    if (tunnel->passage != NULL && pending.size > 0)
+        pass_on(&tunnel->upstream, pending);
+    if (tunnel->passage == NULL)
+        return;
+    if (!tunnel->client.held)
+        stream_read_start(client, on_read, &tunnel->client);
+    if (!tunnel->upstream.held)
+        stream_read_start(upstream, on_read, &tunnel->upstream);
+}

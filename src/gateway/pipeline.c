@@ -1,0 +1,388 @@
+/* gateway/pipeline.c - bytes, request, credential, decision, audit, upstream: the
+ * arrows of the design in their order, with one exit. */
+#include "pipeline.h"
+
+#include <stdlib.h>
+
+/* What the arrows have made so far. Each arrow reads what came before it and adds
+ * its own value; the first refusal stands. */
+struct finding {
+    struct credential credential;
+    const struct decision *decision;
+    struct refusal refusal;
+};
+
+static bool
+refuse_with(struct finding *finding, enum gate_refusal kind, struct slice reason)
+{
+    finding->refusal = (struct refusal){ .kind = kind, .reason = reason };
+    return false;
+}
+
+/* --- request -> credential ---------------------------------------------- */
+
+static bool
+identify(struct gate *gate, const struct asked *asked, struct arena *arena,
+         struct finding *finding)
+{
+    if (asked->token.size == 0)
+        return refuse_with(finding, GATE_NO_TOKEN,
+                           SLICE_LITERAL("no token was shown: send it as Authorization: Bearer"));
+    enum credential_verdict verdict =
+        world_authenticate(gate->reader, asked->token, lane_now_ms(gate->lane), arena,
+                           &finding->credential);
+    if (verdict != CREDENTIAL_OK)
+        return refuse_with(finding, GATE_BAD_TOKEN,
+                           slice_text(credential_verdict_text(verdict)));
+    return true;
+}
+
+/* A request that is no clear triple is refused, whoever asks; the credential is
+ * looked up first so that the audit can say who it was. */
+static bool
+is_clear(const struct asked *asked, struct finding *finding)
+{
+    if (asked->fault.kind == GATE_NOTHING)
+        return true;
+    finding->refusal = asked->fault;
+    return false;
+}
+
+/* A bound token holds with the proof of its key alone, an unbound one has no key
+ * to prove. No door verifies proofs yet, so that a bound token is refused. */
+static bool
+prove(const struct credential *credential, const struct asked *asked, struct finding *finding)
+{
+    if (credential->binding.kind != BINDING_NONE)
+        return refuse_with(finding, GATE_UNPROVEN,
+                           SLICE_LITERAL("the token is bound to a key, whose proof is missing"));
+    if (asked->scheme == SCHEME_DPOP)
+        return refuse_with(finding, GATE_BAD_TOKEN,
+                           SLICE_LITERAL("the token is bound to no key: show it as Bearer"));
+    return true;
+}
+
+/* --- credential -> decision --------------------------------------------- */
+
+static enum gate_refusal
+kind_of(enum refusal_kind kind)
+{
+    switch (kind) {
+    case REFUSAL_PROOF:
+        return GATE_UNPROVEN;
+    case REFUSAL_DENY:
+        return GATE_DENIED;
+    default:
+        return GATE_FORBIDDEN;
+    }
+}
+
+static bool
+decide(struct gate *gate, const struct asked *asked, struct arena *arena, struct finding *finding)
+{
+    if (asked->upstream == NULL)
+        return refuse_with(finding, GATE_UNKNOWN,
+                           SLICE_LITERAL("no upstream of this name is known to this gateway"));
+    finding->decision =
+        policy_decide(world_policy(gate->reader), &finding->credential.lineage, &asked->request,
+                      lane_now_ms(gate->lane), arena);
+    if (decision_allows(finding->decision))
+        return true;
+    finding->refusal = (struct refusal){
+        .kind = kind_of(decision_refusal(finding->decision)),
+        .reason = decision_reason(finding->decision),
+        .right = decision_right(finding->decision),
+    };
+    return false;
+}
+
+/* The obligations of an allow. */
+static bool
+hold_rates(struct gate *gate, struct finding *finding)
+{
+    const struct rate_obligation *rates;
+    size_t count = decision_rates(finding->decision, &rates);
+    uint64_t now_ms, retry_ms = 0;
+
+    if (count == 0)
+        return true;
+    now_ms = lane_mono_us(gate->lane) / 1000;
+    for (size_t i = 0; i < count; i++) {
+        enum status status = rate_take(gate->gateway->options.rates, rates[i].key, rates[i].most,
+                                       rates[i].period_ms, now_ms, &retry_ms);
+        if (status == STATUS_OK)
+            continue;
+        finding->refusal = (struct refusal){
+            .kind = status == STATUS_LIMIT ? GATE_RATE : GATE_BUSY,
+            .reason = status == STATUS_LIMIT
+                          ? SLICE_LITERAL("the right's max_rate is used up for now")
+                          : SLICE_LITERAL("the gateway has no room to count this right's max_rate"),
+            .right = decision_right(finding->decision),
+            .retry_after_s = status == STATUS_LIMIT ? (uint32_t)(retry_ms / 1000 + 1) : 1,
+        };
+        return false;
+    }
+    return true;
+}
+
+static bool
+refuse_unaudited(struct finding *finding)
+{
+    finding->refusal = (struct refusal){
+        .kind = GATE_BUSY,
+        .reason = SLICE_LITERAL("the audit can't be written, so nothing is let through"),
+        .retry_after_s = 5,
+    };
+    return false;
+}
+
+/* Asked before a use is taken, so that none is lost to a full journal. */
+static bool
+has_audit_room(struct gate *gate, struct finding *finding)
+{
+    if (gate->gateway->options.audit_mode == AUDIT_LOSSY || audit_ready(gate->journal))
+        return true;
+    return refuse_unaudited(finding);
+}
+
+static bool
+refuse_exhausted(struct finding *finding)
+{
+    return refuse_with(finding, GATE_BAD_TOKEN,
+                       slice_text(credential_verdict_text(CREDENTIAL_EXHAUSTED)));
+}
+
+/* --- the audit ----------------------------------------------------------- */
+
+static struct audit_event
+describe(const struct passage *passage, const struct finding *finding)
+{
+    const struct asked *asked = &passage->asked;
+    const struct credential *credential = &finding->credential;
+    const struct decision *decision = finding->decision;
+    bool refused = finding->refusal.kind != GATE_NOTHING;
+    struct audit_event event = {
+        .at = lane_now_ms(passage->gate->lane),
+        .session = asked->session,
+        .token = credential->id_text,
+        .label = credential->label,
+        .subject = credential->subject,
+        .resource = asked->request.resource,
+        .action = asked->request.action,
+        .object = asked->request.object,
+        .reason = finding->refusal.reason,
+        .agent = asked->agent,
+        .peer = asked->request.peer,
+        .peer_port = asked->peer_port,
+        .decision = refused ? AUDIT_DENY : AUDIT_ALLOW,
+    };
+    if (credential->lineage.count > 0)
+        event.subject_type = slice_text(subject_type_name(credential->subject_type));
+    if (decision != NULL) {
+        event.role = decision_role(decision);
+        event.right = decision_right(decision);
+    }
+    return event;
+}
+
+static void
+count_refusal(struct gate_counters *counters, enum gate_refusal kind)
+{
+    switch (refusal_status(kind)) {
+    case 401:
+        counter_add(&counters->unauthenticated, 1);
+        break;
+    case 429:
+    case 503:
+        counter_add(&counters->limited, 1);
+        break;
+    case 400:
+    case 405:
+        counter_add(&counters->malformed, 1);
+        break;
+    default:
+        counter_add(&counters->refused, 1);
+        break;
+    }
+}
+
+/* Without a line there is no answer but that the audit is full. */
+static void
+refuse(struct passage *passage, struct audit_event *event, struct finding *finding)
+{
+    struct gate *gate = passage->gate;
+    struct audit_outcome outcome = { .status = refusal_status(finding->refusal.kind) };
+
+    event->decision = AUDIT_DENY;
+    event->reason = finding->refusal.reason;
+    if (audit_line(gate->journal, event, &outcome) != STATUS_OK &&
+        gate->gateway->options.audit_mode == AUDIT_STRICT)
+        refuse_unaudited(finding);
+    count_refusal(&gate->counters, finding->refusal.kind);
+    passage->line = event;
+    if (passage->wire != NULL)
+        passage->door->refuse(passage, &finding->refusal);
+    passage_free(passage);
+}
+
+static void
+admit(struct passage *passage, struct audit_event *event, struct finding *finding)
+{
+    struct gate *gate = passage->gate;
+
+    if (audit_begin(gate->journal, event, &passage->ticket) != STATUS_OK) {
+        refuse_unaudited(finding);
+        refuse(passage, event, finding);
+        return;
+    }
+    counter_add(&gate->counters.allowed, 1);
+    passage->state = PASSAGE_OPEN;
+    passage->line = event;
+    if (passage->wire == NULL)
+        pipeline_leave(passage, PASSAGE_CLIENT_GONE, 0, 0);
+    else
+        passage->door->open(passage, passage->decision);
+}
+
+/* --- one-time uses ------------------------------------------------------- */
+
+static void
+claimed(struct use_claim *claim)
+{
+    struct passage *passage = LANE_OWNER(claim, struct passage, claim);
+    struct finding finding = { 0 };
+
+    if (claim->status != STATUS_OK)
+        refuse_with(&finding, GATE_BUSY,
+                    SLICE_LITERAL("the one-time use could not be made durable"));
+    else if (claim->verdict != USE_TAKEN)
+        refuse_exhausted(&finding);
+    else if (passage->revoked)
+        refuse_with(&finding, GATE_BAD_TOKEN,
+                    slice_text(credential_verdict_text(CREDENTIAL_REVOKED)));
+    passage->counted = true;
+    if (finding.refusal.kind != GATE_NOTHING)
+        refuse(passage, passage->held, &finding);
+    else
+        admit(passage, passage->held, &finding);
+}
+
+static void
+claim(struct passage *passage, const struct audit_event *event, struct finding *finding)
+{
+    const struct gateway_ports *ports = passage->gate->gateway->options.ports;
+
+    if (!passage_keep(passage, event)) {
+        refuse_with(finding, GATE_BUSY, SLICE_LITERAL("the gateway is out of memory"));
+        struct audit_event line = *event;
+        refuse(passage, &line, finding);
+        return;
+    }
+    passage->state = PASSAGE_CLAIMING;
+    passage->claim = (struct use_claim){
+        .lane = passage->gate->lane,
+        .id = finding->credential.id,
+        .done = claimed,
+    };
+    ports->claim_use(ports->app, &passage->claim);
+}
+
+/* --- the way through ----------------------------------------------------- */
+
+void
+pipeline_enter(struct passage *passage, struct arena *arena)
+{
+    struct gate *gate = passage->gate;
+    const struct asked *asked = &passage->asked;
+    struct finding finding = { 0 };
+    enum use_verdict use = USE_EXHAUSTED;
+
+    bool known = identify(gate, asked, arena, &finding);
+    bool allowed = is_clear(asked, &finding) && known &&
+                   prove(&finding.credential, asked, &finding) &&
+                   decide(gate, asked, arena, &finding) && hold_rates(gate, &finding) &&
+                   has_audit_room(gate, &finding);
+    if (allowed)
+        use = world_use(gate->reader, &finding.credential, lane_now_ms(gate->lane));
+    if (allowed && use == USE_EXHAUSTED)
+        refuse_exhausted(&finding);
+
+    struct audit_event event = describe(passage, &finding);
+    passage->decision = finding.decision;
+    passage->expires_at = finding.credential.expires_at;
+    passage->policy_epoch = gate->policy_epoch;
+    passage->counted = finding.credential.counted;
+
+    if (finding.refusal.kind != GATE_NOTHING)
+        refuse(passage, &event, &finding);
+    else if (use == USE_CLAIM)
+        claim(passage, &event, &finding);
+    else
+        admit(passage, &event, &finding);
+}
+
+static void
+count_latency(struct gate_counters *counters, uint64_t us)
+{
+    size_t bucket = 0;
+
+    while (bucket < LATENCY_BUCKETS - 1 && us > UINT64_C(64) << bucket)
+        bucket++;
+    counter_add(&counters->latency[bucket], 1);
+    counter_add(&counters->latency_us_sum, us);
+}
+
+void
+pipeline_leave(struct passage *passage, unsigned status, uint64_t bytes_in, uint64_t bytes_out)
+{
+    struct gate *gate = passage->gate;
+    struct audit_outcome outcome = {
+        .status = status,
+        .bytes_in = bytes_in,
+        .bytes_out = bytes_out,
+        .duration_us = lane_mono_us(gate->lane) - passage->began_us,
+    };
+
+    audit_end(gate->journal, passage->ticket, &outcome);
+    counter_add(&gate->counters.bytes_in, bytes_in);
+    counter_add(&gate->counters.bytes_out, bytes_out);
+    count_latency(&gate->counters, outcome.duration_us);
+    passage_free(passage);
+}
+
+bool
+pipeline_abandon(struct passage *passage)
+{
+    if (passage->state != PASSAGE_CLAIMING)
+        return false;
+    passage->wire = NULL;
+    return true;
+}
+
+void
+pipeline_count_failure(struct passage *passage)
+{
+    counter_add(&passage->gate->counters.upstream_failed, 1);
+}
+
+bool
+pipeline_still_holds(struct passage *passage, struct arena *arena)
+{
+    struct gate *gate = passage->gate;
+    int64_t now = lane_now_ms(gate->lane);
+    struct credential credential = { 0 };
+
+    if (now >= passage->expires_at)
+        return false;
+    enum credential_verdict verdict =
+        world_authenticate(gate->reader, passage->asked.token, now, arena, &credential);
+    /* This very passage may have taken the last use. What an exhausted token may do
+     * can't be looked at again, so it goes on only while the rules are the same. */
+    if (verdict == CREDENTIAL_EXHAUSTED && passage->counted)
+        return passage->policy_epoch == gate->policy_epoch;
+    if (verdict != CREDENTIAL_OK || credential.binding.kind != BINDING_NONE)
+        return false;
+    const struct decision *decision = policy_decide(world_policy(gate->reader), &credential.lineage,
+                                                    &passage->asked.request, now, arena);
+    return decision_allows(decision);
+}

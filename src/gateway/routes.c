@@ -1,0 +1,369 @@
+/* gateway/routes.c - one lane's table of upstreams, by name and by Host: rebuilt
+ * when the picture changes, while the connections of what did not change live on. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "upstream.h"
+
+enum {
+    HOST_MAX = 255,
+    RETIRED_SWEEPS = 60, /* a retired TLS context outlives the last closing handshake */
+};
+
+/* Open addressing, at most half full; NULL ends a chain. */
+struct name_table {
+    struct upstream **slots;
+    size_t mask;
+};
+
+struct routes {
+    const struct own *own;
+    uint64_t generation;
+    bool followed; /* a generation was seen */
+    struct upstream **all;
+    size_t count, host_count;
+    struct name_table by_name, by_host;
+    struct upstream *retired;
+};
+
+static struct slice
+name_of(const struct upstream *upstream)
+{
+    return upstream->name;
+}
+
+static struct slice
+host_of(const struct upstream *upstream)
+{
+    return upstream->host;
+}
+
+typedef struct slice (*key_of)(const struct upstream *upstream);
+
+static struct upstream *
+find(const struct name_table *table, key_of key, struct slice asked)
+{
+    if (table->slots == NULL)
+        return NULL;
+    for (size_t at = slice_hash(asked) & table->mask;; at = (at + 1) & table->mask) {
+        struct upstream *upstream = table->slots[at];
+        if (upstream == NULL || slice_equal(key(upstream), asked))
+            return upstream;
+    }
+}
+
+/* False: out of memory. Of two with the same key the first (in name order) wins. */
+static bool
+fill(struct name_table *table, key_of key, struct upstream **all, size_t count)
+{
+    size_t size = 8;
+
+    while (size < 2 * count)
+        size *= 2;
+    table->slots = calloc(size, sizeof(struct upstream *));
+    table->mask = size - 1;
+    if (table->slots == NULL)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        struct slice name = key(all[i]);
+        if (name.size == 0 || find(table, key, name) != NULL)
+            continue;
+        size_t at = slice_hash(name) & table->mask;
+        while (table->slots[at] != NULL)
+            at = (at + 1) & table->mask;
+        table->slots[at] = all[i];
+    }
+    return true;
+}
+
+static void
+upstream_free(struct upstream *upstream)
+{
+    if (upstream == NULL)
+        return;
+    http_upstream_free(upstream->client);
+    tls_client_free(upstream->tls);
+    upstream_plan_free(&upstream->plan);
+    free(upstream->name_text);
+    free(upstream);
+}
+
+static struct upstream *
+upstream_new(const struct upstream_view *view, const struct own *own)
+{
+    struct upstream *upstream = calloc(1, sizeof(*upstream));
+    struct fault fault = { 0 };
+
+    if (upstream == NULL)
+        return NULL;
+    upstream->name_text = slice_strdup(view->name);
+    if (upstream->name_text == NULL) {
+        free(upstream);
+        return NULL;
+    }
+    upstream->name = slice_text(upstream->name_text);
+    upstream->version = view->version;
+    upstream->own = own;
+    if (upstream_plan_read(view->definition, &upstream->plan, &fault) != STATUS_OK) {
+        upstream->broken = true;
+        snprintf(upstream->reason, sizeof(upstream->reason), "its definition is wrong: %.80s %.50s",
+                 fault.pointer, fault.text);
+        log_write(LOG_ERROR, "gateway", "upstream can't be served", "upstream",
+                  upstream->name_text, "member", fault.pointer, "why", fault.text, NULL);
+    }
+    upstream->authority = slice_text(upstream->plan.authority);
+    upstream->prefix = slice_text(upstream->plan.prefix);
+    upstream->host = slice_text(upstream->plan.host);
+    return upstream;
+}
+
+static bool
+address_allowed(const struct ip *ip, uint16_t port, void *context)
+{
+    const struct upstream *upstream = context;
+
+    return !own_has(upstream->own, ip, port);
+}
+
+static bool
+sockets_allowed(struct upstream *upstream)
+{
+    for (size_t i = 0; i < upstream->plan.address_count; i++) {
+        const char *address = upstream->plan.addresses[i];
+        if (strncmp(address, "unix:", 5) == 0 && own_has_socket(upstream->own, address + 5)) {
+            snprintf(upstream->reason, sizeof(upstream->reason),
+                     "its address is a socket of this gateway");
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum status
+make_client(struct upstream *upstream, struct lane *lane, struct fault *fault)
+{
+    const struct upstream_plan *plan = &upstream->plan;
+    static const char *const alpn[] = { "http/1.1" };
+    enum status status = STATUS_OK;
+
+    if (plan->tls && upstream->tls == NULL)
+        status = tls_client_new(
+            &(struct tls_client_options){
+                .ca = plan->ca, .server_name = plan->server_name, .alpn = alpn, .alpn_count = 1 },
+            &upstream->tls, fault);
+    if (status != STATUS_OK)
+        return status;
+    return http_upstream_new(
+        lane,
+        &(struct http_upstream_options){
+            .addresses = (const char *const *)plan->addresses,
+            .address_count = plan->address_count,
+            .tls = upstream->tls,
+            .allowed = address_allowed,
+            .context = upstream,
+            .connect_ms = plan->connect_ms,
+            .header_ms = plan->header_ms,
+            .idle_ms = plan->idle_ms,
+        },
+        &upstream->client, fault);
+}
+
+struct http_upstream *
+upstream_client(struct upstream *upstream, struct lane *lane)
+{
+    struct fault fault = { 0 };
+
+    if (upstream->client != NULL || upstream->broken || !sockets_allowed(upstream))
+        return upstream->client;
+    if (make_client(upstream, lane, &fault) != STATUS_OK) {
+        snprintf(upstream->reason, sizeof(upstream->reason), "%.150s", fault.text);
+        log_write(LOG_ERROR, "gateway", "upstream can't be asked", "upstream",
+                  upstream->name_text, "why", fault.text, NULL);
+    }
+    return upstream->client;
+}
+
+enum status
+routes_new(const struct own *own, struct routes **out)
+{
+    struct routes *routes = calloc(1, sizeof(*routes));
+
+    if (routes == NULL)
+        return STATUS_MEMORY;
+    routes->own = own;
+    *out = routes;
+    return STATUS_OK;
+}
+
+static void
+free_tables(struct routes *routes)
+{
+    free(routes->all);
+    free(routes->by_name.slots);
+    free(routes->by_host.slots);
+}
+
+void
+routes_free(struct routes *routes)
+{
+    struct upstream *next;
+
+    if (routes == NULL)
+        return;
+    for (size_t i = 0; i < routes->count; i++)
+        upstream_free(routes->all[i]);
+    for (struct upstream *at = routes->retired; at != NULL; at = next) {
+        next = at->next;
+        upstream_free(at);
+    }
+    free_tables(routes);
+    free(routes);
+}
+
+static bool
+is_http(const struct upstream_view *view)
+{
+    return slice_is(view->type, "http");
+}
+
+/* Every upstream that did not change is the same object in the new table. */
+static bool
+build(const struct routes *old, const struct upstream_view *views, size_t count,
+      struct routes *next)
+{
+    next->all = calloc(count + 1, sizeof(struct upstream *));
+    if (next->all == NULL)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        if (!is_http(&views[i]))
+            continue;
+        struct upstream *upstream = find(&old->by_name, name_of, views[i].name);
+        if (upstream == NULL || upstream->version != views[i].version)
+            upstream = upstream_new(&views[i], old->own);
+        if (upstream == NULL)
+            return false;
+        next->all[next->count++] = upstream;
+        next->host_count += upstream->host.size > 0;
+    }
+    return fill(&next->by_name, name_of, next->all, next->count) &&
+           fill(&next->by_host, host_of, next->all, next->count);
+}
+
+static void
+retire_missing(struct routes *from, const struct routes *kept)
+{
+    for (size_t i = 0; i < from->count; i++) {
+        struct upstream *upstream = from->all[i];
+        if (find(&kept->by_name, name_of, upstream->name) == upstream)
+            continue;
+        upstream->retired = true;
+        upstream->next = from->retired;
+        from->retired = upstream;
+    }
+}
+
+void
+routes_follow(struct routes *routes, const struct world_reader *reader)
+{
+    size_t count;
+    uint64_t generation;
+    const struct upstream_view *views = world_upstreams(reader, &count, &generation);
+    struct routes next = { 0 };
+
+    if (routes->followed && routes->generation == generation)
+        return;
+    if (!build(routes, views, count, &next)) {
+        /* The old table stays and the next request tries again. */
+        log_write(LOG_ERROR, "gateway", "no memory for the table of upstreams", NULL);
+        for (size_t i = 0; i < next.count; i++) {
+            if (find(&routes->by_name, name_of, next.all[i]->name) != next.all[i])
+                upstream_free(next.all[i]);
+        }
+        free_tables(&next);
+        return;
+    }
+    retire_missing(routes, &next);
+    free_tables(routes);
+    next.own = routes->own;
+    next.retired = routes->retired;
+    next.generation = generation;
+    next.followed = true;
+    *routes = next;
+}
+
+struct upstream *
+routes_by_name(const struct routes *routes, struct slice name)
+{
+    return find(&routes->by_name, name_of, name);
+}
+
+struct upstream *
+routes_by_host(const struct routes *routes, struct slice host)
+{
+    char lower[HOST_MAX];
+
+    if (routes->host_count == 0 || host.size == 0 || host.size > sizeof(lower))
+        return NULL;
+    for (size_t i = 0; i < host.size; i++) {
+        char byte = host.at[i];
+        lower[i] = byte >= 'A' && byte <= 'Z' ? (char)(byte | 0x20) : byte;
+    }
+    struct slice whole = slice_of(lower, host.size);
+    struct upstream *upstream = find(&routes->by_host, host_of, whole);
+    /* "host: shop.example" also answers to Host: shop.example:8080. */
+    size_t colon = host.size;
+    while (colon > 0 && lower[colon - 1] >= '0' && lower[colon - 1] <= '9')
+        colon--;
+    if (upstream == NULL && colon > 1 && lower[colon - 1] == ':')
+        upstream = find(&routes->by_host, host_of, slice_first(whole, colon - 1));
+    return upstream;
+}
+
+void
+upstream_use(struct upstream *upstream)
+{
+    upstream->users++;
+}
+
+void
+upstream_release(struct upstream *upstream)
+{
+    upstream->users--;
+}
+
+void
+routes_sweep(struct routes *routes)
+{
+    struct upstream **link = &routes->retired, *upstream;
+
+    while ((upstream = *link) != NULL) {
+        if (upstream->users == 0 && upstream->client != NULL) {
+            http_upstream_free(upstream->client);
+            upstream->client = NULL;
+        }
+        if (upstream->users > 0 || ++upstream->resting < RETIRED_SWEEPS) {
+            link = &upstream->next;
+            continue;
+        }
+        *link = upstream->next;
+        upstream_free(upstream);
+    }
+}
+
+void
+routes_close_idle(struct routes *routes)
+{
+    for (size_t i = 0; i < routes->count; i++) {
+        if (routes->all[i]->users > 0)
+            continue;
+        http_upstream_free(routes->all[i]->client);
+        routes->all[i]->client = NULL;
+    }
+    for (struct upstream *at = routes->retired; at != NULL; at = at->next) {
+        if (at->users > 0)
+            continue;
+        http_upstream_free(at->client);
+        at->client = NULL;
+    }
+}

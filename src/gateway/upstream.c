@@ -1,0 +1,291 @@
+/* gateway/upstream.c - reads the definition of an upstream of type http. */
+#include "upstream.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+
+void
+upstream_plan_free(struct upstream_plan *plan)
+{
+    for (size_t i = 0; i < plan->address_count; i++)
+        free(plan->addresses[i]);
+    free(plan->authority);
+    free(plan->prefix);
+    free(plan->host);
+    free(plan->ca);
+    free(plan->server_name);
+    *plan = (struct upstream_plan){ 0 };
+}
+
+static enum status
+keep(struct slice text, char **out)
+{
+    *out = slice_strdup(text);
+    return *out == NULL ? STATUS_MEMORY : STATUS_OK;
+}
+
+static bool
+host_bytes_valid(struct slice host)
+{
+    for (size_t i = 0; i < host.size; i++) {
+        char byte = host.at[i];
+        bool letter = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
+        if (!letter && !(byte >= '0' && byte <= '9') && strchr("-._:[]", byte) == NULL)
+            return false;
+    }
+    return host.size > 0;
+}
+
+/* "host", "host:port", "[v6]", "[v6]:port"; the port is 0 when absent. */
+static bool
+split_authority(struct slice authority, struct slice *host, uint16_t *port)
+{
+    bool bracketed = authority.size > 0 && authority.at[0] == '[';
+    size_t end = bracketed ? slice_find(authority, ']') + 1 : slice_find(authority, ':');
+
+    if (!host_bytes_valid(authority) || end > authority.size)
+        return false;
+    if (end < authority.size)
+        return host_port_parse(authority, host, port) == STATUS_OK && *port != 0;
+    *host = bracketed ? slice_of(authority.at + 1, authority.size - 2) : authority;
+    *port = 0;
+    return true;
+}
+
+static enum status
+add_address(struct upstream_plan *plan, struct slice text)
+{
+    enum status status;
+
+    if (plan->address_count == UPSTREAM_ADDRESSES_MAX)
+        return STATUS_LIMIT;
+    status = keep(text, &plan->addresses[plan->address_count]);
+    plan->address_count += status == STATUS_OK;
+    return status;
+}
+
+/* The url's path stands before what is forwarded, so it must be spelled canonically. */
+static enum status
+read_prefix(struct slice path, struct upstream_plan *plan)
+{
+    struct arena none; /* a path that needs memory is not canonical */
+    struct path canonical;
+
+    while (path.size > 0 && path.at[path.size - 1] == '/')
+        path.size--;
+    if (path.size == 0)
+        return keep(SLICE_LITERAL(""), &plan->prefix);
+    arena_init(&none, 0);
+    if (path_canonical(path, PATH_PARAMS_REFUSE, &none, &canonical) != PATH_OK)
+        return STATUS_INVALID;
+    return keep(canonical.forward, &plan->prefix);
+}
+
+static enum status
+read_network_url(struct slice rest, bool tls, struct upstream_plan *plan)
+{
+    struct slice authority = slice_first(rest, slice_find(rest, '/'));
+    struct slice host;
+    uint16_t port;
+
+    if (!split_authority(authority, &host, &port))
+        return STATUS_INVALID;
+    char address[300];
+    bool v6 = slice_find(host, ':') < host.size;
+    int size = snprintf(address, sizeof(address), v6 ? "[%.*s]:%u" : "%.*s:%u", SLICE_PRINT(host),
+                        port != 0 ? port : tls ? 443u : 80u);
+    if (size < 0 || (size_t)size >= sizeof(address))
+        return STATUS_INVALID;
+    plan->tls = tls;
+    enum status status = read_prefix(slice_from(rest, authority.size), plan);
+    if (status == STATUS_OK)
+        status = keep(authority, &plan->authority);
+    if (status == STATUS_OK && tls)
+        status = keep(host, &plan->server_name);
+    if (status == STATUS_OK)
+        status = add_address(plan, slice_of(address, (size_t)size));
+    return status;
+}
+
+static enum status
+read_url(struct slice url, struct upstream_plan *plan)
+{
+    struct slice http = SLICE_LITERAL("http://"), https = SLICE_LITERAL("https://");
+    struct slice local = SLICE_LITERAL("unix://");
+
+    if (slice_find(url, '?') < url.size || slice_find(url, '#') < url.size ||
+        slice_find(url, '@') < url.size)
+        return STATUS_INVALID;
+    if (slice_starts(url, http))
+        return read_network_url(slice_from(url, http.size), false, plan);
+    if (slice_starts(url, https))
+        return read_network_url(slice_from(url, https.size), true, plan);
+    if (!slice_starts(url, local))
+        return STATUS_INVALID;
+    char address[128];
+    struct slice path = slice_from(url, local.size);
+    if (path.size < 2 || path.at[0] != '/' || path.size > 107) /* sun_path */
+        return STATUS_INVALID;
+    int size = snprintf(address, sizeof(address), "unix:%.*s", SLICE_PRINT(path));
+    enum status status = keep(SLICE_LITERAL("localhost"), &plan->authority);
+    if (status == STATUS_OK)
+        status = keep(SLICE_LITERAL(""), &plan->prefix);
+    return status == STATUS_OK ? add_address(plan, slice_of(address, (size_t)size)) : status;
+}
+
+static enum status
+read_addresses(const json_t *list, struct upstream_plan *plan, struct fault *fault)
+{
+    size_t index;
+    const json_t *item;
+
+    if (list == NULL || json_is_null(list))
+        return STATUS_OK;
+    if (!json_is_array(list) || json_array_size(list) == 0 ||
+        json_array_size(list) > UPSTREAM_ADDRESSES_MAX)
+        return fault_at(fault, STATUS_INVALID, "/addresses", "must be a list of 1 to %d addresses",
+                        UPSTREAM_ADDRESSES_MAX);
+    for (size_t i = 0; i < plan->address_count; i++)
+        free(plan->addresses[i]);
+    plan->address_count = 0;
+    json_array_foreach (list, index, item) {
+        char pointer[32];
+        struct slice text = slice_text(json_string_value(item)), host;
+        bool socket = slice_starts(text, SLICE_LITERAL("unix:/"));
+        uint16_t port = 0;
+
+        snprintf(pointer, sizeof(pointer), "/addresses/%zu", index);
+        if (!socket && (!split_authority(text, &host, &port) || port == 0))
+            return fault_at(fault, STATUS_INVALID, pointer,
+                            "must be \"host:port\" or \"unix:/path\"");
+        if (add_address(plan, text) != STATUS_OK)
+            return STATUS_MEMORY;
+    }
+    return STATUS_OK;
+}
+
+static enum status
+read_tls(const json_t *tls, struct upstream_plan *plan, struct fault *fault)
+{
+    static const char *const known[] = { "ca", "server_name", NULL };
+    struct slice ca = { 0 }, server_name = { 0 };
+
+    if (tls == NULL || json_is_null(tls))
+        return STATUS_OK;
+    if (!json_is_object(tls))
+        return fault_at(fault, STATUS_INVALID, "/tls", "must be an object");
+    if (!plan->tls)
+        return fault_at(fault, STATUS_INVALID, "/tls", "needs a url that begins with https://");
+    enum status status = json_only(tls, known, fault);
+    if (status == STATUS_OK)
+        status = json_take_string(tls, "ca", &ca, fault);
+    if (status == STATUS_OK)
+        status = json_take_string(tls, "server_name", &server_name, fault);
+    if (status == STATUS_OK && ca.size > 0)
+        status = keep(ca, &plan->ca);
+    if (status == STATUS_OK && server_name.size > 0) {
+        free(plan->server_name);
+        status = keep(server_name, &plan->server_name);
+    }
+    return status;
+}
+
+static enum status
+read_time(const json_t *timeouts, const char *name, int64_t *ms, struct fault *fault)
+{
+    struct slice text = { 0 };
+    char pointer[32];
+    enum status status = json_take_string(timeouts, name, &text, fault);
+
+    if (status != STATUS_OK || text.at == NULL)
+        return status;
+    snprintf(pointer, sizeof(pointer), "/timeouts/%s", name);
+    if (duration_parse(text, ms) != STATUS_OK || *ms <= 0)
+        return fault_at(fault, STATUS_INVALID, pointer, "must be a duration such as \"30s\"");
+    return STATUS_OK;
+}
+
+static enum status
+read_timeouts(const json_t *timeouts, struct upstream_plan *plan, struct fault *fault)
+{
+    static const char *const known[] = { "connect", "header", "idle", NULL };
+
+    if (timeouts == NULL || json_is_null(timeouts))
+        return STATUS_OK;
+    if (!json_is_object(timeouts))
+        return fault_at(fault, STATUS_INVALID, "/timeouts", "must be an object");
+    enum status status = json_only(timeouts, known, fault);
+    if (status == STATUS_OK)
+        status = read_time(timeouts, "connect", &plan->connect_ms, fault);
+    if (status == STATUS_OK)
+        status = read_time(timeouts, "header", &plan->header_ms, fault);
+    if (status == STATUS_OK)
+        status = read_time(timeouts, "idle", &plan->idle_ms, fault);
+    return status;
+}
+
+static enum status
+read_host(const json_t *definition, struct upstream_plan *plan, struct fault *fault)
+{
+    struct slice host = { 0 }, name;
+    uint16_t port;
+    enum status status = json_take_string(definition, "host", &host, fault);
+
+    if (status != STATUS_OK || host.at == NULL)
+        return status;
+    if (host.size > 255 || !split_authority(host, &name, &port))
+        return fault_at(fault, STATUS_INVALID, "/host", "must be a host name as clients send it");
+    status = keep(host, &plan->host);
+    for (char *at = plan->host; status == STATUS_OK && *at != '\0'; at++) {
+        if (*at >= 'A' && *at <= 'Z')
+            *at = (char)(*at | 0x20);
+    }
+    return status;
+}
+
+static enum status
+read_members(const json_t *definition, struct upstream_plan *plan, struct fault *fault)
+{
+    struct slice url = { 0 }, params = { 0 };
+    enum status status = json_take_string(definition, "url", &url, fault);
+
+    if (status != STATUS_OK)
+        return status;
+    if (url.at == NULL)
+        return fault_at(fault, STATUS_INVALID, "/url", "is missing: an http upstream needs a url");
+    status = read_url(url, plan);
+    if (status != STATUS_OK)
+        return fault_at(fault, status, "/url",
+                        "must be http://host:port/path, https://… or unix:///path, without "
+                        "user, query or fragment");
+    status = read_addresses(json_object_get(definition, "addresses"), plan, fault);
+    if (status == STATUS_OK)
+        status = read_tls(json_object_get(definition, "tls"), plan, fault);
+    if (status == STATUS_OK)
+        status = read_timeouts(json_object_get(definition, "timeouts"), plan, fault);
+    if (status == STATUS_OK)
+        status = read_host(definition, plan, fault);
+    if (status == STATUS_OK)
+        status = json_take_bool(definition, "api_key", &plan->api_key, fault);
+    if (status == STATUS_OK)
+        status = json_take_string(definition, "path_params", &params, fault);
+    if (status != STATUS_OK || params.at == NULL)
+        return status;
+    if (!slice_is(params, "allow") && !slice_is(params, "refuse"))
+        return fault_at(fault, STATUS_INVALID, "/path_params", "must be allow or refuse");
+    plan->path_params = slice_is(params, "allow") ? PATH_PARAMS_ALLOW : PATH_PARAMS_REFUSE;
+    return STATUS_OK;
+}
+
+enum status
+upstream_plan_read(const json_t *definition, struct upstream_plan *out, struct fault *fault)
+{
+    static const char *const known[] = { "type", "url",     "addresses",   "host",
+                                         "tls",  "timeouts", "api_key", "path_params", NULL };
+
+    *out = (struct upstream_plan){ 0 };
+    enum status status = json_only(definition, known, fault);
+    return status == STATUS_OK ? read_members(definition, out, fault) : status;
+}

@@ -1,0 +1,70 @@
+/* gateway/upstream.h - an upstream's definition, read; and the table by which a
+ * lane finds it. */
+#ifndef WRIT_GATEWAY_UPSTREAM_H
+#define WRIT_GATEWAY_UPSTREAM_H
+
+#include "http/client.h"
+#include "http/path.h"
+#include "net/tls.h"
+#include "own.h"
+#include "world/world.h"
+
+enum { UPSTREAM_ADDRESSES_MAX = 16 };
+
+/* What a definition of an HTTP upstream says. Owns its texts. */
+struct upstream_plan {
+    char *addresses[UPSTREAM_ADDRESSES_MAX]; /* "host:port", "unix:/path" */
+    size_t address_count;
+    char *authority; /* what its Host field says */
+    char *prefix;    /* path of the url without the last "/"; may be "" */
+    char *host;      /* lower case; NULL: found by name */
+    char *ca, *server_name;
+    bool tls, api_key;
+    enum path_params path_params;
+    int64_t connect_ms, header_ms, idle_ms; /* 0: the default */
+};
+
+/* INVALID with the member at fault. Free the plan in any case. */
+enum status upstream_plan_read(const json_t *definition, struct upstream_plan *out,
+                               struct fault *fault) WRIT_MUST_USE;
+void upstream_plan_free(struct upstream_plan *plan);
+
+/* An upstream on one lane. Lives until nobody uses it and the table has a newer one. */
+struct upstream {
+    struct upstream_plan plan;
+    struct slice authority, prefix, host; /* of the plan, measured */
+    char *name_text;
+    struct slice name;
+    uint64_t version;
+    struct http_upstream *client; /* made when it is first asked */
+    struct tls_client *tls;
+    const struct own *own;
+    struct upstream *next; /* retired ones */
+    unsigned users;
+    unsigned resting; /* sweeps since nobody used a retired one */
+    bool retired;
+    bool broken;    /* the definition can't be served; reason tells */
+    char reason[160];
+};
+
+/* The client to ask it with; NULL when it can't be made, with upstream->reason. */
+struct http_upstream *upstream_client(struct upstream *upstream, struct lane *lane);
+
+struct routes; /* the table of one lane */
+
+enum status routes_new(const struct own *own, struct routes **out) WRIT_MUST_USE;
+/* Ends all connections; nobody uses an upstream any more. Accepts NULL. */
+void routes_free(struct routes *routes);
+/* Takes over what the reader sees when its generation is another than before. */
+void routes_follow(struct routes *routes, const struct world_reader *reader);
+/* NULL: none of that name (an exact match), or none for that Host field. */
+struct upstream *routes_by_name(const struct routes *routes, struct slice name);
+struct upstream *routes_by_host(const struct routes *routes, struct slice host);
+void upstream_use(struct upstream *upstream);
+void upstream_release(struct upstream *upstream);
+/* Frees what was retired and is not used any more; once a second. */
+void routes_sweep(struct routes *routes);
+/* Closes connections that wait for a next request, where nobody is served. */
+void routes_close_idle(struct routes *routes);
+
+#endif
