@@ -19,9 +19,9 @@ struct buffer {
 
 #define BUFFER_LIMITED(most) ((struct buffer){ .limit = (most) })
 
-void buffer_free(struct buffer *buffer);       /* accepts a zeroed buffer */
-void buffer_wipe_free(struct buffer *buffer);  /* for secrets */
-void buffer_clear(struct buffer *buffer);      /* keeps the memory, forgets the error */
+void buffer_free(struct buffer *buffer);      /* accepts a zeroed buffer */
+void buffer_wipe_free(struct buffer *buffer); /* for secrets */
+void buffer_clear(struct buffer *buffer);     /* keeps the memory, forgets the error */
 /* Makes room for size more bytes and returns where they go, NULL on error;
  * buffer_added then says how many were written. */
 char *buffer_room(struct buffer *buffer, size_t size);

@@ -9,10 +9,10 @@
 #include "base/fault.h"
 
 #define TIME_NEVER INT64_MAX
-#define MS_SECOND INT64_C(1000)
-#define MS_MINUTE (60 * MS_SECOND)
-#define MS_HOUR (60 * MS_MINUTE)
-#define MS_DAY (24 * MS_HOUR)
+#define MS_SECOND  INT64_C(1000)
+#define MS_MINUTE  (60 * MS_SECOND)
+#define MS_HOUR    (60 * MS_MINUTE)
+#define MS_DAY     (24 * MS_HOUR)
 
 int64_t clock_wall_ms(void);
 uint64_t clock_mono_us(void);

@@ -22,8 +22,8 @@ enum status fault_set(struct fault *fault, enum status code, const char *format,
     WRIT_PRINTF(3, 4);
 
 /* The same, with the JSON pointer of the member at fault. */
-enum status fault_at(struct fault *fault, enum status code, const char *pointer,
-                     const char *format, ...) WRIT_PRINTF(4, 5);
+enum status fault_at(struct fault *fault, enum status code, const char *pointer, const char *format,
+                     ...) WRIT_PRINTF(4, 5);
 
 /* Puts "prefix: " before the text, for a caller that knows more of the context. */
 void fault_prefix(struct fault *fault, const char *format, ...) WRIT_PRINTF(2, 3);

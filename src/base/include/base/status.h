@@ -7,27 +7,27 @@
 #ifndef WRIT_BASE_STATUS_H
 #define WRIT_BASE_STATUS_H
 
-#define WRIT_MUST_USE __attribute__((warn_unused_result))
+#define WRIT_MUST_USE           __attribute__((warn_unused_result))
 #define WRIT_PRINTF(nth, first) __attribute__((format(printf, nth, first)))
 
 /* code, name for machines, text for people, class */
-#define STATUS_MAP(X)                                                           \
-    X(OK, "ok", "done", FINE)                                                   \
-    X(INVALID, "invalid", "not well formed", CALLER)                            \
-    X(TOO_LARGE, "too_large", "over a size limit", CALLER)                      \
-    X(NOT_FOUND, "not_found", "no such thing", ABSENT)                          \
-    X(CONFLICT, "conflict", "in conflict with what is there", CONFLICT)         \
-    X(DENIED, "denied", "not allowed", REFUSED)                                 \
-    X(EXPIRED, "expired", "its time is over", REFUSED)                          \
-    X(LIMIT, "limit", "over a limit", BUSY)                                     \
-    X(TIMEOUT, "timeout", "took too long", BUSY)                                \
-    X(CLOSED, "closed", "the other side closed", BROKEN)                        \
-    X(IO, "io", "input or output failed", BROKEN)                               \
-    X(FULL, "full", "no space left", BROKEN)                                    \
-    X(CORRUPT, "corrupt", "stored data is damaged", BROKEN)                     \
-    X(NEWER, "newer", "written by a newer version", BROKEN)                     \
-    X(CRYPTO, "crypto", "a cryptographic operation failed", BROKEN)             \
-    X(MEMORY, "memory", "out of memory", BROKEN)                                \
+#define STATUS_MAP(X)                                                                              \
+    X(OK, "ok", "done", FINE)                                                                      \
+    X(INVALID, "invalid", "not well formed", CALLER)                                               \
+    X(TOO_LARGE, "too_large", "over a size limit", CALLER)                                         \
+    X(NOT_FOUND, "not_found", "no such thing", ABSENT)                                             \
+    X(CONFLICT, "conflict", "in conflict with what is there", CONFLICT)                            \
+    X(DENIED, "denied", "not allowed", REFUSED)                                                    \
+    X(EXPIRED, "expired", "its time is over", REFUSED)                                             \
+    X(LIMIT, "limit", "over a limit", BUSY)                                                        \
+    X(TIMEOUT, "timeout", "took too long", BUSY)                                                   \
+    X(CLOSED, "closed", "the other side closed", BROKEN)                                           \
+    X(IO, "io", "input or output failed", BROKEN)                                                  \
+    X(FULL, "full", "no space left", BROKEN)                                                       \
+    X(CORRUPT, "corrupt", "stored data is damaged", BROKEN)                                        \
+    X(NEWER, "newer", "written by a newer version", BROKEN)                                        \
+    X(CRYPTO, "crypto", "a cryptographic operation failed", BROKEN)                                \
+    X(MEMORY, "memory", "out of memory", BROKEN)                                                   \
     X(INTERNAL, "internal", "an error of ours", BROKEN)
 
 enum status {
