@@ -46,8 +46,8 @@ const uint8_t byte_classes[256] = {
     ['7'] = N,
     ['8'] = N,
     ['9'] = N,
-    ['-'] = N,
-    ['_'] = N,
+    ['-'] = N | BYTE_CUT,
+    ['_'] = N | BYTE_CUT,
 
     ['A'] = A,
     ['B'] = A,

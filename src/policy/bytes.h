@@ -11,7 +11,7 @@ enum {
     BYTE_OBJECT = 1, /* stands for itself in an object */
     BYTE_NAME = 2,   /* resource, role and subject names */
     BYTE_ACTION = 4,
-    BYTE_CUT = 8, /* ends a piece of the matcher's tree: ':' '/' '.' */
+    BYTE_CUT = 8, /* ends a piece of the matcher's tree: ':' '/' '.' '-' '_' */
 };
 
 extern const uint8_t byte_classes[256];

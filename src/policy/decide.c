@@ -16,13 +16,17 @@ struct allowing {
 };
 
 static bool
-allow_found(void *context, uint32_t number)
+allow_found(void *context, uint32_t number, bool plain)
 {
     struct allowing *allowing = context;
     const struct question *question = allowing->question;
     const struct rule *rule = allowing->role->allow.rules[number];
     const char *failed;
 
+    if (plain) {
+        allowing->found = rule;
+        return true;
+    }
     if (!question->request->listing && !columns_allow(&rule->right, question->request))
         return false;
     if (rule->when == NULL) {
@@ -95,7 +99,7 @@ struct denying {
 };
 
 static bool
-deny_found(void *context, uint32_t number)
+deny_found(void *context, uint32_t number, bool plain)
 {
     struct denying *denying = context;
     const struct rule *rule = denying->role->deny.rules[number];
@@ -205,10 +209,17 @@ passes_scope(const struct question *question, size_t at, struct finding *out)
     return true;
 }
 
-/* The rule that allows at this link, also one that wants proof: then *unproven is
- * set. NULL with a finding when none does. */
-static const struct rule *
-find_allow(const struct question *question, size_t at, bool *unproven, struct finding *out)
+/* How a link's roles allow. */
+enum grant {
+    GRANT_NONE, /* not: see the finding */
+    GRANT_FREE,
+    GRANT_RATED,    /* with an obligation */
+    GRANT_UNPROVEN, /* with proof of possession, which is missing: see the finding */
+};
+
+static enum grant
+find_allow(const struct question *question, size_t at, const struct rule **rule,
+           struct finding *out)
 {
     const struct lineage_link *link = &question->lineage->links[at];
     struct allowing allowing = { .question = question };
@@ -219,23 +230,22 @@ find_allow(const struct question *question, size_t at, bool *unproven, struct fi
         if (role != NULL && holds(question->policy, question->subjects[at], link->roles[i]))
             search_role(&allowing, role);
     }
-    if (allowing.found != NULL)
-        return allowing.found;
-    if (allowing.rated != NULL)
-        return allowing.rated;
+    *rule = allowing.found != NULL ? allowing.found : allowing.rated;
+    if (*rule != NULL)
+        return allowing.found != NULL ? GRANT_FREE : GRANT_RATED;
     *out = (struct finding){ .cause = CAUSE_NO_RIGHT, .link = at };
     if (allowing.limit) {
         out->cause = CAUSE_STEPS;
     } else if (allowing.unproven != NULL) {
-        *unproven = true;
-        *out = (struct finding){ .cause = CAUSE_PROOF, .link = at, .rule = allowing.unproven };
-        return allowing.unproven;
+        out->cause = CAUSE_PROOF;
+        out->rule = allowing.unproven;
+        return GRANT_UNPROVEN;
     } else if (allowing.failed != NULL) {
         out->cause = CAUSE_CONDITION;
         out->rule = allowing.failed;
         out->condition = allowing.condition;
     }
-    return NULL;
+    return GRANT_NONE;
 }
 
 static uint64_t
@@ -247,25 +257,15 @@ rate_key(const struct rule *rule, struct slice token)
     return (key ^ key >> 32 ^ slice_hash(token)) * UINT64_C(0xd1b54a32d192ed03);
 }
 
-static const struct decision *
-allow(const struct question *question, const struct rule *const *rules)
+static bool
+add_rates(const struct question *question, const struct rule *const *rules,
+          struct decision *decision)
 {
-    struct decision *decision = arena_zeroed(question->arena, sizeof(*decision));
-    struct rate_obligation *rates = NULL;
-    size_t count = 0;
+    struct rate_obligation *rates =
+        arena_take(question->arena, question->lineage->count * sizeof(*rates));
 
-    if (decision == NULL)
-        return decision_without_memory();
-    decision->right = rules[0]->right.text;
-    decision->role = rules[0]->role;
-    for (size_t i = 0; i < question->lineage->count; i++)
-        count += rules[i]->when != NULL && rules[i]->when->most > 0;
-    if (count == 0)
-        return decision;
-    rates = arena_take(question->arena, count * sizeof(*rates));
     if (rates == NULL)
-        return decision_without_memory();
-    decision->rates = rates;
+        return false;
     for (size_t i = 0; i < question->lineage->count; i++) {
         const struct condition *when = rules[i]->when;
 
@@ -277,6 +277,20 @@ allow(const struct question *question, const struct rule *const *rules)
             .period_ms = when->period_ms,
         };
     }
+    decision->rates = rates;
+    return true;
+}
+
+static const struct decision *
+allow(const struct question *question, const struct rule *const *rules, bool rated)
+{
+    struct decision *decision = arena_zeroed(question->arena, sizeof(*decision));
+
+    if (decision == NULL)
+        return decision_without_memory();
+    decision->rule = rules[0];
+    if (rated && !add_rates(question, rules, decision))
+        return decision_without_memory();
     return decision;
 }
 
@@ -310,26 +324,32 @@ passes_restrictions(struct question *question, struct finding *out)
 static const struct decision *
 decide(struct question *question)
 {
-    const struct rule *rules[LINEAGE_MAX];
-    struct finding finding, proof;
-    bool unproven = false;
+    const struct rule *rules[LINEAGE_MAX] = { NULL };
+    struct finding finding, proof = { 0 };
+    bool unproven = false, rated = false;
 
     if (!passes_restrictions(question, &finding))
         return explain(question, &finding);
     for (size_t i = 0; i < question->lineage->count; i++) {
-        bool here = false;
-
-        rules[i] = find_allow(question, i, &here, &finding);
-        if (rules[i] == NULL)
+        switch (find_allow(question, i, &rules[i], &finding)) {
+        case GRANT_NONE:
             return explain(question, &finding);
-        /* Proof is asked for only when it is all that is missing. */
-        if (here && !unproven)
-            proof = finding;
-        unproven |= here;
+        case GRANT_UNPROVEN:
+            /* Proof is asked for only when it is all that is missing. */
+            if (!unproven)
+                proof = finding;
+            unproven = true;
+            break;
+        case GRANT_RATED:
+            rated = true;
+            break;
+        case GRANT_FREE:
+            break;
+        }
         if (!passes_scope(question, i, &finding))
             return explain(question, &finding);
     }
-    return unproven ? explain(question, &proof) : allow(question, rules);
+    return unproven ? explain(question, &proof) : allow(question, rules, rated);
 }
 
 const struct decision *

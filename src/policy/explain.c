@@ -21,13 +21,13 @@ decision_allows(const struct decision *decision)
 struct slice
 decision_right(const struct decision *decision)
 {
-    return decision->right;
+    return decision->rule != NULL ? decision->rule->right.text : decision->right;
 }
 
 struct slice
 decision_role(const struct decision *decision)
 {
-    return decision->role;
+    return decision->rule != NULL ? decision->rule->role : slice_of("", 0);
 }
 
 struct slice
@@ -62,13 +62,9 @@ decision_refuse(const struct decision *decision, struct slice reason, struct are
 
     if (refusal == NULL)
         return decision_without_memory();
-    if (decision_allows(decision)) {
+    *refusal = *decision;
+    if (decision_allows(decision))
         refusal->refusal = REFUSAL_DENY;
-        refusal->right = decision->right;
-        refusal->role = decision->role;
-    } else {
-        *refusal = *decision;
-    }
     refusal->rates = NULL;
     refusal->rate_count = 0;
     refusal->reason = arena_copy(arena, reason);
@@ -297,10 +293,7 @@ explain(const struct question *question, const struct finding *finding)
         decision->right = needed(question);
         break;
     default:
-        if (finding->rule != NULL) {
-            decision->right = finding->rule->right.text;
-            decision->role = finding->rule->role;
-        }
+        decision->rule = finding->rule;
         break;
     }
     reason = reason_text(question, finding, decision->right);

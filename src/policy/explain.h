@@ -8,7 +8,11 @@
 
 struct decision {
     enum refusal_kind refusal;
-    struct slice right, role, reason, hint;
+    /* The rule that allowed, denied, or did not hold; not read before it is asked
+     * for, since it lies far from all that the decision touched. */
+    const struct rule *rule;
+    struct slice right; /* that is needed; when there is no rule */
+    struct slice reason, hint;
     const struct rate_obligation *rates;
     size_t rate_count;
 };

@@ -33,7 +33,7 @@ visit_one(struct search *search, link ends)
 {
     if ((ends & LINK_SQL) != 0 && !search->request->sql)
         return MATCH_NONE;
-    if (search->visit(search->context, (ends & LINK_NUMBER_MASK) - 1))
+    if (search->visit(search->context, (ends & LINK_NUMBER_MASK) - 1, (ends & LINK_PLAIN) != 0))
         return MATCH_STOPPED;
     return MATCH_NONE;
 }

@@ -2,7 +2,7 @@
  * not grow with their number.
  *
  * A tree over the text "resource:action:object", cut into pieces of at most 16
- * bytes that end behind ':', '/' or '.'. A node is one cache line in one hashed
+ * bytes that end behind ':', '/', '.', '-' or '_'. A node is one cache line in one hashed
  * table, found by (parent, piece): a literal piece costs one look-up, however
  * many siblings it has. Alternatives of actions are expanded. Stars are edges;
  * a question follows all of them, each continuation of a star at each place of
@@ -52,14 +52,15 @@ void matcher_build_free(struct matcher_build *build);
  * other right matters once this one matches. */
 enum status matcher_add(struct matcher_build *build, const struct right *right, uint32_t number,
                         bool plain) WRIT_MUST_USE;
-enum { MATCHER_NUMBER_MAX = (1 << 29) - 2 };
+enum { MATCHER_NUMBER_MAX = (1 << 28) - 2 };
 /* The matcher keeps nothing of the rights or of build. */
 enum status matcher_build_finish(struct matcher_build *build, struct matcher **out) WRIT_MUST_USE;
 void matcher_free(struct matcher *matcher);         /* accepts NULL */
 size_t matcher_size(const struct matcher *matcher); /* bytes */
 
-/* Called for each right that matches, maybe more than once; true ends the search. */
-typedef bool (*match_visitor)(void *context, uint32_t number);
+/* Called for each right that matches, maybe more than once; true ends the search.
+ * plain as it was added, so that a plain right need not be looked at. */
+typedef bool (*match_visitor)(void *context, uint32_t number, bool plain);
 
 enum match_end {
     MATCH_NONE,    /* all that match were visited */

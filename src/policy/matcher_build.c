@@ -1,5 +1,6 @@
 /* policy/matcher_build.c - puts rights into the tree, then the tree into the table. */
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "glob.h"
 #include "matcher_node.h"
@@ -262,7 +263,8 @@ matcher_add(struct matcher_build *build, const struct right *right, uint32_t num
     if (number > MATCHER_NUMBER_MAX)
         return STATUS_TOO_LARGE;
     while (slice_next(&actions, '|', &action)) {
-        enum status status = add_action(build, right, action, number + 1, plain);
+        enum status status =
+            add_action(build, right, action, (number + 1) | (plain ? LINK_PLAIN : 0), plain);
 
         if (status != STATUS_OK)
             return status;
@@ -449,13 +451,31 @@ place_all(struct placing *placing)
     }
 }
 
+/* A large table is asked for in huge pages: each step of a search lands in another
+ * place, and the walk for its address would cost as much as the step. */
+static struct node *
+allocate_nodes(size_t count)
+{
+    const size_t huge = (size_t)2 << 20;
+    size_t size = count * sizeof(struct node);
+    void *nodes;
+
+    if (size < huge)
+        return aligned_alloc(sizeof(struct node), size);
+    size = (size + huge - 1) / huge * huge;
+    nodes = aligned_alloc(huge, size);
+    if (nodes != NULL)
+        (void)madvise(nodes, size, MADV_HUGEPAGE); /* a refusal only costs time */
+    return nodes;
+}
+
 static bool
 make_table(struct matcher *matcher, uint32_t node_count, uint32_t entry_count)
 {
     /* At most seven slots of ten are taken, so that a run of taken ones stays short. */
     matcher->slots = (uint32_t)((uint64_t)node_count * 10 / 7) + 2;
     matcher->seed = process_seed();
-    matcher->nodes = aligned_alloc(sizeof(struct node), matcher->slots * sizeof(struct node));
+    matcher->nodes = allocate_nodes(matcher->slots);
     matcher->lists = reallocarray(NULL, 2 * (size_t)entry_count, sizeof(link));
     if (matcher->nodes == NULL || matcher->lists == NULL)
         return false;

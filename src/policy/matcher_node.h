@@ -13,11 +13,17 @@ struct piece {
     uint64_t low, high;
 };
 
-/* What ends at a node or an edge: 0 nothing; a right's number + 1; or, with
+/* What ends at a node or an edge: 0 nothing; a right's number + 1 (with LINK_SQL
+ * for a '.' left out, with LINK_PLAIN as it was added); or, with
  * LINK_LIST, an offset in the matcher's lists; or, with LINK_NODE on star edges,
  * the node behind the star. */
 typedef uint32_t link;
-enum { LINK_NUMBER_MASK = 0x1fffffff, LINK_SQL = 0x20000000, LINK_LIST = 0x40000000 };
+enum {
+    LINK_NUMBER_MASK = 0x0fffffff,
+    LINK_PLAIN = 0x10000000,
+    LINK_SQL = 0x20000000,
+    LINK_LIST = 0x40000000,
+};
 #define LINK_NODE 0x80000000u
 #define NODE_NONE UINT32_MAX
 

@@ -12,7 +12,7 @@
 #include "glob.h"
 #include "matcher.h"
 
-enum { SETS = 2500, RIGHTS = 12, REQUESTS = 40, TEXT_MAX = 96 };
+enum { SETS = 2500, RIGHTS = 12, REQUESTS = 40, TEXT_MAX = 256 };
 
 static uint64_t state;
 
@@ -215,7 +215,7 @@ struct visited {
 };
 
 static bool
-note(void *context, uint32_t number)
+note(void *context, uint32_t number, bool plain)
 {
     struct visited *visited = context;
 
