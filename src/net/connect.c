@@ -5,7 +5,11 @@
 #include "stream_inside.h"
 #include "tls_inside.h"
 
-enum { OPEN_MS = 10 * 1000, UNIX_PATH_SIZE = sizeof((struct sockaddr_un *)0)->sun_path };
+enum {
+    OPEN_MS = 10 * 1000,
+    KEEP_IDLE_S = 60,
+    UNIX_PATH_SIZE = sizeof((struct sockaddr_un *)0)->sun_path
+};
 
 void
 stream_opened(struct stream *stream)
@@ -97,8 +101,10 @@ connect_tcp(struct stream *stream, const struct stream_target *target)
     if (target->ip.family == IP_V6)
         address = &v6;
     code = uv_tcp_connect(&stream->request.connect, &stream->uv.tcp, address, on_uv_connected);
-    if (code == 0)
+    if (code == 0) {
         uv_tcp_nodelay(&stream->uv.tcp, 1);
+        uv_tcp_keepalive(&stream->uv.tcp, 1, KEEP_IDLE_S);
+    }
     return code;
 }
 

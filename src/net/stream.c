@@ -327,6 +327,21 @@ stream_transport_write(struct stream *stream, const uv_buf_t *parts, unsigned co
     return STREAM_QUEUED;
 }
 
+static bool
+fits_one_write(const struct slice *slices, size_t count)
+{
+    size_t left = STREAM_WRITE_MAX;
+
+    if (count > STREAM_SLICES_MAX)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        if (slices[i].size > left)
+            return false;
+        left -= slices[i].size;
+    }
+    return true;
+}
+
 enum stream_wrote
 stream_write(struct stream *stream, const struct slice *slices, size_t count,
              stream_done_callback done, void *context)
@@ -337,8 +352,10 @@ stream_write(struct stream *stream, const struct slice *slices, size_t count,
     lane_assert(stream->lane);
     if (stream->state != STREAM_OPEN || stream->broken || stream->shut)
         return STREAM_BROKEN;
-    if (count > STREAM_SLICES_MAX || stream_queued(stream) > STREAM_QUEUE_MAX)
+    if (stream_queued(stream) > STREAM_QUEUE_MAX)
         return break_writing(stream, "more is waiting than the peer takes");
+    if (!fits_one_write(slices, count))
+        return break_writing(stream, "too much for one write");
     if (stream->tls != NULL)
         return tls_write(stream, slices, count, done, context);
     for (size_t i = 0; i < count; i++) {

@@ -122,6 +122,8 @@ timer_arm(struct lane *lane, struct timer *timer, int64_t after_ms)
     struct wheel *wheel = &lane->wheel;
     uint64_t due;
 
+    if (atomic_load_explicit(&lane->state, memory_order_relaxed) == LANE_NEW)
+        uv_update_time(&lane->loop); /* no turn has done it */
     if (after_ms < 0)
         after_ms = 0;
     if (after_ms > TIMER_LONGEST_MS)

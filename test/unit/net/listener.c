@@ -148,7 +148,8 @@ crowd_step(struct timer *timer)
         return;
     }
     assert_true(crowd.opened <= crowd.closed + CAP);
-    stream_close(crowd_streams[crowd.closed], echo_closed, &crowd);
+    if (crowd_streams[crowd.closed] != NULL)
+        stream_close(crowd_streams[crowd.closed], echo_closed, &crowd);
     timer_arm(lane_current(), timer, 0);
 }
 

@@ -346,9 +346,12 @@ overfill_accept(struct echo *echo, struct stream *stream)
 {
     static char bytes[1024 * 1024];
     struct slice part = slice_of(bytes, sizeof bytes);
+    struct slice many[STREAM_SLICES_MAX + 1] = { 0 };
     unsigned queued = 0;
     enum stream_wrote wrote;
 
+    assert_int_equal(stream_write(stream, many, STREAM_SLICES_MAX, drop_done, NULL),
+                     STREAM_WRITTEN);
     do {
         wrote = stream_write(stream, &part, 1, drop_done, NULL);
         queued += wrote == STREAM_QUEUED;
@@ -356,6 +359,8 @@ overfill_accept(struct echo *echo, struct stream *stream)
     assert_true(stream_queued(stream) >= STREAM_QUEUE_MAX);
     assert_true(stream_queued(stream) < STREAM_QUEUE_MAX + 2 * sizeof bytes);
     assert_true(queued > 1 && drops == 0);
+    assert_int_equal(stream_write(stream, many, STREAM_SLICES_MAX + 1, NULL, NULL), STREAM_BROKEN);
+    assert_true(stream_error(stream)[0] != '\0');
     stream_close(stream, echo_closed, echo);
     stream_close(stream, echo_closed, echo);
     help_end(stream_lane(stream));

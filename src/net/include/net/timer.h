@@ -6,8 +6,9 @@
 
 /* A coarse timer on the lane's wheel, embedded by its owner: arming anew is a
  * few stores, no call of the system and no heap. It fires once, up to
- * TIMER_GRAIN_MS after it is due and never before. Zero it before first use;
- * disarm it before its memory goes. It does not keep the lane open. */
+ * TIMER_GRAIN_MS after it is due and never before, counted from the start of the
+ * turn that armed it. Zero it before first use; disarm it before its memory goes.
+ * It does not keep the lane open. */
 enum { TIMER_GRAIN_MS = 100 };
 
 struct timer {
