@@ -18,6 +18,7 @@ struct door {
     /* Must refuse itself when the decision is not an allow. */
     void (*open)(struct passage *passage, const struct decision *decision);
     void (*cut)(struct passage *passage); /* ends both sides at once */
+    uint64_t (*traffic)(const struct passage *passage); /* bytes that moved so far */
 };
 
 extern const struct door *const doors[];

@@ -59,72 +59,31 @@ passage_free(struct passage *passage)
     gate->free_count++;
 }
 
-enum { KEPT_SLICES = 5, HELD_SLICES = 12 };
-
-static size_t
-list_asked(struct asked *asked, struct slice *out[KEPT_SLICES])
-{
-    size_t count = 0;
-
-    out[count++] = &asked->request.resource;
-    out[count++] = &asked->request.action;
-    out[count++] = &asked->request.object;
-    out[count++] = &asked->token;
-    out[count++] = &asked->agent;
-    return count;
-}
-
-static size_t
-list_event(struct audit_event *event, struct slice *out[HELD_SLICES])
-{
-    size_t count = 0;
-
-    out[count++] = &event->token;
-    out[count++] = &event->label;
-    out[count++] = &event->subject;
-    out[count++] = &event->subject_type;
-    out[count++] = &event->role;
-    out[count++] = &event->resource;
-    out[count++] = &event->action;
-    out[count++] = &event->object;
-    out[count++] = &event->right;
-    out[count++] = &event->reason;
-    out[count++] = &event->agent;
-    out[count++] = &event->statement;
-    return count;
-}
+enum { KEPT_SLICES = 5 };
 
 bool
-passage_keep(struct passage *passage, const struct audit_event *event)
+passage_keep(struct passage *passage)
 {
-    struct slice *slices[KEPT_SLICES + HELD_SLICES];
-    struct audit_event held = event == NULL ? (struct audit_event){ 0 } : *event;
-    size_t count = list_asked(&passage->asked, slices);
-    size_t size = sizeof(held);
+    struct asked *asked = &passage->asked;
+    struct slice *slices[KEPT_SLICES] = { &asked->request.resource, &asked->request.action,
+                                          &asked->request.object, &asked->token, &asked->agent };
+    size_t size = 1;
 
-    count += list_event(&held, slices + count);
-    for (size_t i = 0; i < count; i++)
+    if (passage->kept != NULL)
+        return true;
+    for (size_t i = 0; i < KEPT_SLICES; i++)
         size += slices[i]->size;
-    void *kept = malloc(size);
-    if (kept == NULL)
+    char *at = malloc(size);
+    if (at == NULL)
         return false;
-
-    char *at = (char *)kept + sizeof(held);
-    for (size_t i = 0; i < count; i++) {
-        if (slices[i]->size == 0)
-            continue;
-        memcpy(at, slices[i]->at, slices[i]->size);
+    passage->kept = at;
+    passage->kept_size = size;
+    for (size_t i = 0; i < KEPT_SLICES; i++) {
+        if (slices[i]->size > 0)
+            memcpy(at, slices[i]->at, slices[i]->size);
         slices[i]->at = at;
         at += slices[i]->size;
     }
-    memcpy(kept, &held, sizeof(held));
-    if (passage->kept != NULL) {
-        secret_wipe(passage->kept, passage->kept_size);
-        free(passage->kept);
-    }
-    passage->kept = kept;
-    passage->kept_size = size;
-    passage->held = event == NULL ? NULL : kept;
     return true;
 }
 

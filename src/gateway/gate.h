@@ -67,19 +67,15 @@ struct passage {
     struct asked asked;           /* slices live as long as the wire, or in `kept` */
     struct passage *next, *prev;  /* of the gate's open ones, or of the free ones */
     struct use_claim claim;
-    const struct decision *decision;
     uint64_t began_us;
-    uint64_t policy_epoch; /* the gate's, when it was decided */
-    int64_t expires_at;    /* the credential's */
+    uint64_t traffic; /* bytes that had moved when it was last judged */
     audit_ticket ticket;
     enum passage_state state;
-    bool counted;          /* a use was taken: exhaustion is no reason to cut */
-    bool revoked;          /* cut while it was claiming */
-    struct audit_event *held; /* of a claiming one; in `kept` */
+    bool counted; /* its use is taken: exhaustion is no reason to cut it */
     const struct audit_event *line; /* what the audit says; during refuse and open alone */
-    void *kept;            /* own copy of the slices; wiped and freed at the end */
+    void *kept;   /* own copy of the slices; wiped and freed at the end */
     size_t kept_size;
-    void *relay;           /* the door's own part */
+    void *relay;  /* the door's own part */
 };
 
 struct gateway {
@@ -106,8 +102,6 @@ struct gate {
     size_t open_count;
     struct passage *free_passages;
     size_t free_count;
-    const struct policy *policy; /* last seen; only compared */
-    uint64_t policy_epoch;
     struct timer sweep, overdue;
     struct lane_message told;
     atomic_bool told_pending;
@@ -122,10 +116,9 @@ struct gate {
 /* gate.c */
 struct passage *passage_new(struct gate *gate, const struct door *door, void *wire);
 void passage_free(struct passage *passage);
-/* Copies what the passage's slices point at, and the event's when it is not NULL
- * (into passage->held), so that they outlive the wire and the picture. False: out
- * of memory, nothing changed. */
-bool passage_keep(struct passage *passage, const struct audit_event *event);
+/* Copies what the passage's slices point at, so that it outlives the wire's
+ * memory. False: out of memory, nothing changed. */
+bool passage_keep(struct passage *passage);
 bool gate_trusts(const struct gate *gate, const struct ip *ip);
 uint64_t gate_random(struct gate *gate);
 

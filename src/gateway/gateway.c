@@ -131,20 +131,6 @@ gateway_free(struct gateway *gateway)
 
 /* --- on a lane ------------------------------------------------------------ */
 
-/* What the lane reads from now on is the newest picture. A change of the rules is
- * seen as a change of the pointer: the old one can't be freed before this lane
- * has let go of it, so that no two rules in turn share an address. */
-static void
-see_world(struct gate *gate)
-{
-    world_quiescent(gate->reader);
-    const struct policy *policy = world_policy(gate->reader);
-    if (policy != gate->policy) {
-        gate->policy = policy;
-        gate->policy_epoch++;
-    }
-}
-
 static void
 count_connections(struct gate *gate)
 {
@@ -160,7 +146,7 @@ on_sweep(struct timer *timer)
 {
     struct gate *gate = LANE_OWNER(timer, struct gate, sweep);
 
-    see_world(gate);
+    world_quiescent(gate->reader);
     routes_follow(gate->routes, gate->reader);
     routes_sweep(gate->routes);
     recheck_all(gate);
@@ -177,7 +163,7 @@ on_told(struct lane_message *message)
     /* Cleared before the picture is taken: a change that is announced from here on
      * posts the message again. */
     atomic_store(&gate->told_pending, false);
-    see_world(gate);
+    world_quiescent(gate->reader);
     recheck_all(gate);
     ports->enforced(ports->app, gate->index, world_seen(gate->reader));
 }
@@ -229,7 +215,7 @@ gateway_attach(struct gateway *gateway, struct lane *lane, unsigned index, struc
     if (status != STATUS_OK)
         return status;
     lane_slot_set(lane, LANE_SLOT_GATEWAY, gate);
-    see_world(gate);
+    world_quiescent(gate->reader);
     timer_arm(lane, &gate->sweep, SWEEP_MS);
     for (size_t i = 0; i < door_count && status == STATUS_OK; i++)
         status = doors[i]->attach(gate, &gate->doors[i], fault);
@@ -242,7 +228,7 @@ gateway_turn(struct lane *lane)
     struct gate *gate = lane_slot_get(lane, LANE_SLOT_GATEWAY);
 
     if (gate != NULL)
-        see_world(gate);
+        world_quiescent(gate->reader);
 }
 
 void

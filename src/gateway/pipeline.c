@@ -21,19 +21,27 @@ refuse_with(struct finding *finding, enum gate_refusal kind, struct slice reason
 
 /* --- request -> credential ---------------------------------------------- */
 
+/* A passage that took the token's last use itself may go on with it. */
 static bool
-identify(struct gate *gate, const struct asked *asked, struct arena *arena,
-         struct finding *finding)
+verdict_holds(const struct passage *passage, enum credential_verdict verdict)
 {
+    return verdict == CREDENTIAL_OK || (verdict == CREDENTIAL_EXHAUSTED && passage->counted);
+}
+
+static bool
+identify(const struct passage *passage, struct arena *arena, struct finding *finding)
+{
+    struct gate *gate = passage->gate;
+    const struct asked *asked = &passage->asked;
+
     if (asked->token.size == 0)
         return refuse_with(finding, GATE_NO_TOKEN,
                            SLICE_LITERAL("no token was shown: send it as Authorization: Bearer"));
     enum credential_verdict verdict =
         world_authenticate(gate->reader, asked->token, lane_now_ms(gate->lane), arena,
                            &finding->credential);
-    if (verdict != CREDENTIAL_OK)
-        return refuse_with(finding, GATE_BAD_TOKEN,
-                           slice_text(credential_verdict_text(verdict)));
+    if (!verdict_holds(passage, verdict))
+        return refuse_with(finding, GATE_BAD_TOKEN, slice_text(credential_verdict_text(verdict)));
     return true;
 }
 
@@ -94,6 +102,18 @@ decide(struct gate *gate, const struct asked *asked, struct arena *arena, struct
         .right = decision_right(finding->decision),
     };
     return false;
+}
+
+/* From the request to an allow, or to the reason against it. Counts nothing, so
+ * that what is open can be judged again. */
+static bool
+judge(const struct passage *passage, struct arena *arena, struct finding *finding)
+{
+    const struct asked *asked = &passage->asked;
+    bool known = identify(passage, arena, finding);
+
+    return is_clear(asked, finding) && known && prove(&finding->credential, asked, finding) &&
+           decide(passage->gate, asked, arena, finding);
 }
 
 /* The obligations of an allow. */
@@ -241,41 +261,52 @@ admit(struct passage *passage, struct audit_event *event, struct finding *findin
     if (passage->wire == NULL)
         pipeline_leave(passage, PASSAGE_CLIENT_GONE, 0, 0);
     else
-        passage->door->open(passage, passage->decision);
+        passage->door->open(passage, finding->decision);
+}
+
+/* Exactly one of the two, always. */
+static void
+conclude(struct passage *passage, struct finding *finding)
+{
+    struct audit_event event = describe(passage, finding);
+
+    if (finding->refusal.kind != GATE_NOTHING)
+        refuse(passage, &event, finding);
+    else
+        admit(passage, &event, finding);
 }
 
 /* --- one-time uses ------------------------------------------------------- */
 
+/* The picture may be another one than when the claim was asked: what it says now
+ * counts, and nothing of the first finding is used. */
 static void
 claimed(struct use_claim *claim)
 {
     struct passage *passage = LANE_OWNER(claim, struct passage, claim);
+    struct gate *gate = passage->gate;
     struct finding finding = { 0 };
 
-    if (claim->status != STATUS_OK)
+    passage->counted = claim->status == STATUS_OK && claim->verdict == USE_TAKEN;
+    bool allowed = judge(passage, &gate->scratch, &finding);
+    if (allowed && claim->status != STATUS_OK)
         refuse_with(&finding, GATE_BUSY,
                     SLICE_LITERAL("the one-time use could not be made durable"));
-    else if (claim->verdict != USE_TAKEN)
+    else if (allowed && !passage->counted)
         refuse_exhausted(&finding);
-    else if (passage->revoked)
-        refuse_with(&finding, GATE_BAD_TOKEN,
-                    slice_text(credential_verdict_text(CREDENTIAL_REVOKED)));
-    passage->counted = true;
-    if (finding.refusal.kind != GATE_NOTHING)
-        refuse(passage, passage->held, &finding);
-    else
-        admit(passage, passage->held, &finding);
+    conclude(passage, &finding);
+    arena_reset(&gate->scratch);
 }
 
 static void
-claim(struct passage *passage, const struct audit_event *event, struct finding *finding)
+wait_for_claim(struct passage *passage, struct finding *finding)
 {
     const struct gateway_ports *ports = passage->gate->gateway->options.ports;
 
-    if (!passage_keep(passage, event)) {
+    /* The client may leave meanwhile, and its memory with it. */
+    if (!passage_keep(passage)) {
         refuse_with(finding, GATE_BUSY, SLICE_LITERAL("the gateway is out of memory"));
-        struct audit_event line = *event;
-        refuse(passage, &line, finding);
+        conclude(passage, finding);
         return;
     }
     passage->state = PASSAGE_CLAIMING;
@@ -293,32 +324,21 @@ void
 pipeline_enter(struct passage *passage, struct arena *arena)
 {
     struct gate *gate = passage->gate;
-    const struct asked *asked = &passage->asked;
     struct finding finding = { 0 };
     enum use_verdict use = USE_EXHAUSTED;
 
-    bool known = identify(gate, asked, arena, &finding);
-    bool allowed = is_clear(asked, &finding) && known &&
-                   prove(&finding.credential, asked, &finding) &&
-                   decide(gate, asked, arena, &finding) && hold_rates(gate, &finding) &&
+    bool allowed = judge(passage, arena, &finding) && hold_rates(gate, &finding) &&
                    has_audit_room(gate, &finding);
     if (allowed)
         use = world_use(gate->reader, &finding.credential, lane_now_ms(gate->lane));
+    passage->counted = use == USE_TAKEN;
     if (allowed && use == USE_EXHAUSTED)
         refuse_exhausted(&finding);
 
-    struct audit_event event = describe(passage, &finding);
-    passage->decision = finding.decision;
-    passage->expires_at = finding.credential.expires_at;
-    passage->policy_epoch = gate->policy_epoch;
-    passage->counted = finding.credential.counted;
-
-    if (finding.refusal.kind != GATE_NOTHING)
-        refuse(passage, &event, &finding);
-    else if (use == USE_CLAIM)
-        claim(passage, &event, &finding);
+    if (allowed && use == USE_CLAIM)
+        wait_for_claim(passage, &finding);
     else
-        admit(passage, &event, &finding);
+        conclude(passage, &finding);
 }
 
 static void
@@ -369,20 +389,14 @@ bool
 pipeline_still_holds(struct passage *passage, struct arena *arena)
 {
     struct gate *gate = passage->gate;
-    int64_t now = lane_now_ms(gate->lane);
-    struct credential credential = { 0 };
+    struct finding finding = { 0 };
 
-    if (now >= passage->expires_at)
+    if (!judge(passage, arena, &finding))
         return false;
-    enum credential_verdict verdict =
-        world_authenticate(gate->reader, passage->asked.token, now, arena, &credential);
-    /* This very passage may have taken the last use. What an exhausted token may do
-     * can't be looked at again, so it goes on only while the rules are the same. */
-    if (verdict == CREDENTIAL_EXHAUSTED && passage->counted)
-        return passage->policy_epoch == gate->policy_epoch;
-    if (verdict != CREDENTIAL_OK || credential.binding.kind != BINDING_NONE)
-        return false;
-    const struct decision *decision = policy_decide(world_policy(gate->reader), &credential.lineage,
-                                                    &passage->asked.request, now, arena);
-    return decision_allows(decision);
+    /* A session in which something moves is not idle. */
+    uint64_t traffic = passage->door->traffic(passage);
+    if (traffic != passage->traffic)
+        world_touch(gate->reader, &finding.credential, lane_now_ms(gate->lane));
+    passage->traffic = traffic;
+    return true;
 }

@@ -13,24 +13,17 @@ holds(struct passage *passage)
 }
 
 static void
-cut(struct passage *passage)
-{
-    counter_add(&passage->gate->counters.cut, 1);
-    if (passage->state == PASSAGE_CLAIMING)
-        passage->revoked = true;
-    else
-        passage->door->cut(passage);
-}
-
-static void
 cut_unless(struct gate *gate, bool (*keep)(struct passage *passage))
 {
     struct passage *next;
 
     for (struct passage *at = gate->open.next; at != &gate->open; at = next) {
         next = at->next;
-        if (at->state != PASSAGE_NEW && !keep(at))
-            cut(at);
+        /* A claiming one is judged again when its claim is answered. */
+        if (at->state != PASSAGE_OPEN || keep(at))
+            continue;
+        counter_add(&gate->counters.cut, 1);
+        at->door->cut(at);
     }
 }
 

@@ -136,4 +136,5 @@ const struct door http_check = {
     .refuse = answer_refusal,
     .open = check_open,
     .cut = relay_cut,
+    .traffic = relay_traffic,
 };

@@ -227,4 +227,5 @@ const struct door http_door = {
     .refuse = answer_refusal,
     .open = relay_open,
     .cut = relay_cut,
+    .traffic = relay_traffic,
 };

@@ -211,6 +211,14 @@ relay_cut(struct passage *passage)
     http_call_abort(call);
 }
 
+uint64_t
+relay_traffic(const struct passage *passage)
+{
+    const struct http_passage *http = passage->relay;
+
+    return http_call_bytes_in(http->call) + http_call_bytes_out(http->call);
+}
+
 /* --- out --------------------------------------------------------------------- */
 
 /* The url's own path, what the client asked below it, the query as it came. */

@@ -10,6 +10,7 @@
 /* Opens the upstream of an admitted passage. Refuses what is not an allow. */
 void relay_open(struct passage *passage, const struct decision *decision);
 void relay_cut(struct passage *passage);
+uint64_t relay_traffic(const struct passage *passage);
 
 /* Members of the door's http_handler. */
 void relay_body(struct http_call *call, struct slice bytes, bool more, void *context);

@@ -27,11 +27,13 @@ struct tunnel {
 };
 
 static void tunnel_cut(struct passage *passage);
+static uint64_t tunnel_traffic(const struct passage *passage);
 
 /* A tunnel is opened by 101 alone, so that it has nothing to refuse or open. */
 static const struct door tunnel_door = {
     .name = "http-upgrade",
     .cut = tunnel_cut,
+    .traffic = tunnel_traffic,
 };
 
 static void
@@ -134,6 +136,14 @@ tunnel_cut(struct passage *passage)
     end(passage->relay, ENDING_CUT);
 }
 
+static uint64_t
+tunnel_traffic(const struct passage *passage)
+{
+    const struct tunnel *tunnel = passage->relay;
+
+    return tunnel->client.bytes + tunnel->upstream.bytes;
+}
+
 static void
 join(struct tunnel *tunnel, struct stream *client, struct stream *upstream)
 {
@@ -169,7 +179,7 @@ tunnel_open(struct http_passage *http, const struct http_head *head, struct stre
     struct slice early = { 0 };
     struct stream *client = NULL;
 
-    if (tunnel != NULL && passage_keep(passage, NULL))
+    if (tunnel != NULL && passage_keep(passage))
         client = take_client(http, head, &early);
     else
         http_call_abort(http->call);
