@@ -278,12 +278,16 @@ static enum status
 object_put(struct store *store, const struct change *change, struct fault *fault)
 {
     struct db_statement *set = store->sql[SQL_OBJECT_SET];
-    enum status status = seal(store, change, TIME_NEVER, fault);
+    enum status status;
 
+    if (change->name.size == 0)
+        return fault_set(fault, STATUS_INVALID, "%s without a name",
+                         change_kind_name(change->kind));
+    status = seal(store, change, TIME_NEVER, fault);
     if (status != STATUS_OK)
         return status;
     db_bind_int(set, 1, change->kind);
-    db_bind_text(set, 2, change->name);
+    db_bind_blob(set, 2, change->name);
     db_bind_blob(set, 3, buffer_slice(&store->row));
     return failed(store, db_do(set), fault);
 }
@@ -295,7 +299,7 @@ object_drop(struct store *store, enum change_kind put_kind, const struct change 
     struct db_statement *drop = store->sql[SQL_OBJECT_DROP];
 
     db_bind_int(drop, 1, put_kind);
-    db_bind_text(drop, 2, change->name);
+    db_bind_blob(drop, 2, change->name);
     return failed(store, db_do(drop), fault);
 }
 

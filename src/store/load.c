@@ -70,7 +70,7 @@ objects_pass(const struct pass *pass, enum change_kind kind)
     struct db_statement *read = pass->store->sql[SQL_OBJECTS_PAGE];
 
     db_bind_int(read, 1, kind);
-    db_bind_text(read, 2, SLICE_LITERAL(""));
+    db_bind_blob(read, 2, SLICE_LITERAL(""));
     db_bind_int(read, 3, -1);
     return changes_pass(pass, read, 0, change_kind_name(kind));
 }
@@ -155,7 +155,7 @@ store_objects(struct store *store, enum change_kind put_kind, struct slice after
     if (limit > INT32_MAX)
         return STATUS_INVALID;
     db_bind_int(read, 1, put_kind);
-    db_bind_text(read, 2, after);
+    db_bind_blob(read, 2, after);
     db_bind_int(read, 3, (int64_t)limit);
     return changes_pass(&pass, read, 0, change_kind_name(put_kind));
 }
@@ -170,7 +170,7 @@ store_object_get(struct store *store, enum change_kind put_kind, struct slice na
     struct row row;
 
     db_bind_int(get, 1, put_kind);
-    db_bind_text(get, 2, name);
+    db_bind_blob(get, 2, name);
     status = db_step(get, &found);
     if (status == STATUS_OK)
         status = found ? row_open(db_column_bytes(get, 0), &row) : STATUS_NOT_FOUND;

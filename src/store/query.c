@@ -64,7 +64,7 @@ query_write(const struct store_token_query *query, struct buffer *sql)
     put_format(sql, STORE_TOKEN_LINE " WHERE (%s%s.issued_at, %s%s.no) < (?1, ?2)", keep, at, keep,
                at);
     if (line)
-        put_text(sql, " AND t.no IN (SELECT no FROM tokens WHERE id = ?3"
+        put_text(sql, " AND t.no IN (SELECT no FROM tokens WHERE id = ?3 AND line IS NULL"
                       " UNION ALL SELECT no FROM tokens WHERE line = ?3)");
     if (parent)
         put_text(sql, line ? " AND +t.parent_line = ?4" : " AND t.parent_line = ?4");

@@ -26,7 +26,7 @@ const char *const schema_steps[] = {
     "CREATE TABLE hops (token BLOB NOT NULL, hop BLOB NOT NULL, expires_at INTEGER NOT NULL,"
     " body BLOB NOT NULL, PRIMARY KEY (token, hop)) WITHOUT ROWID;"
     "CREATE INDEX hops_end ON hops (expires_at);"
-    "CREATE TABLE objects (kind INTEGER NOT NULL, name TEXT NOT NULL, body BLOB NOT NULL,"
+    "CREATE TABLE objects (kind INTEGER NOT NULL, name BLOB NOT NULL, body BLOB NOT NULL,"
     " PRIMARY KEY (kind, name)) WITHOUT ROWID;",
 };
 _Static_assert(sizeof(schema_steps) / sizeof(schema_steps[0]) == STORE_SCHEMA,

@@ -30,7 +30,7 @@ enum { STORE_SCHEMA = 1, STORE_LOG_KEPT = 65536, STORE_LOG_SLACK = 4096 };
     X(TOKEN_ROLES_DROP, "DELETE FROM token_roles WHERE role = ?1 AND issued_at = ?2"        \
                         " AND no = ?3")                                                     \
     X(TOKENS_LOAD, "SELECT no, body FROM tokens ORDER BY no")                   \
-    X(LINE_KNOWN, "SELECT 1 FROM tokens WHERE id = ?1"                                      \
+    X(LINE_KNOWN, "SELECT 1 FROM tokens WHERE id = ?1 AND line IS NULL"                     \
                   " UNION ALL SELECT 1 FROM tokens WHERE line = ?1 LIMIT 1")                \
     X(LINE_GET, "SELECT revoked_at, last_used, uses, line, sum FROM lines WHERE line = ?1") \
     X(LINE_SET, "INSERT OR REPLACE INTO lines (revoked_at, last_used, uses, line, sum)"     \
