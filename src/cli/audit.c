@@ -1,0 +1,237 @@
+/* cli/audit.c - `writ audit …`, `writ advise`: what happened, and what of the
+ * rights was needed. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+static void
+put_search(struct buffer *path, const struct args *args)
+{
+    static const char *const names[] = { "subject", "token", "resource", "action", "decision",
+                                         "since", "until", "limit", "cursor" };
+    char option[16];
+
+    put_text(path, "/v1/audit");
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        snprintf(option, sizeof option, "--%s", names[i]);
+        put_query(path, names[i], args_value(args, option));
+    }
+}
+
+static void
+print_event(const struct cli *cli, const json_t *event)
+{
+    bool allowed = strcmp(text_of(event, "decision"), "allow") == 0;
+    const json_t *status = json_object_get(event, "status");
+    char number[24] = "…";
+
+    if (json_is_integer(status))
+        snprintf(number, sizeof number, "%lld", (long long)json_integer_value(status));
+    printf("%s%s%s %s%-5s%s %-3s %-12s %s:%s:%s", tint(cli, TINT_DIM), text_of(event, "at"), untint(cli),
+           tint(cli, allowed ? TINT_GOOD : TINT_BAD), text_of(event, "decision"), untint(cli), number,
+           text_of(event, "subject"), text_of(event, "resource"), text_of(event, "action"), text_of(event, "object"));
+    if (!allowed && strcmp(text_of(event, "reason"), "-") != 0)
+        printf("  %s%s%s", tint(cli, TINT_DIM), text_of(event, "reason"), untint(cli));
+    printf("\n");
+}
+
+static int
+search(struct cli *cli, const struct args *args)
+{
+    struct buffer path = { 0 };
+    json_t *answer, *items;
+    int status;
+
+    put_search(&path, args);
+    put_u8(&path, 0);
+    status = cli_ask(cli, "GET", path.bytes, NULL, &answer);
+    buffer_free(&path);
+    if (status == EXIT_DONE && cli->json) {
+        print_json(answer);
+    } else if (status == EXIT_DONE) {
+        items = json_object_get(answer, "items");
+        /* The newest last, where the prompt is. */
+        for (size_t i = json_array_size(items); i > 0; i--)
+            print_event(cli, json_array_get(items, i - 1));
+        if (json_array_size(items) == 0)
+            fputs("no line fits\n", stderr);
+    }
+    json_decref(answer);
+    return status;
+}
+
+/* Follows from the newest line on, asking each half second; -o json gives one
+ * document a line. */
+static int
+tail(struct cli *cli, const struct args *args)
+{
+    bool follow = args_value(args, "-f") != NULL;
+    unsigned long long after = 0;
+    struct buffer path = { 0 };
+    json_t *answer, *items;
+    int status;
+
+    put_search(&path, args);
+    put_query(&path, "limit", args_value(args, "--limit") == NULL ? "20" : NULL);
+    for (bool first = true;; first = false) {
+        struct buffer page = { 0 };
+
+        if (first) {
+            put_slice(&page, buffer_slice(&path));
+        } else {
+            char number[24];
+            put_search(&page, args);
+            snprintf(number, sizeof number, "%llu", after);
+            put_query(&page, "after", number);
+        }
+        put_u8(&page, 0);
+        status = cli_ask(cli, "GET", page.bytes, NULL, &answer);
+        buffer_free(&page);
+        items = json_object_get(answer, "items");
+        for (size_t i = 0; status == EXIT_DONE && i < json_array_size(items); i++) {
+            const json_t *event = json_array_get(items, first ? json_array_size(items) - 1 - i : i);
+            json_int_t seq = json_integer_value(json_object_get(event, "seq"));
+            after = (unsigned long long)seq > after ? (unsigned long long)seq : after;
+            if (cli->json)
+                print_json(event);
+            else
+                print_event(cli, event);
+        }
+        json_decref(answer);
+        fflush(stdout);
+        if (!follow || status != EXIT_DONE)
+            break;
+        usleep(500000);
+    }
+    buffer_free(&path);
+    return status;
+}
+
+static int
+verify(struct cli *cli, const struct args *args)
+{
+    json_t *answer;
+    int status = cli_ask(cli, "GET", "/v1/audit/verify", NULL, &answer);
+
+    if (status == EXIT_DONE && !json_is_true(json_object_get(answer, "holds")))
+        status = EXIT_REFUSED;
+    if (answer != NULL && cli->json)
+        print_json(answer);
+    else if (status == EXIT_DONE)
+        printf("%sthe chain holds%s: %lld lines in %lld segments\n", tint(cli, TINT_GOOD), untint(cli),
+               (long long)json_integer_value(json_object_get(answer, "lines")),
+               (long long)json_integer_value(json_object_get(answer, "segments")));
+    else if (answer != NULL)
+        printf("%sthe chain does not hold%s: %s\n", tint(cli, TINT_BAD), untint(cli), text_of(answer, "reason"));
+    json_decref(answer);
+    return status;
+}
+
+static int
+map(struct cli *cli, const struct args *args)
+{
+    static const char *const headings[] = { "SUBJECT", "TOKEN", "RIGHT", "ALLOWED", "DENIED", "LAST", NULL };
+    struct buffer path = { 0 };
+    struct table *table;
+    json_t *answer, *item;
+    size_t i;
+    int status;
+
+    put_text(&path, "/v1/audit/map");
+    put_query(&path, "since", args_value(args, "--since"));
+    put_u8(&path, 0);
+    status = cli_ask(cli, "GET", path.bytes, NULL, &answer);
+    buffer_free(&path);
+    if (status != EXIT_DONE)
+        return status;
+    if (cli->json) {
+        print_json(answer);
+        json_decref(answer);
+        return status;
+    }
+    table = table_new(headings);
+    json_array_foreach(json_object_get(answer, "items"), i, item)
+    {
+        char allowed[24], denied[24], when[32];
+        const char *cells[] = { text_of(item, "subject"), text_of(item, "token"), text_of(item, "right"), allowed,
+                                denied, relative(item, "last_used", when) };
+        snprintf(allowed, sizeof allowed, "%lld", (long long)json_integer_value(json_object_get(item, "allowed")));
+        snprintf(denied, sizeof denied, "%lld", (long long)json_integer_value(json_object_get(item, "denied")));
+        table_row(table, cells);
+    }
+    table_print(table, cli);
+    table_free(table);
+    json_decref(answer);
+    return status;
+}
+
+static int
+advise(struct cli *cli, const struct args *args)
+{
+    struct buffer path = { 0 };
+    json_t *answer, *item;
+    size_t i;
+    int status;
+
+    put_text(&path, "/v1/advice");
+    put_query(&path, "subject", args_value(args, "--subject"));
+    put_query(&path, "token", args_value(args, "--token"));
+    put_query(&path, "role", args_value(args, "--role"));
+    put_query(&path, "since", args_value(args, "--since"));
+    put_u8(&path, 0);
+    status = cli_ask(cli, "GET", path.bytes, NULL, &answer);
+    buffer_free(&path);
+    if (status == EXIT_DONE && cli->json) {
+        print_json(answer);
+    } else if (status == EXIT_DONE) {
+        printf("%s# what was used needs no more than this%s\n", tint(cli, TINT_DIM), untint(cli));
+        puts("allow:");
+        json_array_foreach(json_object_get(answer, "rights"), i, item)
+            printf("  - %s\n", json_string_value(item));
+        if (json_array_size(json_object_get(answer, "unused")) > 0)
+            printf("%s# held, never used:%s\n", tint(cli, TINT_DIM), untint(cli));
+        json_array_foreach(json_object_get(answer, "unused"), i, item)
+            printf("%s#   %s%s\n", tint(cli, TINT_DIM), json_string_value(item), untint(cli));
+    }
+    json_decref(answer);
+    return status;
+}
+
+#define SEARCH_OPTIONS                                                                             \
+    { "--subject", "S", "of this subject" }, { "--token", "ID", "of this token, its hops too" },   \
+        { "--resource", "R", "of this upstream; writ for the authority itself" },                  \
+        { "--action", "A", "of this action" }, { "--decision", "allow|deny", "" },                 \
+        { "--since", "T", "from a time, or a duration ago, on" },                                  \
+        { "--until", "T", "up to a time, or a duration ago" }, { "--limit", "N", "at most so many (100)" }
+
+static const struct option search_options[] = { SEARCH_OPTIONS,
+                                                { "--cursor", "C", "the next page" },
+                                                { NULL, NULL, NULL } };
+static const struct option tail_options[] = { { "-f", NULL, "go on with new lines" },
+                                              SEARCH_OPTIONS,
+                                              { NULL, NULL, NULL } };
+static const struct option map_options[] = {
+    { "--since", "T", "from a time, or a duration ago, on" },
+    { NULL, NULL, NULL },
+};
+static const struct option advise_options[] = {
+    { "--subject", "S", "of this subject" },
+    { "--token", "ID", "of this token" },
+    { "--role", "R", "of this role" },
+    { "--since", "T", "from what was used since" },
+    { NULL, NULL, NULL },
+};
+
+const struct command audit_commands[] = {
+    { "audit search", "", 0, 0, search_options, "Who did what, when, by which right.",
+      "  writ audit search --subject amara --since 1h\n  writ audit search --decision deny -o json\n", search },
+    { "audit tail", "", 0, 0, tail_options, "The newest lines; -f goes on.", NULL, tail },
+    { "audit verify", "", 0, 0, NULL, "Recompute the chain; names the first line that does not hold.", NULL, verify },
+    { "audit map", "", 0, 0, map_options, "Subject, token and right, with counts and last use.", NULL, map },
+    { "advise", "", 0, 0, advise_options, "The smallest rights that cover what was used.",
+      "  writ advise --subject amara --since 30d\n", advise },
+    { NULL, NULL, 0, 0, NULL, NULL, NULL, NULL },
+};

@@ -1,0 +1,119 @@
+/* cli/internal.h - what the commands share: arguments, the connection to the
+ * authority, and output for people and for scripts. */
+#ifndef WRIT_CLI_INTERNAL_H
+#define WRIT_CLI_INTERNAL_H
+
+#include "base/buffer.h"
+#include "base/fault.h"
+#include "base/json.h"
+
+/* Exit statuses of the contract. */
+enum { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_NOT_ASKED = 3 };
+
+/* --- arguments (args.c) ---------------------------------------------------- */
+
+struct option {
+    const char *name;    /* "--subject"; "-o" for short ones */
+    const char *value;   /* what stands for it in help: "S"; NULL: a flag */
+    const char *help;
+};
+
+enum { ARGS_MAX = 256 };
+
+/* A command line taken apart. Borrows argv. */
+struct args {
+    const char *names[ARGS_MAX], *values[ARGS_MAX]; /* options in order */
+    size_t count;
+    const char *words[ARGS_MAX]; /* what is no option */
+    size_t word_count;
+};
+
+struct cli;
+
+struct command {
+    const char *name;        /* "token issue" */
+    const char *words;       /* "ID", for the usage line; "" for none */
+    unsigned least, most;    /* words */
+    const struct option *options; /* ends with a NULL name */
+    const char *help;        /* one line */
+    const char *examples;    /* lines; may be NULL */
+    int (*run)(struct cli *cli, const struct args *args);
+};
+
+/* The first value of an option, or NULL; flags give "". */
+const char *args_value(const struct args *args, const char *name);
+/* The next value after *at (start with 0), NULL at the end. */
+const char *args_next(const struct args *args, const char *name, size_t *at);
+/* False after it has complained on standard error. */
+bool args_parse(const struct command *command, int argc, char **argv, struct args *out);
+void args_usage(const struct command *command, FILE *to);
+extern const struct option common_options[];
+
+/* --- the authority (client.c) ------------------------------------------------ */
+
+struct cli {
+    bool json;        /* -o json */
+    bool colour;      /* standard output is a terminal */
+    char *socket;     /* path, owned; NULL when a url is set */
+    const char *url;  /* --url */
+    const char *token; /* WRIT_TOKEN, with --url */
+};
+
+/* Finds the socket: --socket, else writ.sock in the data of --config, else of
+ * ./writ.yaml, else ./data. */
+enum status cli_connect(struct cli *cli, const struct args *args, struct fault *fault) WRIT_MUST_USE;
+
+struct reply {
+    unsigned status;
+    json_t *body;       /* owned; NULL when none or no JSON */
+    struct buffer text; /* as it came */
+};
+/* One call. OK whenever an answer came, whatever its status. */
+enum status cli_call(struct cli *cli, const char *method, const char *path, const json_t *body,
+                     struct reply *out, struct fault *fault) WRIT_MUST_USE;
+void reply_free(struct reply *reply);
+
+/* The call that most commands are: on a 2xx answer *out is the body (owned by the
+ * caller) and EXIT_DONE comes; else the reason has been told and is the exit status. */
+int cli_ask(struct cli *cli, const char *method, const char *path, json_t *body, json_t **out);
+/* Tells a problem document, or a fault, on standard error. */
+void cli_tell_problem(const struct cli *cli, const struct reply *reply);
+void cli_tell_fault(const struct fault *fault);
+/* Percent-encodes for a path or query. */
+void put_query(struct buffer *out, const char *name, const char *value);
+
+/* --- output (output.c) ---------------------------------------------------------- */
+
+/* -o json: the one document. */
+void print_json(const json_t *value);
+/* A table: headings, then rows of texts (owned by the table from then on). */
+struct table;
+struct table *table_new(const char *const *headings);
+void table_row(struct table *table, const char *const *cells);
+void table_print(const struct table *table, const struct cli *cli);
+void table_free(struct table *table);
+/* "3 hours ago", "in 2 days", "-" of a JSON time member. out holds 32 bytes. */
+const char *relative(const json_t *object, const char *member, char out[32]);
+const char *text_of(const json_t *object, const char *member); /* "-" when absent */
+void print_member(const struct cli *cli, const char *name, const char *value);
+enum tint { TINT_GOOD, TINT_BAD, TINT_DIM, TINT_BOLD };
+/* The escape sequences around a text, or nothing when there is no terminal. */
+const char *tint(const struct cli *cli, enum tint tint);
+const char *untint(const struct cli *cli);
+/* Asks on the terminal; without one the answer is no. */
+bool confirm(const char *question);
+
+/* --- commands, by file ------------------------------------------------------------ */
+
+extern const struct command token_commands[], policy_commands[], audit_commands[], node_commands[];
+int complete_print(const char *shell); /* help.c */
+int help_print(FILE *to);
+const struct command *const *command_groups(size_t *count);
+/* binding.c: the thumbprint, base64url, of a JWK file (RFC 7638) or a PEM certificate. */
+enum status jwk_thumbprint(const char *path, struct buffer *out, struct fault *fault) WRIT_MUST_USE;
+enum status certificate_thumbprint(const char *path, struct buffer *out,
+                                   struct fault *fault) WRIT_MUST_USE;
+/* policy_test.c */
+int policy_test_run(struct cli *cli, const struct args *args);
+
+#endif
