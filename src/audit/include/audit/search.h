@@ -7,12 +7,14 @@
 #include "base/json.h"
 
 /* Empty slices and zero times mean "any". resource, action, subject and token
- * compare whole ("token" also matches its hops). Newest first. */
+ * compare whole ("token" also matches its hops). Newest first, unless told. */
 struct audit_query {
     struct slice subject, token, resource, action;
     struct slice decision; /* "allow" "deny" "" */
     int64_t since, until;  /* wall ms; until 0: now */
-    uint64_t before_seq;   /* 0: from the newest; a cursor for paging */
+    uint64_t before_seq;   /* only lines before it; 0: from the newest; a cursor for paging */
+    uint64_t after_seq;    /* only lines after it */
+    bool oldest_first;     /* for a follower: "next" is then the next call's after_seq */
     size_t limit;          /* 0: 100; at most 10,000 */
 };
 
@@ -23,6 +25,12 @@ struct audit_query {
  * folded ones). Absent texts are null. The caller owns *out. */
 enum status audit_search(const char *dir, const struct audit_query *query, json_t **out,
                          struct fault *fault) WRIT_MUST_USE;
+
+/* What the search of this thread read last; for tests and measurements. */
+struct audit_effort {
+    uint64_t bytes, lines;
+};
+void audit_effort(struct audit_effort *out);
 
 /* Who reaches what: {"items": [{"subject","token","right","allowed","denied",
  * "last_used"}], "next": null}. */
@@ -47,6 +55,7 @@ enum status audit_advise(const char *dir, const struct audit_advice_query *query
 struct audit_head;
 struct audit_verdict {
     uint64_t lines, first, last, segments;
+    uint64_t signed_to; /* the last line that a signature covers */
     uint8_t head[32];
 };
 enum status audit_verify(const char *dir, const uint8_t *public_key, const struct audit_head *head,
