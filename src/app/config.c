@@ -221,7 +221,7 @@ set_list(struct reading *reading, const struct setting *row, const json_t *list,
          const char *pointer)
 {
     void *member = member_of(reading->config, row);
-    char at[FAULT_POINTER_MAX];
+    char at[FAULT_POINTER_MAX + 24];
     const char *wrong;
     json_t *item;
     size_t i;

@@ -19,6 +19,16 @@ enum {
 #define REMEMBER_DEAD (30 * MS_DAY)
 #define WARN_BEFORE MS_HOUR
 
+/* What fails now is tried again by a later tick; the commit has logged why. */
+static void
+commit_or_later(struct authority *authority, const struct change *changes, size_t count)
+{
+    enum status status = authority_commit(authority, changes, count, NULL, NULL);
+
+    if (status != STATUS_OK)
+        log_write(LOG_WARN, "authority", "housekeeping is behind", "why", status_text(status), NULL);
+}
+
 /* --- the audit's head comes from the audit's thread ------------------------------ */
 
 struct head_hand_over {
@@ -79,12 +89,12 @@ keep_head(struct authority *authority)
         return;
     put_be64(&body, head.seq);
     put_bytes(&body, head.hash, sizeof head.hash);
-    (void)authority_commit(authority,
-                           &(struct change){ .kind = CHANGE_AUDIT_HEAD,
-                                             .at = clock_wall_ms(),
-                                             .name = authority->options.node,
-                                             .body = buffer_slice(&body) },
-                           1, NULL, NULL);
+    commit_or_later(authority,
+                    &(struct change){ .kind = CHANGE_AUDIT_HEAD,
+                                      .at = clock_wall_ms(),
+                                      .name = authority->options.node,
+                                      .body = buffer_slice(&body) },
+                    1);
     buffer_free(&body);
 }
 
@@ -121,7 +131,7 @@ housekeeping_flush(struct authority *authority)
     world_drain_used(authority->world, note_used, &used);
     for (size_t done = 0; done < used.count; done += USES_IN_ONE) {
         size_t some = used.count - done < USES_IN_ONE ? used.count - done : USES_IN_ONE;
-        (void)authority_commit(authority, used.changes + done, some, NULL, NULL);
+        commit_or_later(authority, used.changes + done, some);
     }
     free(used.changes);
     keep_head(authority);
@@ -167,7 +177,7 @@ sweep_tokens(struct authority *authority, int64_t now)
     sweep->now = now;
     world_each_token(authority->world, sweep_token, sweep);
     if (sweep->count > 0)
-        (void)authority_commit(authority, sweep->forget, sweep->count, NULL, NULL);
+        commit_or_later(authority, sweep->forget, sweep->count);
     if (sweep->ending > 0) {
         snprintf(count, sizeof count, "%u", sweep->ending);
         log_write(LOG_WARN, "authority", "tokens in use end within the hour and were not rotated",

@@ -3,6 +3,8 @@
 #ifndef WRIT_AUTHORITY_INTERNAL_H
 #define WRIT_AUTHORITY_INTERNAL_H
 
+#include <stdatomic.h>
+
 #include "authority/authority.h"
 #include "base/json.h"
 #include "change/change.h"
@@ -59,6 +61,7 @@ struct authority {
     struct listener *local_listener, *remote_listener;
     struct tls_server *tls;
     uint64_t enforced;        /* the generation that all lanes work on */
+    atomic_uint working;      /* jobs on threads of their own */
     struct api_call *calls;   /* not answered yet: they wait for enforcement or work on */
     struct head_hand_over *heads; /* between the audit's thread and the lane */
     struct timer tick;        /* housekeeping, each second */
@@ -115,8 +118,10 @@ struct api_request {
     struct arena *arena;
 };
 
-/* A step of a long answer; called again on later turns of the lane until *done. */
+/* A long answer. work, when set, runs first, on a thread of its own, and touches
+ * nothing but the job and files; then step is called on turns of the lane until *done. */
 struct api_job {
+    void (*work)(struct api_job *job);
     enum status (*step)(struct authority *authority, struct api_job *job, bool *done,
                         struct fault *fault);
     void (*free)(struct api_job *job);

@@ -1,5 +1,6 @@
 /* authority/server.c - HTTP around api_handle: the local socket and the TCP
  * listener, who is at the other end, and answers that come later. */
+#include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -13,6 +14,7 @@
 enum {
     LOCAL_BODY_MAX = 64 << 20,
     REMOTE_BODY_MAX = 8 << 20, /* collected before the caller is known */
+    WORKING_MAX = 4,
     ENFORCE_MS = 5000,         /* the longest wait for lanes that should answer in one turn */
 };
 
@@ -176,6 +178,57 @@ step_job(struct lane_message *message)
     end_call(call);
 }
 
+static void
+work_done(struct lane_message *message)
+{
+    struct api_call *call = LANE_OWNER(message, struct api_call, step);
+
+    call->step.run = step_job;
+    step_job(message);
+}
+
+static void *
+work_thread(void *context)
+{
+    struct api_call *call = context;
+    struct authority *authority = call->authority;
+
+    call->answer.job->work(call->answer.job);
+    /* A lane that has ended leaves the call to server_close. */
+    (void)lane_post(authority->lane, &call->step);
+    atomic_fetch_sub(&authority->working, 1);
+    return NULL;
+}
+
+/* Long readings of the audit must not hold up a revoke. */
+static void
+start_job(struct api_call *call)
+{
+    struct authority *authority = call->authority;
+    pthread_attr_t detached;
+    pthread_t thread;
+    bool started = false;
+
+    if (call->answer.job->work == NULL) {
+        step_job(&call->step);
+        return;
+    }
+    call->step.run = work_done;
+    if (atomic_load(&authority->working) < WORKING_MAX && pthread_attr_init(&detached) == 0) {
+        pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+        atomic_fetch_add(&authority->working, 1);
+        started = pthread_create(&thread, &detached, work_thread, call) == 0;
+        if (!started)
+            atomic_fetch_sub(&authority->working, 1);
+        pthread_attr_destroy(&detached);
+    }
+    if (started)
+        return;
+    api_problem(&call->answer, 503, "busy", "Too many long questions at once",
+                SLICE_LITERAL("ask again in a moment"), NULL);
+    end_call(call);
+}
+
 /* --- who calls -------------------------------------------------------------------- */
 
 static void
@@ -251,7 +304,7 @@ token_caller(struct authority *authority, struct http_call *call, struct api_cal
 }
 
 /* A call without a right to show for it leaves a line as well, folded. */
-static void
+static enum status
 audit_stranger(struct authority *authority, const struct api_request *request, unsigned status)
 {
     struct audit_event event = { .at = request->now,
@@ -266,7 +319,7 @@ audit_stranger(struct authority *authority, const struct api_request *request, u
                                  .peer_port = request->caller.peer_port,
                                  .decision = AUDIT_DENY };
 
-    (void)audit_line(authority->journal, &event, &(struct audit_outcome){ .status = status });
+    return audit_line(authority->journal, &event, &(struct audit_outcome){ .status = status });
 }
 
 /* --- one call ----------------------------------------------------------------------- */
@@ -305,12 +358,13 @@ take_request(struct http_call *http, struct slice body, struct authority *author
     else
         token_caller(authority, http, &request.caller, request.now, request.arena);
     api_handle(authority, &request, &call->answer, &call->outcome);
-    if (call->answer.status == 401)
-        audit_stranger(authority, &request, 401);
+    if (call->answer.status == 401 && audit_stranger(authority, &request, 401) != STATUS_OK)
+        api_problem(&call->answer, 503, "audit", "The audit can't be written",
+                    SLICE_LITERAL("nothing is answered that would leave no line"), NULL);
     json_decref(request.body);
     world_quiescent(authority->reader);
     if (call->answer.job != NULL)
-        step_job(&call->step);
+        start_job(call);
     else
         end_or_wait(call);
 }
@@ -443,6 +497,8 @@ server_drain(struct authority *authority)
 void
 server_close(struct authority *authority)
 {
+    while (atomic_load(&authority->working) > 0)
+        usleep(1000);
     while (authority->calls != NULL) {
         authority->calls->call = NULL;
         end_call(authority->calls);

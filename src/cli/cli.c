@@ -161,8 +161,9 @@ print_words(const char *separator)
     }
 }
 
+/* For each command of two words: before FIRST between SECOND after, a line. */
 static void
-print_seconds(const char *format)
+print_seconds(const char *before, const char *between, const char *after)
 {
     size_t groups;
     const struct command *const *group = command_groups(&groups);
@@ -171,7 +172,8 @@ print_seconds(const char *format)
         for (const struct command *command = group[i]; command->name != NULL; command++) {
             size_t size = strcspn(command->name, " ");
             if (command->name[size] == ' ')
-                printf(format, (int)size, command->name, command->name + size + 1);
+                printf("%s%.*s%s%s%s\n", before, (int)size, command->name, between,
+                       command->name + size + 1, after);
         }
     }
 }
@@ -184,7 +186,7 @@ complete_print(const char *shell)
               "  if [ \"$COMP_CWORD\" = 1 ]; then COMPREPLY=($(compgen -W \"", stdout);
         print_words(" ");
         fputs("\" -- \"$word\")); return; fi\n  local second=\n", stdout);
-        print_seconds("  [ \"${COMP_WORDS[1]}\" = '%.*s' ] && second+=' %s'\n");
+        print_seconds("  [ \"${COMP_WORDS[1]}\" = '", "' ] && second+=' ", "'");
         fputs("  if [ \"$COMP_CWORD\" = 2 ] && [ -n \"$second\" ]; then "
               "COMPREPLY=($(compgen -W \"$second\" -- \"$word\")); return; fi\n"
               "  COMPREPLY=($(compgen -f -- \"$word\"))\n}\ncomplete -F _writ writ\n", stdout);
@@ -194,7 +196,7 @@ complete_print(const char *shell)
         fputs("#compdef writ\n_writ() {\n  if (( CURRENT == 2 )); then compadd ", stdout);
         print_words(" ");
         fputs("; return; fi\n", stdout);
-        print_seconds("  [[ $CURRENT == 3 && ${words[2]} == '%.*s' ]] && compadd %s\n");
+        print_seconds("  [[ $CURRENT == 3 && ${words[2]} == '", "' ]] && compadd ", "");
         fputs("  (( CURRENT > 3 )) && _files\n}\ncompdef _writ writ\n", stdout);
         return EXIT_DONE;
     }
@@ -202,7 +204,7 @@ complete_print(const char *shell)
         fputs("complete -c writ -n __fish_use_subcommand -f -a '", stdout);
         print_words(" ");
         fputs("'\n", stdout);
-        print_seconds("complete -c writ -n '__fish_seen_subcommand_from %.*s' -f -a '%s'\n");
+        print_seconds("complete -c writ -n '__fish_seen_subcommand_from ", "' -f -a '", "'");
         return EXIT_DONE;
     }
     fprintf(stderr, "writ completion: bash, zsh or fish\n");
