@@ -171,8 +171,8 @@ a_flipped_bit_is_not_believed(void **state)
 {
     static const char *const flips[] = {
         "UPDATE tokens SET body = substr(body, 1, 40) || x'ee' || substr(body, 42) WHERE no = 2",
-        "UPDATE tokens SET body = substr(body, 1, length(body) - 5) || x'ee' ||"
-        " substr(body, length(body) - 3) WHERE no = 2",
+        ("UPDATE tokens SET body = substr(body, 1, length(body) - 5) || x'ee' ||"
+         " substr(body, length(body) - 3) WHERE no = 2"),
         "UPDATE tokens SET body = x'' WHERE no = 2",
         "UPDATE lines SET revoked_at = 9223372036854775807",
         "UPDATE lines SET line = x'00'",
