@@ -42,7 +42,8 @@ token_change(uint64_t number)
     change.token.max_uses = USES_UNLIMITED;
     change.token.subject = slice_text(subject);
     change.token.roles = SLICE_LITERAL("support");
-    change.token.scope = SLICE_LITERAL("orders:GET|HEAD:/v1/orders/** warehouse:select:public.orders");
+    change.token.scope =
+        SLICE_LITERAL("orders:GET|HEAD:/v1/orders/** warehouse:select:public.orders");
     change.token.name = SLICE_LITERAL("nightly export");
     change.token.issued_by = SLICE_LITERAL("local:0");
     return change;
@@ -176,13 +177,15 @@ main(int argc, char **argv)
     singles(store, tokens + 1);
     store_close(store);
     if (stat(path, &info) == 0)
-        printf("file                    %10.0f bytes a token\n", (double)info.st_size / (double)tokens);
+        printf("file                    %10.0f bytes a token\n",
+               (double)info.st_size / (double)tokens);
     store = load(path);
     pages(store, "list all", (struct store_token_query){ .limit = PAGE });
-    pages(store, "list a subject", (struct store_token_query){ .subject = SLICE_LITERAL("service-9") });
-    pages(store, "list a role, live", (struct store_token_query){ .role = SLICE_LITERAL("support"),
-                                                                 .live_only = true,
-                                                                 .now = 5000 });
+    pages(store, "list a subject",
+          (struct store_token_query){ .subject = SLICE_LITERAL("service-9") });
+    pages(store, "list a role, live",
+          (struct store_token_query){
+              .role = SLICE_LITERAL("support"), .live_only = true, .now = 5000 });
     start = clock_mono_us();
     must(store_backup(store, copy, &fault), &fault);
     printf("copy, checked           %10.2f s\n", seconds_since(start));

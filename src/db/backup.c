@@ -57,14 +57,16 @@ copy_and_check(const char *from, const char *temporary, struct fault *fault)
 
     status = db_open(&(struct db_options){ .path = from, .mode = DB_READ }, &source, fault);
     if (status == STATUS_OK)
-        status = db_open(&(struct db_options){ .path = temporary, .mode = DB_WRITE }, &target,
-                         fault);
+        status =
+            db_open(&(struct db_options){ .path = temporary, .mode = DB_WRITE }, &target, fault);
     /* One file with nothing beside it: what is copied to another machine is whole. */
-    if (status == STATUS_OK && (status = db_run(target, "PRAGMA journal_mode = DELETE")) != STATUS_OK)
+    if (status == STATUS_OK &&
+        (status = db_run(target, "PRAGMA journal_mode = DELETE")) != STATUS_OK)
         db_fault(target, fault, status, "preparing the copy");
     if (status == STATUS_OK)
         status = pages_copy(source, target, fault);
-    if (status == STATUS_OK && (status = db_run(target, "PRAGMA journal_mode = DELETE")) != STATUS_OK)
+    if (status == STATUS_OK &&
+        (status = db_run(target, "PRAGMA journal_mode = DELETE")) != STATUS_OK)
         db_fault(target, fault, status, "closing the copy");
     if (status == STATUS_OK)
         status = db_check(target, fault);

@@ -64,9 +64,8 @@ file_check(const struct db_options *options, struct fault *fault)
     if (!S_ISREG(info.st_mode))
         return fault_set(fault, STATUS_INVALID, "%s is not a regular file", options->path);
     if ((info.st_mode & 022) != 0)
-        return fault_set(fault, STATUS_IO,
-                         "%s can be written by others (mode %03o); make it 0600", options->path,
-                         (unsigned)(info.st_mode & 0777));
+        return fault_set(fault, STATUS_IO, "%s can be written by others (mode %03o); make it 0600",
+                         options->path, (unsigned)(info.st_mode & 0777));
     if (faccessat(AT_FDCWD, options->path, needed, AT_EACCESS) != 0)
         return fault_set(fault, STATUS_IO,
                          "%s can't be %s: %s; it belongs to uid %u, this process is uid %u",
@@ -90,8 +89,8 @@ configure(struct db *db, const struct db_options *options)
 {
     char sql[512];
 
-    if (sqlite3_busy_timeout(db->handle, (int)(options->busy_ms == 0 ? BUSY_MS : options->busy_ms)) !=
-        SQLITE_OK)
+    if (sqlite3_busy_timeout(
+            db->handle, (int)(options->busy_ms == 0 ? BUSY_MS : options->busy_ms)) != SQLITE_OK)
         return STATUS_INTERNAL;
     sqlite3_extended_result_codes(db->handle, 1);
     /* A file from elsewhere can carry a schema that runs things: it may not
@@ -133,9 +132,10 @@ handle_open(const struct db_options *options, struct db **out, struct fault *fau
     if (db == NULL)
         return fault_set(fault, STATUS_MEMORY, "out of memory");
     snprintf(doing, sizeof(doing), "opening %s", options->path);
-    status = db_translate(NULL, sqlite3_open_v2(options->path, &db->handle,
-                                                flags | SQLITE_OPEN_NOMUTEX, NULL));
-    if (status == STATUS_OK && options->mode != DB_READ && sqlite3_db_readonly(db->handle, "main")) {
+    status = db_translate(
+        NULL, sqlite3_open_v2(options->path, &db->handle, flags | SQLITE_OPEN_NOMUTEX, NULL));
+    if (status == STATUS_OK && options->mode != DB_READ &&
+        sqlite3_db_readonly(db->handle, "main")) {
         /* SQLite opens what it can't write for reading, without a word. */
         status = fault_set(fault, STATUS_IO, "%s is read-only: %s", options->path,
                            strerror(sqlite3_system_errno(db->handle)));

@@ -41,9 +41,9 @@ db_prepare(struct db *db, const char *sql, struct db_statement **out)
 
     if (statement == NULL)
         return STATUS_MEMORY;
-    status = db_translate(db->handle, sqlite3_prepare_v3(db->handle, sql, -1,
-                                                         SQLITE_PREPARE_PERSISTENT,
-                                                         &statement->handle, NULL));
+    status =
+        db_translate(db->handle, sqlite3_prepare_v3(db->handle, sql, -1, SQLITE_PREPARE_PERSISTENT,
+                                                    &statement->handle, NULL));
     if (status != STATUS_OK) {
         free(statement);
         return status;

@@ -16,20 +16,22 @@ tell(const struct pass *pass, const struct change *change)
 {
     enum status status = pass->each(pass->context, change);
 
-    return status == STATUS_OK ? STATUS_OK
-                               : fault_set(pass->fault, status, "a stored change was refused: "
-                                                                "%s %.*s: %s",
-                                           change_kind_name(change->kind),
-                                           SLICE_PRINT(slice_first(change->name, 128)),
-                                           status_text(status));
+    return status == STATUS_OK
+               ? STATUS_OK
+               : fault_set(pass->fault, status,
+                           "a stored change was refused: "
+                           "%s %.*s: %s",
+                           change_kind_name(change->kind),
+                           SLICE_PRINT(slice_first(change->name, 128)), status_text(status));
 }
 
 static enum status
 damaged(const struct pass *pass, enum status status, const char *table, int64_t row)
 {
     if (status == STATUS_NEWER)
-        return fault_set(pass->fault, status, "the store was written by a newer Writ (%s, row "
-                                              "%lld)",
+        return fault_set(pass->fault, status,
+                         "the store was written by a newer Writ (%s, row "
+                         "%lld)",
                          table, (long long)row);
     return fault_set(pass->fault, status, "the store is damaged: %s, row %lld; restore a backup",
                      table, (long long)row);
@@ -108,8 +110,8 @@ lines_pass(const struct pass *pass)
     while ((status = db_step(read, &found)) == STATUS_OK && found) {
         number++;
         status = line_read(read, 0, &line);
-        status = status == STATUS_OK ? line_tell(pass, &line)
-                                     : damaged(pass, status, "lines", number);
+        status =
+            status == STATUS_OK ? line_tell(pass, &line) : damaged(pass, status, "lines", number);
         if (status != STATUS_OK)
             break;
     }

@@ -58,9 +58,10 @@ query_write(const struct store_token_query *query, struct buffer *sql)
     else if (line)
         put_text(sql, "tokens t");
     else
-        put_format(sql, "tokens t INDEXED BY %s", parent    ? "tokens_parent"
-                                                  : subject ? "tokens_subject"
-                                                            : "tokens_issued");
+        put_format(sql, "tokens t INDEXED BY %s",
+                   parent    ? "tokens_parent"
+                   : subject ? "tokens_subject"
+                             : "tokens_issued");
     put_format(sql, STORE_TOKEN_LINE " WHERE (%s%s.issued_at, %s%s.no) < (?1, ?2)", keep, at, keep,
                at);
     if (line)

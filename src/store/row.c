@@ -47,8 +47,8 @@ row_open(struct slice sealed, struct row *out)
     if (!take_be64(&trailer, &end) || !take_be32(&trailer, &sum) ||
         sum != crc32_of(slice_first(sealed, sealed.size - SUM_SIZE)))
         return STATUS_CORRUPT;
-    status = change_decode(slice_first(sealed, sealed.size - TRAILER_SIZE), out->networks,
-                           &out->change);
+    status =
+        change_decode(slice_first(sealed, sealed.size - TRAILER_SIZE), out->networks, &out->change);
     /* The sum is right, so these bytes are what was written: by a Writ that
      * knows more, or damaged before they came here. */
     if (status != STATUS_OK)

@@ -75,9 +75,8 @@ static enum status
 version_write(struct db *db, int64_t version)
 {
     struct db_statement *statement = NULL;
-    enum status status =
-        db_prepare(db, "INSERT OR REPLACE INTO meta (name, value) VALUES ('schema', ?1)",
-                   &statement);
+    enum status status = db_prepare(
+        db, "INSERT OR REPLACE INTO meta (name, value) VALUES ('schema', ?1)", &statement);
 
     if (status == STATUS_OK) {
         db_bind_int(statement, 1, version);

@@ -43,11 +43,13 @@ log_end(struct store *store, struct fault *fault)
         store->seq = (uint64_t)db_column_int(last, 0);
         status = change_decode(db_column_bytes(last, 1), networks, &change);
         if (status == STATUS_NEWER)
-            fault_set(fault, status, "the store was written by a newer Writ; run that one, or "
-                                     "restore a backup from before the upgrade");
+            fault_set(fault, status,
+                      "the store was written by a newer Writ; run that one, or "
+                      "restore a backup from before the upgrade");
         else if (status != STATUS_OK)
-            status = fault_set(fault, STATUS_CORRUPT, "the newest entry of the store's log (%llu) "
-                                                      "is damaged",
+            status = fault_set(fault, STATUS_CORRUPT,
+                               "the newest entry of the store's log (%llu) "
+                               "is damaged",
                                (unsigned long long)store->seq);
     }
     db_rewind(last);

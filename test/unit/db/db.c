@@ -359,8 +359,9 @@ a_copy_on_a_full_disk_leaves_nothing(void **state)
     enum status status;
     char command[128];
 
-    assert_int_equal(db_run(db, "CREATE TABLE t (b BLOB); INSERT INTO t VALUES (randomblob(500000))"),
-                     STATUS_OK);
+    assert_int_equal(
+        db_run(db, "CREATE TABLE t (b BLOB); INSERT INTO t VALUES (randomblob(500000))"),
+        STATUS_OK);
     signal(SIGXFSZ, SIG_IGN);
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
     small = before;

@@ -129,8 +129,9 @@ listen_and_kill(int from, pid_t child)
         struct pollfd wait = { .fd = from, .events = POLLIN };
 
         clock_gettime(CLOCK_MONOTONIC, &now);
-        if (!killed && (now.tv_sec - start.tv_sec) * 1000000 +
-                               (now.tv_nsec - start.tv_nsec) / 1000 >= patience_us) {
+        if (!killed &&
+            (now.tv_sec - start.tv_sec) * 1000000 + (now.tv_nsec - start.tv_nsec) / 1000 >=
+                patience_us) {
             kill(child, SIGKILL);
             killed = true;
         }

@@ -145,9 +145,11 @@ a_store_that_lost_a_table_is_refused(void **state)
 static void
 migrations_go_forward_whole_or_not_at_all(void **state)
 {
-    const char *const good[] = { "CREATE TABLE a (i)", "ALTER TABLE a ADD COLUMN j; CREATE TABLE b (i)",
+    const char *const good[] = { "CREATE TABLE a (i)",
+                                 "ALTER TABLE a ADD COLUMN j; CREATE TABLE b (i)",
                                  "INSERT INTO b VALUES (7)" };
-    const char *const bad[] = { good[0], good[1], "CREATE TABLE c (i); INSERT INTO nowhere VALUES (1)" };
+    const char *const bad[] = { good[0], good[1],
+                                "CREATE TABLE c (i); INSERT INTO nowhere VALUES (1)" };
     struct fault fault = { 0 };
     struct db *db = NULL;
 
@@ -466,7 +468,8 @@ a_missing_directory_and_another_user_are_named(void **state)
 
             if (setuid(65534) != 0)
                 _exit(9);
-            _exit(store_open(&(struct store_options){ .path = path }, &store, &fault) == STATUS_IO &&
+            _exit(store_open(&(struct store_options){ .path = path }, &store, &fault) ==
+                              STATUS_IO &&
                           strstr(fault.text, "uid 65534") != NULL
                       ? 0
                       : 1);

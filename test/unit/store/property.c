@@ -146,8 +146,8 @@ try_role(struct model *model, struct change *out)
     uint32_t role = dice(ROLES);
     int body = 1 + (int)dice(3);
 
-    *out = named(dice(3) == 0 ? CHANGE_ROLE_DROPPED : CHANGE_ROLE_PUT, role_names[role],
-                 bodies[body]);
+    *out =
+        named(dice(3) == 0 ? CHANGE_ROLE_DROPPED : CHANGE_ROLE_PUT, role_names[role], bodies[body]);
     model->roles[role] = out->kind == CHANGE_ROLE_PUT ? body : 0;
     return true;
 }
@@ -201,12 +201,11 @@ replay_one(void *context, const struct change *change)
     switch (change->kind) {
     case CHANGE_TOKEN_ISSUED:
     case CHANGE_TOKEN_ROTATED:
-        model->members[number_of(&token->id)] =
-            (struct member){ .there = true,
-                             .line = number_of(&token->line),
-                             .order = ++model->order,
-                             .issued_at = token->issued_at,
-                             .end = token->expires_at };
+        model->members[number_of(&token->id)] = (struct member){ .there = true,
+                                                                 .line = number_of(&token->line),
+                                                                 .order = ++model->order,
+                                                                 .issued_at = token->issued_at,
+                                                                 .end = token->expires_at };
         break;
     case CHANGE_LINE_REVOKED:
         model->revoked_at[number] = change->at;
@@ -221,7 +220,7 @@ replay_one(void *context, const struct change *change)
     case CHANGE_ROLE_PUT:
         for (int i = 0; i < ROLES; i++) {
             if (slice_is(change->name, role_names[i]))
-                model->roles[i] = slice_is(change->body, "one") ? 1
+                model->roles[i] = slice_is(change->body, "one")   ? 1
                                   : slice_is(change->body, "two") ? 2
                                                                   : 3;
         }

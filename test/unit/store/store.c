@@ -70,9 +70,9 @@ static void
 changes_survive_in_an_order_that_can_be_applied(void **state)
 {
     static const enum change_kind order[] = {
-        CHANGE_KEY_PUT,      CHANGE_UPSTREAM_PUT,  CHANGE_ROLE_PUT,      CHANGE_SUBJECT_PUT,
-        CHANGE_TOKEN_ISSUED, CHANGE_TOKEN_ROTATED, CHANGE_LINE_USED,     CHANGE_LINE_REVOKED,
-        CHANGE_HOP_REVOKED,  CHANGE_POLICY_APPLIED, CHANGE_AUDIT_HEAD,   CHANGE_ANSWER_KEPT,
+        CHANGE_KEY_PUT,      CHANGE_UPSTREAM_PUT,   CHANGE_ROLE_PUT,   CHANGE_SUBJECT_PUT,
+        CHANGE_TOKEN_ISSUED, CHANGE_TOKEN_ROTATED,  CHANGE_LINE_USED,  CHANGE_LINE_REVOKED,
+        CHANGE_HOP_REVOKED,  CHANGE_POLICY_APPLIED, CHANGE_AUDIT_HEAD, CHANGE_ANSWER_KEPT,
     };
     struct store *store = opened();
     struct change changes[] = {
@@ -197,8 +197,12 @@ static void
 a_line_lives_until_its_last_member_goes(void **state)
 {
     struct store *store = opened();
-    struct change changes[] = { issued(1), rotated(2, 1, 1, 1500000), line_revoked(1, 300),
-                                hop_revoked(1, 4, TIME_NEVER), forgotten(1), forgotten(55) };
+    struct change changes[] = { issued(1),
+                                rotated(2, 1, 1, 1500000),
+                                line_revoked(1, 300),
+                                hop_revoked(1, 4, TIME_NEVER),
+                                forgotten(1),
+                                forgotten(55) };
     struct change again[] = { line_revoked(1, 250), line_used(1, 2, 9) };
     struct change last = forgotten(2);
     struct token_id id = id_of(1);
@@ -266,18 +270,22 @@ expect(struct store *store, struct store_token_query query, size_t count, const 
         assert_memory_equal(page.numbers, numbers, count * sizeof(*numbers));
     }
 }
-#define EXPECT(store, query, ...)                                                    \
-    expect(store, (struct store_token_query)query,                                   \
-           sizeof((uint32_t[]){ __VA_ARGS__ }) / sizeof(uint32_t),                   \
+#define EXPECT(store, query, ...)                                                                  \
+    expect(store, (struct store_token_query)query,                                                 \
+           sizeof((uint32_t[]){ __VA_ARGS__ }) / sizeof(uint32_t),                                 \
            (const uint32_t[]){ __VA_ARGS__ })
-#define Q(...) { __VA_ARGS__ }
+#define Q(...)                                                                                     \
+    {                                                                                              \
+        __VA_ARGS__                                                                                \
+    }
 
 static void
 tokens_come_by_page_newest_first(void **state)
 {
     struct store *store = opened();
-    struct change changes[] = { issued(1), issued(2), issued(3), issued(4), issued(5),
-                                rotated(6, 2, 2, 1000500), line_revoked(4, 9) };
+    struct change changes[] = { issued(1),         issued(2), issued(3),
+                                issued(4),         issued(5), rotated(6, 2, 2, 1000500),
+                                line_revoked(4, 9) };
 
     changes[1].token.subject = SLICE_LITERAL("amara");
     changes[2].token.roles = SLICE_LITERAL("admin support");
@@ -387,9 +395,9 @@ objects_come_by_name_and_by_page(void **state)
 {
     struct store *store = opened();
     struct change changes[] = {
-        named(CHANGE_ROLE_PUT, "b", "1"), named(CHANGE_ROLE_PUT, "a", "2"),
-        named(CHANGE_ROLE_PUT, "c", "3"), named(CHANGE_SUBJECT_PUT, "a", "4"),
-        named(CHANGE_ROLE_PUT, "b", "5"), named(CHANGE_ROLE_DROPPED, "c", ""),
+        named(CHANGE_ROLE_PUT, "b", "1"),    named(CHANGE_ROLE_PUT, "a", "2"),
+        named(CHANGE_ROLE_PUT, "c", "3"),    named(CHANGE_SUBJECT_PUT, "a", "4"),
+        named(CHANGE_ROLE_PUT, "b", "5"),    named(CHANGE_ROLE_DROPPED, "c", ""),
         named(CHANGE_ROLE_DROPPED, "d", ""),
     };
     struct buffer seen = { 0 };
