@@ -5,15 +5,16 @@
 static bool
 token_encodable(const struct token_record *token)
 {
-    for (size_t i = 0; i < token->network_count && i < TOKEN_NETWORKS_MAX; i++) {
+    if (token_id_is_none(&token->id) || token_id_is_none(&token->line) ||
+        token->network_count > TOKEN_NETWORKS_MAX || token->binding.kind > BINDING_X5T ||
+        token->name.size > TOKEN_NAME_MAX || token->issued_at < 0 || token->not_before < 0 ||
+        token->expires_at < 0 || token->line_started_at < 0 || token->idle_ms < 0)
+        return false;
+    for (size_t i = 0; i < token->network_count; i++) {
         if (token->networks[i].ip.family == IP_NONE)
             return false;
     }
-    return !token_id_is_none(&token->id) && !token_id_is_none(&token->line) &&
-           token->network_count <= TOKEN_NETWORKS_MAX && token->binding.kind <= BINDING_X5T &&
-           token->name.size <= TOKEN_NAME_MAX && token->issued_at >= 0 &&
-           token->not_before >= 0 && token->expires_at >= 0 && token->line_started_at >= 0 &&
-           token->idle_ms >= 0;
+    return true;
 }
 
 static bool
