@@ -12,6 +12,13 @@ decision_without_memory(void)
     return &no_memory;
 }
 
+/* "", never NULL: callers print and compare it. */
+static struct slice
+or_empty(struct slice text)
+{
+    return text.at != NULL ? text : slice_of("", 0);
+}
+
 bool
 decision_allows(const struct decision *decision)
 {
@@ -21,7 +28,7 @@ decision_allows(const struct decision *decision)
 struct slice
 decision_right(const struct decision *decision)
 {
-    return decision->rule != NULL ? decision->rule->right.text : decision->right;
+    return decision->rule != NULL ? decision->rule->right.text : or_empty(decision->right);
 }
 
 struct slice
@@ -33,13 +40,13 @@ decision_role(const struct decision *decision)
 struct slice
 decision_reason(const struct decision *decision)
 {
-    return decision->reason;
+    return or_empty(decision->reason);
 }
 
 struct slice
 decision_hint(const struct decision *decision)
 {
-    return decision->hint;
+    return or_empty(decision->hint);
 }
 
 enum refusal_kind
