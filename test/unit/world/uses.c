@@ -242,6 +242,39 @@ contended(void **state)
     fixture_free(&f);
 }
 
+/* Lanes use one child while the authority claims one-time children: the parent's uses
+ * are spent exactly. */
+static void
+contended_claims(void **state)
+{
+    enum { CLAIMS = 300 };
+    struct fixture f = fixture_new();
+    struct contest contest = { .fixture = &f };
+    struct token_id lines[TOKEN_DEPTH_MAX], id;
+    pthread_t threads[THREADS];
+    unsigned claimed = 0;
+    size_t count;
+
+    counted(&f, MOST, USES_UNLIMITED);
+    for (unsigned i = 0; i < CLAIMS; i++) {
+        struct change change = child_of(1, 10 + i);
+        change.token.max_uses = 1;
+        apply(&f, change);
+    }
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, use_many, &contest), 0);
+    for (unsigned i = 0; i < 2 * CLAIMS; i++) {
+        id = id_of(10 + i % CLAIMS);
+        claimed += world_claim(f.world, &id, NOW, lines, &count) == USE_TAKEN;
+    }
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    assert_true(claimed <= CLAIMS);
+    assert_int_equal(contest.taken + claimed, MOST);
+    assert_int_equal(uses_of(&f, 1), MOST);
+    fixture_free(&f);
+}
+
 int
 main(void)
 {
@@ -249,7 +282,7 @@ main(void)
         cmocka_unit_test(all_or_none),         cmocka_unit_test(not_after_its_end),
         cmocka_unit_test(one_time),            cmocka_unit_test(drains),
         cmocka_unit_test(never_backwards),     cmocka_unit_test(forgotten_undrained),
-        cmocka_unit_test(contended),
+        cmocka_unit_test(contended),           cmocka_unit_test(contended_claims),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
