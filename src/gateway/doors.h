@@ -9,15 +9,15 @@ struct door {
     /* Listens on this lane when the door is configured. *state is the door's own. */
     enum status (*attach)(struct gate *gate, void **state, struct fault *fault);
     size_t (*connections)(const void *state); /* open now */
-    void (*stop)(void *state); /* accepts nothing new, ends what is idle */
-    void (*free)(void *state); /* the lane has ended */
+    void (*stop)(void *state);                /* accepts nothing new, ends what is idle */
+    void (*free)(void *state);                /* the lane has ended */
 
     /* The three ends of the pipeline. Each gives the passage's wire an answer or an
      * upstream; the passage itself is ended by pipeline_leave alone. */
     void (*refuse)(struct passage *passage, const struct refusal *refusal);
     /* Must refuse itself when the decision is not an allow. */
     void (*open)(struct passage *passage, const struct decision *decision);
-    void (*cut)(struct passage *passage); /* ends both sides at once */
+    void (*cut)(struct passage *passage);               /* ends both sides at once */
     uint64_t (*traffic)(const struct passage *passage); /* bytes that moved so far */
 };
 

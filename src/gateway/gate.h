@@ -63,19 +63,19 @@ enum passage_state {
 struct passage {
     struct gate *gate;
     const struct door *door;
-    void *wire;                   /* the door's connection or call; NULL: the client left */
-    struct asked asked;           /* slices live as long as the wire, or in `kept` */
-    struct passage *next, *prev;  /* of the gate's open ones, or of the free ones */
+    void *wire;                  /* the door's connection or call; NULL: the client left */
+    struct asked asked;          /* slices live as long as the wire, or in `kept` */
+    struct passage *next, *prev; /* of the gate's open ones, or of the free ones */
     struct use_claim claim;
     uint64_t began_us;
     uint64_t traffic; /* bytes that had moved when it was last judged */
     audit_ticket ticket;
     enum passage_state state;
-    bool counted; /* its use is taken: exhaustion is no reason to cut it */
+    bool counted;                   /* its use is taken: exhaustion is no reason to cut it */
     const struct audit_event *line; /* what the audit says; during refuse and open alone */
-    void *kept;   /* own copy of the slices; wiped and freed at the end */
+    void *kept;                     /* own copy of the slices; wiped and freed at the end */
     size_t kept_size;
-    void *relay;  /* the door's own part */
+    void *relay; /* the door's own part */
 };
 
 struct gateway {

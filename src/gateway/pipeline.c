@@ -37,9 +37,8 @@ identify(const struct passage *passage, struct arena *arena, struct finding *fin
     if (asked->token.size == 0)
         return refuse_with(finding, GATE_NO_TOKEN,
                            SLICE_LITERAL("no token was shown: send it as Authorization: Bearer"));
-    enum credential_verdict verdict =
-        world_authenticate(gate->reader, asked->token, lane_now_ms(gate->lane), arena,
-                           &finding->credential);
+    enum credential_verdict verdict = world_authenticate(
+        gate->reader, asked->token, lane_now_ms(gate->lane), arena, &finding->credential);
     if (!verdict_holds(passage, verdict))
         return refuse_with(finding, GATE_BAD_TOKEN, slice_text(credential_verdict_text(verdict)));
     return true;
@@ -91,9 +90,8 @@ decide(struct gate *gate, const struct asked *asked, struct arena *arena, struct
     if (asked->upstream == NULL)
         return refuse_with(finding, GATE_UNKNOWN,
                            SLICE_LITERAL("no upstream of this name is known to this gateway"));
-    finding->decision =
-        policy_decide(world_policy(gate->reader), &finding->credential.lineage, &asked->request,
-                      lane_now_ms(gate->lane), arena);
+    finding->decision = policy_decide(world_policy(gate->reader), &finding->credential.lineage,
+                                      &asked->request, lane_now_ms(gate->lane), arena);
     if (decision_allows(finding->decision))
         return true;
     finding->refusal = (struct refusal){

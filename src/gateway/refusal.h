@@ -6,22 +6,22 @@
 #include "base/slice.h"
 
 /* code, HTTP status, name in problem documents, title */
-#define REFUSAL_KIND_MAP(X)                                                                 \
-    X(NOTHING, 200, "", "")                                                                 \
-    X(MALFORMED, 400, "malformed-request", "The request is malformed or ambiguous")         \
-    X(MISPLACED, 400, "misplaced-token", "A token stands where none belongs")               \
-    X(METHOD, 405, "method-not-allowed", "This method is never let through")                \
-    X(NO_TOKEN, 401, "token-required", "A token is required")                               \
-    X(BAD_TOKEN, 401, "invalid-token", "The token does not hold")                           \
-    X(UNPROVEN, 401, "proof-required", "The token's key must be proven")                    \
-    X(UNKNOWN, 404, "unknown-upstream", "There is nothing under this name")                 \
-    X(FORBIDDEN, 403, "insufficient-scope", "A right is missing")                           \
-    X(DENIED, 403, "denied", "A deny applies")                                              \
-    X(UNTRUSTED, 403, "untrusted-proxy", "Only trusted proxies may ask this")         \
-    X(UNCHECKED, 403, "uncheckable-request", "The question can't be answered with yes")     \
-    X(RATE, 429, "rate-limited", "Too many requests")                                       \
-    X(BUSY, 503, "unavailable", "The gateway can't take the request now")                   \
-    X(UPSTREAM, 502, "upstream-failed", "The upstream could not be asked")                  \
+#define REFUSAL_KIND_MAP(X)                                                                        \
+    X(NOTHING, 200, "", "")                                                                        \
+    X(MALFORMED, 400, "malformed-request", "The request is malformed or ambiguous")                \
+    X(MISPLACED, 400, "misplaced-token", "A token stands where none belongs")                      \
+    X(METHOD, 405, "method-not-allowed", "This method is never let through")                       \
+    X(NO_TOKEN, 401, "token-required", "A token is required")                                      \
+    X(BAD_TOKEN, 401, "invalid-token", "The token does not hold")                                  \
+    X(UNPROVEN, 401, "proof-required", "The token's key must be proven")                           \
+    X(UNKNOWN, 404, "unknown-upstream", "There is nothing under this name")                        \
+    X(FORBIDDEN, 403, "insufficient-scope", "A right is missing")                                  \
+    X(DENIED, 403, "denied", "A deny applies")                                                     \
+    X(UNTRUSTED, 403, "untrusted-proxy", "Only trusted proxies may ask this")                      \
+    X(UNCHECKED, 403, "uncheckable-request", "The question can't be answered with yes")            \
+    X(RATE, 429, "rate-limited", "Too many requests")                                              \
+    X(BUSY, 503, "unavailable", "The gateway can't take the request now")                          \
+    X(UPSTREAM, 502, "upstream-failed", "The upstream could not be asked")                         \
     X(SLOW, 504, "upstream-slow", "The upstream took too long")
 
 enum gate_refusal {
@@ -33,8 +33,8 @@ enum gate_refusal {
 /* Slices are borrowed for as long as the request's memory. */
 struct refusal {
     enum gate_refusal kind;
-    struct slice reason;   /* a sentence for people, without a token's text */
-    struct slice right;    /* the right that would be needed, or the deny that applies */
+    struct slice reason;    /* a sentence for people, without a token's text */
+    struct slice right;     /* the right that would be needed, or the deny that applies */
     uint32_t retry_after_s; /* 0: nothing to say */
 };
 

@@ -109,8 +109,8 @@ upstream_new(const struct upstream_view *view, const struct own *own)
         upstream->broken = true;
         snprintf(upstream->reason, sizeof(upstream->reason), "its definition is wrong: %.80s %.50s",
                  fault.pointer, fault.text);
-        log_write(LOG_ERROR, "gateway", "upstream can't be served", "upstream",
-                  upstream->name_text, "member", fault.pointer, "why", fault.text, NULL);
+        log_write(LOG_ERROR, "gateway", "upstream can't be served", "upstream", upstream->name_text,
+                  "member", fault.pointer, "why", fault.text, NULL);
     }
     upstream->authority = slice_text(upstream->plan.authority);
     upstream->prefix = slice_text(upstream->plan.prefix);
@@ -154,19 +154,18 @@ make_client(struct upstream *upstream, struct lane *lane, struct fault *fault)
             &upstream->tls, fault);
     if (status != STATUS_OK)
         return status;
-    return http_upstream_new(
-        lane,
-        &(struct http_upstream_options){
-            .addresses = (const char *const *)plan->addresses,
-            .address_count = plan->address_count,
-            .tls = upstream->tls,
-            .allowed = address_allowed,
-            .context = upstream,
-            .connect_ms = plan->connect_ms,
-            .header_ms = plan->header_ms,
-            .idle_ms = plan->idle_ms,
-        },
-        &upstream->client, fault);
+    return http_upstream_new(lane,
+                             &(struct http_upstream_options){
+                                 .addresses = (const char *const *)plan->addresses,
+                                 .address_count = plan->address_count,
+                                 .tls = upstream->tls,
+                                 .allowed = address_allowed,
+                                 .context = upstream,
+                                 .connect_ms = plan->connect_ms,
+                                 .header_ms = plan->header_ms,
+                                 .idle_ms = plan->idle_ms,
+                             },
+                             &upstream->client, fault);
 }
 
 struct http_upstream *
@@ -178,8 +177,8 @@ upstream_client(struct upstream *upstream, struct lane *lane)
         return upstream->client;
     if (make_client(upstream, lane, &fault) != STATUS_OK) {
         snprintf(upstream->reason, sizeof(upstream->reason), "%.150s", fault.text);
-        log_write(LOG_ERROR, "gateway", "upstream can't be asked", "upstream",
-                  upstream->name_text, "why", fault.text, NULL);
+        log_write(LOG_ERROR, "gateway", "upstream can't be asked", "upstream", upstream->name_text,
+                  "why", fault.text, NULL);
     }
     return upstream->client;
 }

@@ -95,7 +95,9 @@ read_network_url(struct slice rest, bool tls, struct upstream_plan *plan)
     char address[300];
     bool v6 = slice_find(host, ':') < host.size;
     int size = snprintf(address, sizeof(address), v6 ? "[%.*s]:%u" : "%.*s:%u", SLICE_PRINT(host),
-                        port != 0 ? port : tls ? 443u : 80u);
+                        port != 0 ? port
+                        : tls     ? 443u
+                                  : 80u);
     if (size < 0 || (size_t)size >= sizeof(address))
         return STATUS_INVALID;
     plan->tls = tls;
@@ -150,7 +152,8 @@ read_addresses(const json_t *list, struct upstream_plan *plan, struct fault *fau
     for (size_t i = 0; i < plan->address_count; i++)
         free(plan->addresses[i]);
     plan->address_count = 0;
-    json_array_foreach (list, index, item) {
+    json_array_foreach(list, index, item)
+    {
         char pointer[32];
         struct slice text = slice_text(json_string_value(item)), host;
         bool socket = slice_starts(text, SLICE_LITERAL("unix:/"));
@@ -282,8 +285,8 @@ read_members(const json_t *definition, struct upstream_plan *plan, struct fault 
 enum status
 upstream_plan_read(const json_t *definition, struct upstream_plan *out, struct fault *fault)
 {
-    static const char *const known[] = { "type", "url",     "addresses",   "host",
-                                         "tls",  "timeouts", "api_key", "path_params", NULL };
+    static const char *const known[] = { "type",     "url",     "addresses",   "host", "tls",
+                                         "timeouts", "api_key", "path_params", NULL };
 
     *out = (struct upstream_plan){ 0 };
     enum status status = json_only(definition, known, fault);

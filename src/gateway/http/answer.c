@@ -127,8 +127,8 @@ answer_refusal(struct passage *passage, const struct refusal *refusal)
         headers[count++] = HTTP_HEADER("Retry-After", slice_text(seconds));
     }
     if (refusal->kind == GATE_METHOD)
-        headers[count++] = HTTP_HEADER(
-            "Allow", SLICE_LITERAL("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
+        headers[count++] =
+            HTTP_HEADER("Allow", SLICE_LITERAL("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
     respond(passage->wire, refusal, headers, count);
     buffer_free(&challenge);
 }

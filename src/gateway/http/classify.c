@@ -140,8 +140,7 @@ static void
 fields_judge(const struct http_head *head, struct asked *asked)
 {
     if (http_head_field(head, HTTP_FIELD_X_HTTP_METHOD_OVERRIDE) != NULL)
-        malformed(asked, GATE_MALFORMED,
-                  "a field overrides the method: send the method itself");
+        malformed(asked, GATE_MALFORMED, "a field overrides the method: send the method itself");
     for (unsigned i = 0; i < head->count; i++) {
         const struct http_field *field = &head->fields[i];
         if (field->id == HTTP_FIELD_OTHER && is_override(http_field_name(head, field)))

@@ -18,8 +18,8 @@ struct http_target_read {
 
 /* Who speaks, as far as the peer is believed. */
 struct client_view {
-    struct ip ip;      /* of the client; of the peer when it is no trusted proxy */
-    bool trusted;      /* the peer is a trusted proxy: its forwarding fields are kept */
+    struct ip ip; /* of the client; of the peer when it is no trusted proxy */
+    bool trusted; /* the peer is a trusted proxy: its forwarding fields are kept */
 };
 
 /* The upstream's name and the rest of a path ("/name/rest"; rest may be empty). */

@@ -20,9 +20,9 @@ http_passage_new(struct gate *gate, const struct door *door, struct http_call *c
     struct passage *passage = http == NULL ? NULL : passage_new(gate, door, call);
 
     if (passage == NULL) {
-        answer_problem(call, &(struct refusal){
-                                 .kind = GATE_BUSY,
-                                 .reason = SLICE_LITERAL("the gateway is out of memory") });
+        answer_problem(
+            call, &(struct refusal){ .kind = GATE_BUSY,
+                                     .reason = SLICE_LITERAL("the gateway is out of memory") });
         return NULL;
     }
     http->passage = passage;
@@ -113,17 +113,17 @@ listen_at(struct http_door *door, const char *address, struct fault *fault)
 {
     const struct gate *gate = door->gate;
     const struct gateway_options *options = &gate->gateway->options;
-    enum status status = listener_open(
-        gate->lane,
-        &(struct listener_options){
-            .address = address,
-            .share = gate->index == 0 ? LISTENER_SHARED_FIRST : LISTENER_SHARED,
-            .tls = gate->gateway->http_tls,
-            .connections = (unsigned)options->connections_max,
-            .accepted = on_accepted,
-            .context = door,
-        },
-        &door->listener, fault);
+    enum status status =
+        listener_open(gate->lane,
+                      &(struct listener_options){
+                          .address = address,
+                          .share = gate->index == 0 ? LISTENER_SHARED_FIRST : LISTENER_SHARED,
+                          .tls = gate->gateway->http_tls,
+                          .connections = (unsigned)options->connections_max,
+                          .accepted = on_accepted,
+                          .context = door,
+                      },
+                      &door->listener, fault);
 
     if (status != STATUS_OK)
         return status;
@@ -182,11 +182,11 @@ door_attach(struct gate *gate, void **state, struct fault *fault)
     if (door == NULL)
         return fault_set(fault, STATUS_MEMORY, "out of memory");
     door->gate = gate;
-    enum status status =
-        http_server_new(gate->lane,
-                        &(struct http_server_options){
-                            .handler = &handler, .context = door, .half_close = true },
-                        &door->server);
+    enum status status = http_server_new(
+        gate->lane,
+        /* A client that ends its side has left: the upstream need not go on for it. */
+        &(struct http_server_options){ .handler = &handler, .context = door },
+        &door->server);
     if (status == STATUS_OK)
         status = open_listener(door, fault);
     if (status != STATUS_OK) {

@@ -18,9 +18,9 @@ struct http_passage {
     struct http_target_read target;
     struct client_view client;
     struct http_exchange *exchange; /* NULL: not begun, or over */
-    struct timer expect; /* a client waits for 100, the upstream does not say it */
-    unsigned status;     /* of the answer's head; 0: not sent */
-    bool more;           /* body bytes are at hand: one write with the head */
+    struct timer expect;            /* a client waits for 100, the upstream does not say it */
+    unsigned status;                /* of the answer's head; 0: not sent */
+    bool more;                      /* body bytes are at hand: one write with the head */
 };
 
 /* answer.c */

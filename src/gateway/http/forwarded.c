@@ -69,8 +69,8 @@ client_find(const struct gate *gate, const struct http_head *head, const struct 
     if (http_head_field_count(head, HTTP_FIELD_X_FORWARDED_FOR) > 1 ||
         http_head_field_count(head, HTTP_FIELD_FORWARDED) > 1)
         return false;
-    enum chain x = walk_chain(gate, http_head_value(head, HTTP_FIELD_X_FORWARDED_FOR), false,
-                              &by_x);
+    enum chain x =
+        walk_chain(gate, http_head_value(head, HTTP_FIELD_X_FORWARDED_FOR), false, &by_x);
     enum chain forwarded =
         walk_chain(gate, http_head_value(head, HTTP_FIELD_FORWARDED), true, &by_forwarded);
     if (x == CHAIN_BAD || forwarded == CHAIN_BAD)

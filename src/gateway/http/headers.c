@@ -146,14 +146,10 @@ headers_to_upstream(struct buffer *out, const struct request_fields *fields)
 /* --- answers -------------------------------------------------------------- */
 
 static const uint8_t answer_rules[HTTP_FIELD_IDS] = {
-    [HTTP_FIELD_CONTENT_LENGTH] = DROP,
-    [HTTP_FIELD_TRANSFER_ENCODING] = DROP,
-    [HTTP_FIELD_CONNECTION] = DROP,
-    [HTTP_FIELD_KEEP_ALIVE] = DROP,
-    [HTTP_FIELD_PROXY_CONNECTION] = DROP,
-    [HTTP_FIELD_PROXY_AUTHENTICATE] = DROP,
-    [HTTP_FIELD_UPGRADE] = DROP,
-    [HTTP_FIELD_TE] = DROP,
+    [HTTP_FIELD_CONTENT_LENGTH] = DROP,   [HTTP_FIELD_TRANSFER_ENCODING] = DROP,
+    [HTTP_FIELD_CONNECTION] = DROP,       [HTTP_FIELD_KEEP_ALIVE] = DROP,
+    [HTTP_FIELD_PROXY_CONNECTION] = DROP, [HTTP_FIELD_PROXY_AUTHENTICATE] = DROP,
+    [HTTP_FIELD_UPGRADE] = DROP,          [HTTP_FIELD_TE] = DROP,
     [HTTP_FIELD_X_WRIT] = DROP, /* the gateway's own word */
 };
 

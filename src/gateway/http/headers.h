@@ -12,11 +12,11 @@ struct request_fields {
     const struct upstream *upstream;
     const struct client_view *client;
     struct ip peer;
-    bool tls;           /* the client's connection */
-    bool api_key;       /* the token came in X-Api-Key */
-    bool upgrade;       /* the Upgrade field passes */
+    bool tls;     /* the client's connection */
+    bool api_key; /* the token came in X-Api-Key */
+    bool upgrade; /* the Upgrade field passes */
     struct slice subject, token_id;
-    uint64_t trace[3];  /* random */
+    uint64_t trace[3]; /* random */
 };
 void headers_to_upstream(struct buffer *out, const struct request_fields *fields);
 

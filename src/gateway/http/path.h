@@ -6,19 +6,19 @@
 #include "base/arena.h"
 
 /* code, name in verdict tables, what to tell the client */
-#define PATH_MAP(X)                                                                               \
-    X(OK, "ok", "")                                                                               \
-    X(RELATIVE, "relative", "the path must begin with /")                                         \
-    X(ESCAPE, "escape", "a % in the path must be followed by two hexadecimal digits")             \
-    X(BYTE, "byte", "the path holds a byte that must be percent-encoded")                         \
-    X(SEPARATOR, "separator", "the path holds an encoded / or a \\: servers read it differently") \
-    X(CONTROL, "control", "the path holds a control character")                                   \
-    X(UTF8, "utf8", "the path, decoded, is not UTF-8")                                            \
-    X(EMPTY, "empty", "the path holds an empty segment (//): servers read it differently")        \
-    X(FRAGMENT, "fragment", "the path holds a #: a fragment is never sent")                       \
-    X(CLIMBS, "climbs", "the path climbs above its root with ..")                                 \
-    X(PARAMETER, "parameter",                                                                     \
-      "the path holds a ; and the upstream does not say path_params: allow")                      \
+#define PATH_MAP(X)                                                                                \
+    X(OK, "ok", "")                                                                                \
+    X(RELATIVE, "relative", "the path must begin with /")                                          \
+    X(ESCAPE, "escape", "a % in the path must be followed by two hexadecimal digits")              \
+    X(BYTE, "byte", "the path holds a byte that must be percent-encoded")                          \
+    X(SEPARATOR, "separator", "the path holds an encoded / or a \\: servers read it differently")  \
+    X(CONTROL, "control", "the path holds a control character")                                    \
+    X(UTF8, "utf8", "the path, decoded, is not UTF-8")                                             \
+    X(EMPTY, "empty", "the path holds an empty segment (//): servers read it differently")         \
+    X(FRAGMENT, "fragment", "the path holds a #: a fragment is never sent")                        \
+    X(CLIMBS, "climbs", "the path climbs above its root with ..")                                  \
+    X(PARAMETER, "parameter",                                                                      \
+      "the path holds a ; and the upstream does not say path_params: allow")                       \
     X(MEMORY, "memory", "the path is too long")
 
 enum path_verdict {

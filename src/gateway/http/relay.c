@@ -2,7 +2,7 @@
  * comes back, both streamed, with no more in memory than what is on its way. */
 #include "relay.h"
 
-enum { EXPECT_MS = 1000, INFORMATIONAL_FIELDS_MAX = 16 };
+enum { EXPECT_MS = 1000, INFORMATIONAL_FIELDS_MAX = 16, LOG_EVERY_US = 1000000 };
 
 /* The passage ends here: the line is completed before the last byte is given to
  * the client. The call and the exchange are over, or ended by the caller next. */
@@ -46,8 +46,8 @@ on_informational(struct http_exchange *exchange, const struct http_head *head, v
     for (unsigned i = 0; i < head->count && count < INFORMATIONAL_FIELDS_MAX; i++) {
         const struct http_field *field = &head->fields[i];
         if (field->flags == 0)
-            headers[count++] = (struct http_header){ http_field_name(head, field),
-                                                     http_field_value(head, field) };
+            headers[count++] =
+                (struct http_header){ http_field_name(head, field), http_field_value(head, field) };
     }
     http_call_informational(http->call, head->status, headers, count);
 }
@@ -115,15 +115,27 @@ on_upgraded(struct http_exchange *exchange, const struct http_head *head, struct
     tunnel_open(http, head, stream, pending);
 }
 
+/* Each second at most, so that a dead upstream does not fill the log. */
+static void
+log_failure(struct http_passage *http, enum status status, const char *why)
+{
+    struct upstream *upstream = http->passage->asked.upstream;
+    uint64_t now = lane_mono_us(http->passage->gate->lane);
+
+    if (upstream->said_us != 0 && now - upstream->said_us < LOG_EVERY_US)
+        return;
+    upstream->said_us = now;
+    log_write(LOG_WARN, "gateway", "upstream failed", "upstream", upstream->name_text, "status",
+              status_name(status), "why", why, NULL);
+}
+
 static void
 on_failed(struct http_exchange *exchange, enum status status, const char *why, void *context)
 {
     struct http_passage *http = context;
-    const struct upstream *upstream = http->passage->asked.upstream;
 
     http->exchange = NULL;
-    log_write(LOG_WARN, "gateway", "upstream failed", "upstream", upstream->name_text, "status",
-              status_name(status), "why", why, NULL);
+    log_failure(http, status, why);
     if (status == STATUS_TIMEOUT)
         fail(http, GATE_SLOW, SLICE_LITERAL("the upstream did not answer in time; try again"));
     else if (status == STATUS_DENIED)
@@ -228,8 +240,7 @@ upstream_target(const struct http_passage *http, struct arena *arena)
     const struct http_target_read *target = &http->target;
     struct slice prefix = http->passage->asked.upstream->prefix;
     /* "/name" without a slash asks for what the url names itself. */
-    struct slice path =
-        target->bare && prefix.size > 0 ? slice_of(NULL, 0) : target->path.forward;
+    struct slice path = target->bare && prefix.size > 0 ? slice_of(NULL, 0) : target->path.forward;
     size_t size = prefix.size + path.size + (target->has_query ? 1 + target->query.size : 0);
     char *text = arena_take(arena, size), *at = text;
 
@@ -318,9 +329,8 @@ relay_open(struct passage *passage, const struct decision *decision)
     }
     struct slice target = upstream_target(http, http_call_arena(http->call));
     if (target.size > 0)
-        http->exchange =
-            http_exchange_begin(client, passage->asked.request.action, target, &exchange_handler,
-                                http);
+        http->exchange = http_exchange_begin(client, passage->asked.request.action, target,
+                                             &exchange_handler, http);
     if (http->exchange != NULL && send_request(http) == STATUS_OK)
         return;
     if (http->exchange != NULL)

@@ -2,10 +2,10 @@
 #ifndef WRIT_GATEWAY_HTTP_RELAY_H
 #define WRIT_GATEWAY_HTTP_RELAY_H
 
+#include "../pipeline.h"
 #include "base/log.h"
 #include "door.h"
 #include "headers.h"
-#include "../pipeline.h"
 
 /* Opens the upstream of an admitted passage. Refuses what is not an allow. */
 void relay_open(struct passage *passage, const struct decision *decision);

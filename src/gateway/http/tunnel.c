@@ -147,10 +147,10 @@ tunnel_traffic(const struct passage *passage)
 static void
 join(struct tunnel *tunnel, struct stream *client, struct stream *upstream)
 {
-    tunnel->client = (struct side){ .tunnel = tunnel, .stream = client,
-                                    .other = &tunnel->upstream };
-    tunnel->upstream = (struct side){ .tunnel = tunnel, .stream = upstream,
-                                      .other = &tunnel->client };
+    tunnel->client =
+        (struct side){ .tunnel = tunnel, .stream = client, .other = &tunnel->upstream };
+    tunnel->upstream =
+        (struct side){ .tunnel = tunnel, .stream = upstream, .other = &tunnel->client };
 }
 
 /* The call ends here in any case: it becomes a stream or is closed. */

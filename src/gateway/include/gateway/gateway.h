@@ -11,11 +11,11 @@
 struct gateway;
 
 struct door_listen {
-    struct slice address;      /* "127.0.0.1:7880"; empty: this door does not open */
-    const char *cert, *key;    /* PEM files; NULL: clear */
-    const char *client_ca;     /* NULL: none */
-    struct slice client_cert;  /* "none" "request" "require" */
-    bool insecure;             /* clear on an address that is not loopback, on purpose */
+    struct slice address;     /* "127.0.0.1:7880"; empty: this door does not open */
+    const char *cert, *key;   /* PEM files; NULL: clear */
+    const char *client_ca;    /* NULL: none */
+    struct slice client_cert; /* "none" "request" "require" */
+    bool insecure;            /* clear on an address that is not loopback, on purpose */
 };
 
 struct gateway_options {
@@ -23,14 +23,14 @@ struct gateway_options {
     const struct cidr *trusted_proxies;
     size_t trusted_proxy_count;
     const char *node;
-    struct slice issuer;         /* the authority's public URL, for WWW-Authenticate */
+    struct slice issuer; /* the authority's public URL, for WWW-Authenticate */
     struct world *world;
-    struct audit *audit;         /* journal i belongs to lane i */
+    struct audit *audit; /* journal i belongs to lane i */
     enum audit_mode audit_mode;
     struct rate_table *rates;
     const struct gateway_ports *ports;
     unsigned lanes;
-    size_t connections_max;      /* for each lane */
+    size_t connections_max; /* for each lane */
     /* Where this process listens itself besides the doors ("127.0.0.1:7800",
      * "unix:/path"; a wildcard covers every local address): an upstream that
      * resolves to one of these, or to a door, is refused when it is connected. */
@@ -73,7 +73,8 @@ struct gateway_stats {
     uint64_t allowed, refused, unauthenticated, malformed, limited, upstream_failed;
     uint64_t bytes_in, bytes_out;
     uint64_t sessions_cut;
-    uint64_t latency_us_buckets[16]; /* upper bounds 2^(i+6) µs: 64 µs … 2 s, the last without bound */
+    uint64_t
+        latency_us_buckets[16]; /* upper bounds 2^(i+6) µs: 64 µs … 2 s, the last without bound */
     uint64_t latency_us_sum;
 };
 void gateway_stats(const struct gateway *gateway, struct gateway_stats *out);
