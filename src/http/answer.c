@@ -195,8 +195,8 @@ http_call_resume(struct http_call *call)
     call->resumed = true;
     if (!call->continued) {
         call->continued = true;
-        /* RFC 9110 §10.1.1: not when the body is already coming. */
-        if (connection->in.size == 0 && call->answer != ANSWER_BODY)
+        /* RFC 9110 §10.1.1: not when the body is already coming, or the answer went. */
+        if (connection->in.size == 0 && (call->answer != ANSWER_BODY || call->out.size > 0))
             connection_write(connection, &go_on, 1);
     }
     connection_read_on(connection);
