@@ -23,14 +23,17 @@ original(const struct http_head *head, enum http_field_id one, enum http_field_i
     return a.size > 0 ? a : b;
 }
 
+/* The first one counts, up to a "/": some proxies put the original path behind it. */
 static struct slice
 upstream_named(struct slice query)
 {
     struct slice pair;
 
     while (slice_next(&query, '&', &pair)) {
-        if (slice_starts(pair, SLICE_LITERAL("upstream=")))
-            return slice_from(pair, sizeof("upstream=") - 1);
+        if (!slice_starts(pair, SLICE_LITERAL("upstream=")))
+            continue;
+        struct slice name = slice_from(pair, sizeof("upstream=") - 1);
+        return slice_first(name, slice_find(name, '/'));
     }
     return slice_of(NULL, 0);
 }
@@ -127,8 +130,8 @@ check_open(struct passage *passage, const struct decision *decision)
         HTTP_HEADER("X-Writ-Role", line->role),
         HTTP_HEADER("Cache-Control", SLICE_LITERAL("no-store")),
     };
-    http_respond(call, 200, headers, sizeof(headers) / sizeof(headers[0]), SLICE_LITERAL(""));
     pipeline_leave(passage, 200, 0, 0);
+    http_respond(call, 200, headers, sizeof(headers) / sizeof(headers[0]), SLICE_LITERAL(""));
 }
 
 const struct door http_check = {
