@@ -135,7 +135,7 @@ map(struct cli *cli, const struct args *args)
 {
     static const char *const headings[] = { "SUBJECT", "TOKEN", "RIGHT", "ALLOWED", "DENIED", "LAST", NULL };
     struct buffer path = { 0 };
-    struct table *table;
+    struct grid *table;
     json_t *answer, *item;
     size_t i;
     int status;
@@ -152,7 +152,7 @@ map(struct cli *cli, const struct args *args)
         json_decref(answer);
         return status;
     }
-    table = table_new(headings);
+    table = grid_new(headings);
     json_array_foreach(json_object_get(answer, "items"), i, item)
     {
         char allowed[24], denied[24], when[32];
@@ -160,10 +160,10 @@ map(struct cli *cli, const struct args *args)
                                 denied, relative(item, "last_used", when) };
         snprintf(allowed, sizeof allowed, "%lld", (long long)json_integer_value(json_object_get(item, "allowed")));
         snprintf(denied, sizeof denied, "%lld", (long long)json_integer_value(json_object_get(item, "denied")));
-        table_row(table, cells);
+        grid_row(table, cells);
     }
-    table_print(table, cli);
-    table_free(table);
+    grid_print(table, cli);
+    grid_free(table);
     json_decref(answer);
     return status;
 }

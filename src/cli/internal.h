@@ -87,11 +87,11 @@ void put_query(struct buffer *out, const char *name, const char *value);
 /* -o json: the one document. */
 void print_json(const json_t *value);
 /* A table: headings, then rows of texts (owned by the table from then on). */
-struct table;
-struct table *table_new(const char *const *headings);
-void table_row(struct table *table, const char *const *cells);
-void table_print(const struct table *table, const struct cli *cli);
-void table_free(struct table *table);
+struct grid;
+struct grid *grid_new(const char *const *headings);
+void grid_row(struct grid *table, const char *const *cells);
+void grid_print(const struct grid *table, const struct cli *cli);
+void grid_free(struct grid *table);
 /* "3 hours ago", "in 2 days", "-" of a JSON time member. out holds 32 bytes. */
 const char *relative(const json_t *object, const char *member, char out[32]);
 const char *text_of(const json_t *object, const char *member); /* "-" when absent */

@@ -77,26 +77,26 @@ confirm(const char *question)
 
 enum { COLUMNS_MAX = 12 };
 
-struct table {
+struct grid {
     char **cells; /* row by row, the headings first */
     size_t columns, rows, capacity;
 };
 
-struct table *
-table_new(const char *const *headings)
+struct grid *
+grid_new(const char *const *headings)
 {
-    struct table *table = calloc(1, sizeof *table);
+    struct grid *table = calloc(1, sizeof *table);
 
     if (table == NULL)
         abort();
     while (headings[table->columns] != NULL && table->columns < COLUMNS_MAX)
         table->columns++;
-    table_row(table, headings);
+    grid_row(table, headings);
     return table;
 }
 
 void
-table_row(struct table *table, const char *const *cells)
+grid_row(struct grid *table, const char *const *cells)
 {
     if (table->rows == table->capacity) {
         table->capacity = table->capacity == 0 ? 64 : table->capacity * 2;
@@ -121,7 +121,7 @@ width_of(const char *text)
 }
 
 void
-table_print(const struct table *table, const struct cli *cli)
+grid_print(const struct grid *table, const struct cli *cli)
 {
     size_t widths[COLUMNS_MAX] = { 0 };
 
@@ -142,7 +142,7 @@ table_print(const struct table *table, const struct cli *cli)
 }
 
 void
-table_free(struct table *table)
+grid_free(struct grid *table)
 {
     for (size_t i = 0; i < table->rows * table->columns; i++)
         free(table->cells[i]);

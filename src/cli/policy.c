@@ -146,22 +146,22 @@ can(struct cli *cli, const struct args *args)
 static void
 print_reach(const struct cli *cli, const json_t *answer, const char *member, const char *const *columns)
 {
-    struct table *table;
+    struct grid *table;
     json_t *item;
     size_t i;
 
     if (json_array_size(json_object_get(answer, member)) == 0)
         return;
-    table = table_new(columns);
+    table = grid_new(columns);
     json_array_foreach(json_object_get(answer, member), i, item)
     {
         const char *cells[4] = { 0 };
         for (size_t k = 0; columns[k] != NULL; k++)
             cells[k] = text_of(item, columns[k]);
-        table_row(table, cells);
+        grid_row(table, cells);
     }
-    table_print(table, cli);
-    table_free(table);
+    grid_print(table, cli);
+    grid_free(table);
     printf("\n");
 }
 

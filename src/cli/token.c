@@ -165,7 +165,7 @@ list(struct cli *cli, const struct args *args)
 {
     static const char *const headings[] = { "ID", "SUBJECT", "STATE", "NAME", "ISSUED", "EXPIRES", "LAST USED", NULL };
     struct buffer path = { 0 };
-    struct table *table;
+    struct grid *table;
     json_t *page, *item;
     size_t i;
     int status;
@@ -186,17 +186,17 @@ list(struct cli *cli, const struct args *args)
         json_decref(page);
         return status;
     }
-    table = table_new(headings);
+    table = grid_new(headings);
     json_array_foreach(json_object_get(page, "items"), i, item)
     {
         char issued[32], expires[32], used[32];
         const char *cells[] = { text_of(item, "id"), text_of(item, "subject"), text_of(item, "state"),
                                 text_of(item, "name"), relative(item, "issued_at", issued),
                                 relative(item, "expires_at", expires), relative(item, "last_used_at", used) };
-        table_row(table, cells);
+        grid_row(table, cells);
     }
-    table_print(table, cli);
-    table_free(table);
+    grid_print(table, cli);
+    grid_free(table);
     if (json_is_string(json_object_get(page, "next")))
         printf("%smore: --cursor %s%s\n", tint(cli, TINT_DIM), text_of(page, "next"), untint(cli));
     json_decref(page);
