@@ -38,6 +38,15 @@ take_right(const struct authority *authority, struct slice text, struct request 
     return request_from_right(text, syntax, out, fault);
 }
 
+/* Asked at the local socket, the request would come from this machine. */
+static struct ip
+peer_of(const struct api_request *request)
+{
+    if (request->caller.peer.family != IP_NONE)
+        return request->caller.peer;
+    return (struct ip){ .family = IP_V4, .bytes = { 127, 0, 0, 1 } };
+}
+
 static enum status
 answer_decision(const struct decision *decision, struct api_answer *answer)
 {
@@ -132,7 +141,7 @@ api_check(struct authority *authority, const struct api_request *request, struct
     status = take_right(authority, right, &asked, fault);
     if (status != STATUS_OK)
         return status;
-    asked.peer = request->caller.peer;
+    asked.peer = peer_of(request);
     if (network.at != NULL && ip_parse(network, &asked.peer) != STATUS_OK)
         return fault_at(fault, STATUS_INVALID, "/network", "network must be one address: where the request would come from");
     if (subject.at != NULL)
@@ -253,7 +262,7 @@ api_who_can(struct authority *authority, const struct api_request *request,
         return status;
     if (at.at != NULL && time_parse(at, &who.at) != STATUS_OK)
         return fault_set(fault, STATUS_INVALID, "at must be a time such as 2026-12-31T08:00:00Z");
-    who.asked.peer = request->caller.peer;
+    who.asked.peer = peer_of(request);
     arena_init(&who.scratch, 1 << 20);
     who.subjects = json_array();
     who.roles = json_array();
