@@ -305,6 +305,9 @@ time_relative(int64_t at, int64_t now, char out[TIME_TEXT_MAX])
         return strcpy(out, "now");
     while (distance < (uint64_t)units[unit].ms)
         unit++;
+    /* What lies ahead is rounded, so that a fresh hour reads as one; ages are whole. */
+    if (at > now)
+        distance += (uint64_t)units[unit].ms / 2;
     count = distance / (uint64_t)units[unit].ms;
     if (at > now)
         to = stpcpy(to, "in ");
