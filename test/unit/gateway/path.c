@@ -35,7 +35,8 @@ check_row(unsigned number, struct slice columns[], size_t count, struct arena *a
     }
     enum path_verdict verdict = path_canonical(columns[0], params, arena, &got);
     if (!slice_is(columns[1], path_verdict_name(verdict)))
-        fail_msg("line %u: %.*s is %s", number, SLICE_PRINT(columns[0]), path_verdict_name(verdict));
+        fail_msg("line %u: %.*s is %s", number, SLICE_PRINT(columns[0]),
+                 path_verdict_name(verdict));
     if (verdict != PATH_OK) {
         assert_true(slice_is(got.object, "unset"));
         assert_true(path_verdict_text(verdict)[0] != '\0');
