@@ -15,7 +15,7 @@ struct pattern {
 struct advice {
     const struct audit_advice_query *query;
     uint64_t events;
-    struct intern verbs;  /* resource NUL action */
+    struct intern verbs; /* resource NUL action */
     struct shapes **shapes;
     size_t room;
     struct intern rights; /* that decided a use that was allowed */
@@ -36,8 +36,7 @@ concerns(const struct audit_advice_query *query, const struct slice text[USE_TEX
 }
 
 static enum status
-shapes_for(struct advice *advice, struct slice resource, struct slice action,
-           struct shapes **out)
+shapes_for(struct advice *advice, struct slice resource, struct slice action, struct shapes **out)
 {
     char key[2 * AUDIT_TEXT_MAX + 1];
     uint32_t number, before = advice->verbs.count;

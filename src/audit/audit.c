@@ -162,14 +162,13 @@ options_check(const struct audit_options *options, struct fault *fault)
                          JOURNALS_MAX);
     if (size != 0 && (size < RING_SIZE_LEAST || (size & (size - 1)) != 0))
         return fault_set(fault, STATUS_INVALID,
-                         "a journal's size is a power of two, at least %d bytes",
-                         RING_SIZE_LEAST);
+                         "a journal's size is a power of two, at least %d bytes", RING_SIZE_LEAST);
     if (strlen(options->node) > SEGMENT_NODE_MAX)
         return fault_set(fault, STATUS_INVALID, "a node's name has at most %d bytes",
                          SEGMENT_NODE_MAX);
     if (mkdir(options->dir, 0700) != 0 && errno != EEXIST)
-        return fault_set(fault, errno == ENOSPC ? STATUS_FULL : STATUS_IO, "%s: %s",
-                         options->dir, strerror(errno));
+        return fault_set(fault, errno == ENOSPC ? STATUS_FULL : STATUS_IO, "%s: %s", options->dir,
+                         strerror(errno));
     return STATUS_OK;
 }
 
@@ -189,8 +188,8 @@ recover(struct audit *audit, const struct audit_options *options, struct fault *
         return status;
     status = log_open(&log_options, recovery_visit, recovery, &audit->log, fault);
     if (status == STATUS_OK)
-        status = recovery_run(recovery, &audit->log, size, audit->journal_count, audit->journals,
-                              fault);
+        status =
+            recovery_run(recovery, &audit->log, size, audit->journal_count, audit->journals, fault);
     recovery_free(recovery);
     return status;
 }

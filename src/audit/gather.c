@@ -22,8 +22,7 @@ gather_line(void *context, const struct scan *scan)
         return STATUS_OK;
     if (!record_read(scan->frame, &record))
         return STATUS_CORRUPT;
-    return record.event.at < gather->since ? STATUS_OK
-                                           : uses_add_record(&gather->uses, &record);
+    return record.event.at < gather->since ? STATUS_OK : uses_add_record(&gather->uses, &record);
 }
 
 static enum status

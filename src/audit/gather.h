@@ -3,8 +3,8 @@
 #ifndef WRIT_AUDIT_GATHER_H
 #define WRIT_AUDIT_GATHER_H
 
-#include "uses.h"
 #include "base/fault.h"
+#include "uses.h"
 
 typedef enum status (*use_taker)(void *context, const struct slice text[USE_TEXTS],
                                  const struct use_count *count);

@@ -64,30 +64,6 @@ index_header_write(const struct index_header *header, uint8_t to[INDEX_HEADER])
     store32(to + AT_CRC, crc32_of(slice_of(to, AT_CRC)));
 }
 
-bool
-index_header_read(const uint8_t from[INDEX_HEADER], struct index_header *out)
-{
-    if (memcmp(from, index_magic, sizeof index_magic) != 0 ||
-        load32(from + AT_CRC) != crc32_of(slice_of(from, AT_CRC)))
-        return false;
-    *out = (struct index_header){ .number = load64(from + 8),
-                                  .first = load64(from + 16),
-                                  .segment_size = load64(from + 80),
-                                  .lines = load32(from + 24),
-                                  .ends = load32(from + 28),
-                                  .min_at = (int64_t)load64(from + 32),
-                                  .max_at = (int64_t)load64(from + 40) };
-    memcpy(out->closing, from + 48, HASH_SIZE);
-    for (unsigned i = 0; i < SECTION_COUNT; i++) {
-        const uint8_t *at = from + AT_SECTIONS + i * SECTION_SIZE;
-
-        out->section[i] = (struct index_span){ .offset = load64(at),
-                                               .size = load64(at + 8),
-                                               .crc = load32(at + 16) };
-    }
-    return true;
-}
-
 /* Do the sections lie in the file, and are they as long as what they hold? */
 static bool
 sections_fit(const struct index_header *header, uint64_t size)
@@ -99,12 +75,40 @@ sections_fit(const struct index_header *header, uint64_t size)
             return false;
     for (unsigned i = 0; i < FIELD_COUNT; i++)
         if (section[SECTION_DIRECTORY + i].size % 8 != 0 ||
-            section[SECTION_PAGES + i].size !=
-                section[SECTION_DIRECTORY + i].size / 8 * INDEX_PAGE)
+            section[SECTION_PAGES + i].size != section[SECTION_DIRECTORY + i].size / 8 * INDEX_PAGE)
             return false;
     return header->lines <= SEGMENT_LINES_MAX &&
            section[SECTION_OFFSETS].size == (uint64_t)header->lines * 4 &&
            section[SECTION_ENDS].size == (uint64_t)header->ends * INDEX_END;
+}
+
+bool
+index_header_read(const uint8_t from[INDEX_HEADER], uint64_t file_size, struct index_header *out)
+{
+    struct index_header header;
+
+    if (memcmp(from, index_magic, sizeof index_magic) != 0 ||
+        load32(from + AT_CRC) != crc32_of(slice_of(from, AT_CRC)))
+        return false;
+    header = (struct index_header){ .number = load64(from + 8),
+                                    .first = load64(from + 16),
+                                    .segment_size = load64(from + 80),
+                                    .lines = load32(from + 24),
+                                    .ends = load32(from + 28),
+                                    .min_at = (int64_t)load64(from + 32),
+                                    .max_at = (int64_t)load64(from + 40) };
+    memcpy(header.closing, from + 48, HASH_SIZE);
+    for (unsigned i = 0; i < SECTION_COUNT; i++) {
+        const uint8_t *at = from + AT_SECTIONS + i * SECTION_SIZE;
+
+        header.section[i] = (struct index_span){ .offset = load64(at),
+                                                 .size = load64(at + 8),
+                                                 .crc = load32(at + 16) };
+    }
+    if (!sections_fit(&header, file_size))
+        return false;
+    *out = header;
+    return true;
 }
 
 enum status
@@ -122,15 +126,12 @@ index_open(const char *dir, const struct segment *segment, const uint8_t closing
     index.fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (index.fd < 0)
         return STATUS_NOT_FOUND;
-    status = fstat(index.fd, &stat) != 0 ? STATUS_IO
-                                         : read_at(index.fd, bytes, sizeof bytes, 0);
-    if (status == STATUS_OK &&
-        (!index_header_read(bytes, &index.header) ||
-         !sections_fit(&index.header, (uint64_t)stat.st_size) ||
-         index.header.number != segment->header.number ||
-         index.header.first != segment->header.first ||
-         index.header.segment_size != segment->size ||
-         memcmp(index.header.closing, closing, HASH_SIZE) != 0))
+    status = fstat(index.fd, &stat) != 0 ? STATUS_IO : read_at(index.fd, bytes, sizeof bytes, 0);
+    if (status == STATUS_OK && (!index_header_read(bytes, (uint64_t)stat.st_size, &index.header) ||
+                                index.header.number != segment->header.number ||
+                                index.header.first != segment->header.first ||
+                                index.header.segment_size != segment->size ||
+                                memcmp(index.header.closing, closing, HASH_SIZE) != 0))
         status = STATUS_CORRUPT;
     if (status != STATUS_OK) {
         close(index.fd);
@@ -266,8 +267,8 @@ load_postings(struct index *index, const struct term *term, uint16_t **places)
 {
     char *bytes;
     uint16_t *out;
-    enum status status = load(index, SECTION_POSTINGS, (uint64_t)term->first * 2,
-                              (uint64_t)term->count * 2, &bytes);
+    enum status status =
+        load(index, SECTION_POSTINGS, (uint64_t)term->first * 2, (uint64_t)term->count * 2, &bytes);
 
     if (status != STATUS_OK)
         return status;

@@ -79,7 +79,9 @@ struct slice index_text(const struct record *record, enum index_field field);
 enum status index_build(const char *dir, uint64_t number, struct fault *fault) WRIT_MUST_USE;
 
 void index_header_write(const struct index_header *header, uint8_t to[INDEX_HEADER]);
-bool index_header_read(const uint8_t from[INDEX_HEADER], struct index_header *out);
+/* Also false when sections do not lie in a file of this size. */
+bool index_header_read(const uint8_t from[INDEX_HEADER], uint64_t file_size,
+                       struct index_header *out);
 
 /* OK when the index is that of this closed segment; else NOT_FOUND or CORRUPT. */
 enum status index_open(const char *dir, const struct segment *segment,

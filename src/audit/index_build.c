@@ -116,13 +116,11 @@ add_frames(struct builder *builder, struct scan *scan)
 
     while (status == STATUS_OK && (step = scan_next(scan)) == SCAN_FRAME) {
         if (scan->kind == FRAME_LINE || scan->kind == FRAME_OPEN)
-            status = record_read(scan->frame, &record)
-                         ? add_line(builder, &record, scan->offset)
-                         : STATUS_CORRUPT;
+            status = record_read(scan->frame, &record) ? add_line(builder, &record, scan->offset)
+                                                       : STATUS_CORRUPT;
         else if (scan->kind == FRAME_END)
-            status = ending_read(scan->frame, &ending)
-                         ? add_end(builder, ending.seq, scan->offset)
-                         : STATUS_CORRUPT;
+            status = ending_read(scan->frame, &ending) ? add_end(builder, ending.seq, scan->offset)
+                                                       : STATUS_CORRUPT;
     }
     if (status != STATUS_OK)
         return status;
@@ -219,12 +217,11 @@ put_pages(struct buffer *out, const struct field *field, const uint8_t *postings
             store64(at, term->hash);
             store32(at + 8, term->first);
             store32(at + 12, term->count);
-            store32(at + 16,
-                    crc32_of(slice_of(postings + 2 * (size_t)term->first, 2 * (size_t)term->count)));
+            store32(at + 16, crc32_of(slice_of(postings + 2 * (size_t)term->first,
+                                               2 * (size_t)term->count)));
         }
         store32(page, count);
-        store32(page + 4,
-                crc32_of(slice_of(page + INDEX_PAGE_HEAD, INDEX_PAGE - INDEX_PAGE_HEAD)));
+        store32(page + 4, crc32_of(slice_of(page + INDEX_PAGE_HEAD, INDEX_PAGE - INDEX_PAGE_HEAD)));
         put_bytes(out, page, sizeof page);
         done += count;
     }
@@ -368,8 +365,7 @@ build(struct builder *builder, const struct segment *segment, struct buffer *out
         status = put_sections(builder, out);
     return status == STATUS_OK ? STATUS_OK
                                : fault_set(fault, status, "segment %llu can't be indexed: %s",
-                                           (unsigned long long)header->number,
-                                           status_text(status));
+                                           (unsigned long long)header->number, status_text(status));
 }
 
 enum status

@@ -76,8 +76,8 @@ log_batch_full(const struct log *log)
     uint64_t lines = log->now.next_seq - log->now.first;
 
     return log->batch_size + SEGMENT_HEADER + FRAME_MAX + HASH_SIZE > LOG_BATCH ||
-           (log->now.open && (lines >= log->options.segment_lines ||
-                              log->now.size >= SEGMENT_BYTES_MAX));
+           (log->now.open &&
+            (lines >= log->options.segment_lines || log->now.size >= SEGMENT_BYTES_MAX));
 }
 
 static void
@@ -111,8 +111,8 @@ write_batch(struct log *log)
     size_t done = 0;
 
     while (done < log->batch_size) {
-        ssize_t wrote = pwrite(log->fd, log->batch + done, log->batch_size - done,
-                               (off_t)(offset + done));
+        ssize_t wrote =
+            pwrite(log->fd, log->batch + done, log->batch_size - done, (off_t)(offset + done));
 
         if (wrote < 0 && errno == EINTR)
             continue;
@@ -122,9 +122,8 @@ write_batch(struct log *log)
             if (ftruncate(log->fd, (off_t)offset) != 0)
                 log_write(LOG_ERROR, "audit", "a half written batch stays", "error",
                           strerror(errno), NULL);
-            return log->error == ENOSPC || log->error == EFBIG || log->error == EDQUOT
-                       ? STATUS_FULL
-                       : STATUS_IO;
+            return log->error == ENOSPC || log->error == EFBIG || log->error == EDQUOT ? STATUS_FULL
+                                                                                       : STATUS_IO;
         }
         done += (size_t)wrote;
     }
@@ -188,8 +187,8 @@ append_seal(struct log *log, struct seal_frame *seal)
 
     seal_write(seal, frame);
     seal_message(frame, message);
-    status = signer_sign(log->options.signer, slice_of(message, sizeof message),
-                         frame + SEAL_SIGNED);
+    status =
+        signer_sign(log->options.signer, slice_of(message, sizeof message), frame + SEAL_SIGNED);
     return status == STATUS_OK ? log_append(log, SEAL_SIZE, seal->kind, 0) : status;
 }
 
@@ -269,18 +268,17 @@ make_index(const struct log *log, uint64_t number)
 
     /* The log is the truth: who searches without an index makes it anew. */
     if (index_build(log->options.dir, number, &fault) != STATUS_OK)
-        log_write(LOG_WARN, "audit", "a segment's index could not be written", "reason",
-                  fault.text, NULL);
+        log_write(LOG_WARN, "audit", "a segment's index could not be written", "reason", fault.text,
+                  NULL);
 }
 
 enum status
 log_close_segment(struct log *log)
 {
     struct seal_frame seal = seal_of(log, FRAME_FOOTER);
-    struct log_closed closed = { .number = seal.segment,
-                                 .first = seal.first,
-                                 .last = seal.last,
-                                 .max_at = seal.max_at };
+    struct log_closed closed = {
+        .number = seal.segment, .first = seal.first, .last = seal.last, .max_at = seal.max_at
+    };
     enum status status = append_seal(log, &seal);
 
     if (status != STATUS_OK) {

@@ -45,8 +45,7 @@ signed_behind(const struct log *log, const struct segment *segment, uint64_t off
         if (!seal_read(slice_of(bytes + at, SEAL_SIZE), &seal))
             continue;
         seal_message(bytes + at, message);
-        found = ed25519_verify(key, slice_of(message, sizeof message), seal.signature) ==
-                STATUS_OK;
+        found = ed25519_verify(key, slice_of(message, sizeof message), seal.signature) == STATUS_OK;
     }
     free(bytes);
     return found;
@@ -125,8 +124,7 @@ tail_scan(struct tail *tail, struct fault *fault)
         return fault_set(fault, status, "out of memory");
     if (step == SCAN_FAILED)
         return fault_set(fault, STATUS_IO, "the audit's newest segment can't be read");
-    if (tail->sound < tail->segment.size &&
-        signed_behind(tail->log, &tail->segment, tail->sound))
+    if (tail->sound < tail->segment.size && signed_behind(tail->log, &tail->segment, tail->sound))
         return fault_set(fault, STATUS_CORRUPT,
                          "line %llu of the audit was changed (segment %llu): move the "
                          "directory away, and keep it as evidence",
@@ -145,8 +143,7 @@ tail_cut(struct tail *tail, const char *path, struct fault *fault)
     if (log->fd < 0)
         return fault_set(fault, STATUS_IO, "%s: %s", path, strerror(errno));
     if (tail->sound < tail->segment.size) {
-        snprintf(size, sizeof size, "%llu",
-                 (unsigned long long)(tail->segment.size - tail->sound));
+        snprintf(size, sizeof size, "%llu", (unsigned long long)(tail->segment.size - tail->sound));
         log_write(LOG_WARN, "audit", "a torn end was cut off", "path", path, "bytes", size, NULL);
         if (ftruncate(log->fd, (off_t)tail->sound) != 0)
             return fault_set(fault, STATUS_IO, "%s: %s", path, strerror(errno));

@@ -80,8 +80,8 @@ struct seal_frame {
 
 /* Frames of lines are made without seq and origin; record_place adds them. */
 size_t record_size(const struct audit_event *event);
-void record_write(const struct audit_event *event, const struct audit_outcome *outcome,
-                  uint8_t *to, size_t size);
+void record_write(const struct audit_event *event, const struct audit_outcome *outcome, uint8_t *to,
+                  size_t size);
 void record_place(uint8_t *frame, uint64_t seq, uint16_t journal, uint64_t position);
 void record_open(uint8_t *frame);
 int64_t record_at(const uint8_t *frame); /* the line's time */

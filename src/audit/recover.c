@@ -24,8 +24,7 @@ set_aside(const char *path)
     char aside[SEGMENT_PATH_MAX + 16];
 
     snprintf(aside, sizeof aside, "%s.damaged", path);
-    log_write(LOG_ERROR, "audit", "a journal is damaged; what it held is lost", "path", path,
-              NULL);
+    log_write(LOG_ERROR, "audit", "a journal is damaged; what it held is lost", "path", path, NULL);
     if (rename(path, aside) != 0)
         unlink(path);
 }
@@ -115,10 +114,9 @@ recovery_visit(void *context, struct slice frame, enum frame_kind kind)
     if (!grow((void **)&recovery->seen, recovery->seen_count, &recovery->seen_room,
               sizeof *recovery->seen))
         return STATUS_MEMORY;
-    recovery->seen[recovery->seen_count++] = (struct seen_line){ .position = record.position,
-                                                                 .seq = record.seq,
-                                                                 .journal = record.journal,
-                                                                 .kind = kind };
+    recovery->seen[recovery->seen_count++] = (struct seen_line){
+        .position = record.position, .seq = record.seq, .journal = record.journal, .kind = kind
+    };
     return STATUS_OK;
 }
 
@@ -142,8 +140,7 @@ skip_seen(const struct recovery *recovery, struct audit_journal *journal, uint64
 
     while (journal->tail < head && journal->tail < recovery->next[journal->number] &&
            ring_line(journal, journal->tail, head, &line, &frame)) {
-        const struct seen_line *seen =
-            find_seen(recovery, journal->number, journal->tail);
+        const struct seen_line *seen = find_seen(recovery, journal->number, journal->tail);
 
         if (line.slot != SLOT_PAD && seen == NULL)
             break;
@@ -221,8 +218,8 @@ seal_found(struct recovery *recovery, struct log *log, struct fault *fault)
 }
 
 static enum status
-make_journal(struct recovery *recovery, unsigned number, size_t size,
-             struct audit_journal **out, struct fault *fault)
+make_journal(struct recovery *recovery, unsigned number, size_t size, struct audit_journal **out,
+             struct fault *fault)
 {
     struct audit_journal *old = recovery->found[number];
     uint64_t position = recovery->next[number];

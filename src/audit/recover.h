@@ -27,10 +27,10 @@ enum status journal_path(const char *dir, unsigned number,
                          char out[SEGMENT_PATH_MAX]) WRIT_MUST_USE;
 
 /* Maps the journals that are there; changes nothing. */
-enum status recovery_open(const char *dir, struct recovery **out, struct fault *fault) WRIT_MUST_USE;
+enum status recovery_open(const char *dir, struct recovery **out,
+                          struct fault *fault) WRIT_MUST_USE;
 /* A log_visitor; context is the recovery. */
-enum status recovery_visit(void *context, struct slice frame,
-                           enum frame_kind kind) WRIT_MUST_USE;
+enum status recovery_visit(void *context, struct slice frame, enum frame_kind kind) WRIT_MUST_USE;
 /* Seals what the log does not hold, then makes or remakes journals 0 to count - 1
  * of this size, and removes the others. journals gets what was made. */
 enum status recovery_run(struct recovery *recovery, struct log *log, size_t size, unsigned count,

@@ -76,8 +76,8 @@ file_make(int fd, uint64_t size, struct fault *fault)
 {
     uint32_t slots = (uint32_t)(size / SLOT_BYTES_PER_LINE);
     struct ring_shared shared = { .slot_count = slots, .ring_size = size };
-    int error = ftruncate(fd, 0) != 0 ? errno
-                                      : posix_fallocate(fd, 0, (off_t)file_size(size, slots));
+    int error =
+        ftruncate(fd, 0) != 0 ? errno : posix_fallocate(fd, 0, (off_t)file_size(size, slots));
 
     if (error != 0)
         return fault_set(fault, error == ENOSPC || error == EFBIG ? STATUS_FULL : STATUS_IO,
@@ -115,8 +115,7 @@ enum status
 ring_open(const char *path, uint16_t number, size_t size, struct audit_journal **out,
           struct fault *fault)
 {
-    struct audit_journal *journal =
-        aligned_alloc(64, (sizeof *journal + 63) & ~(size_t)63);
+    struct audit_journal *journal = aligned_alloc(64, (sizeof *journal + 63) & ~(size_t)63);
     uint64_t found = 0;
     enum status status;
 

@@ -26,17 +26,17 @@ enum {
     LINE_ROOM_MAX = (LINE_HEAD_SIZE + LINE_MAX + 15) & ~15
 };
 
-#define SLOT_NONE UINT32_MAX         /* the line was complete when it was begun */
-#define SLOT_PAD (UINT32_MAX - 1)    /* no line: the rest of the ring is skipped */
+#define SLOT_NONE UINT32_MAX       /* the line was complete when it was begun */
+#define SLOT_PAD  (UINT32_MAX - 1) /* no line: the rest of the ring is skipped */
 
 /* A slot's state: its kind, whether the sealer has closed a fold, and above that
  * the fold's count. */
 enum slot_kind { SLOT_FREE, SLOT_OPEN, SLOT_ENDED, SLOT_FOLD };
-#define SLOT_KIND(state) ((enum slot_kind)((state) & 3))
-#define SLOT_CLOSED UINT64_C(4)
-#define SLOT_COUNT_ONE UINT64_C(8)
+#define SLOT_KIND(state)  ((enum slot_kind)((state)&3))
+#define SLOT_CLOSED       UINT64_C(4)
+#define SLOT_COUNT_ONE    UINT64_C(8)
 #define SLOT_COUNT(state) ((state) >> 3)
-#define FOLD_COUNT_MAX UINT32_MAX
+#define FOLD_COUNT_MAX    UINT32_MAX
 
 struct slot {
     alignas(64) _Atomic uint64_t state;
@@ -99,15 +99,15 @@ struct audit_journal {
     /* the lane's */
     alignas(64) uint64_t head;
     uint64_t tail_seen;
-    uint32_t fresh;   /* slots from here on were never taken */
-    uint64_t reused;  /* how many of returned were taken again */
+    uint32_t fresh;  /* slots from here on were never taken */
+    uint64_t reused; /* how many of returned were taken again */
     struct fold folds[FOLDS];
     _Atomic uint64_t lost, refused;
 
     /* the sealer's */
     alignas(64) _Atomic uint64_t gave_back;
-    uint64_t tail;         /* sealed up to here, perhaps not yet written */
-    uint64_t patience[2];  /* heads seen by the last two passes: older lines wait no more */
+    uint64_t tail;        /* sealed up to here, perhaps not yet written */
+    uint64_t patience[2]; /* heads seen by the last two passes: older lines wait no more */
     struct watch *watches;
     size_t watch_count;
 };

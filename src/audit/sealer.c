@@ -7,8 +7,7 @@
 #include "base/log.h"
 
 enum status
-sealer_init(struct sealer *sealer, struct log *log, struct audit_journal **journals,
-            unsigned count)
+sealer_init(struct sealer *sealer, struct log *log, struct audit_journal **journals, unsigned count)
 {
     *sealer = (struct sealer){ .log = log, .journals = journals, .journal_count = count };
     sealer->releases = malloc(SEALER_RELEASES * sizeof *sealer->releases);
@@ -110,8 +109,7 @@ enum verdict { LINE_WAITS, LINE_WHOLE, LINE_WATCHED };
 
 /* What is to be done with a line that has a slot; completes the copied frame. */
 static enum verdict
-settle(struct slot *slot, uint8_t *frame, bool patience_over, int64_t now,
-       struct release *release)
+settle(struct slot *slot, uint8_t *frame, bool patience_over, int64_t now, struct release *release)
 {
     uint64_t state = atomic_load_explicit(&slot->state, memory_order_acquire);
 
@@ -150,15 +148,13 @@ struct drain {
 
 /* Seals the line at the tail; *waits when it is open and may still end soon. */
 static enum status
-take_line(const struct drain *drain, const struct line_head *line, struct slice source,
-          bool *waits)
+take_line(const struct drain *drain, const struct line_head *line, struct slice source, bool *waits)
 {
     struct audit_journal *journal = drain->journal;
     struct log *log = drain->sealer->log;
     uint8_t *frame = log_place(log);
     struct release release = { .journal = journal, .slot = line->slot, .seq = log->now.next_seq };
-    bool patience_over =
-        drain->hurry == SEALER_HURRY || line->position < journal->patience[0];
+    bool patience_over = drain->hurry == SEALER_HURRY || line->position < journal->patience[0];
     enum verdict verdict = LINE_WHOLE;
     enum status status;
     int64_t at;

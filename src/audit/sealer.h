@@ -24,8 +24,8 @@ struct sealer {
     unsigned journal_count;
     struct release *releases;
     size_t release_count;
-    bool tick;       /* set by the caller when a full interval has passed since the last */
-    uint64_t sealed; /* lines written */
+    bool tick;        /* set by the caller when a full interval has passed since the last */
+    uint64_t sealed;  /* lines written */
     uint64_t damaged; /* places where a journal held no sound line */
 };
 

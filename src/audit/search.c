@@ -37,8 +37,7 @@ text_matches(struct slice wanted, struct slice text)
 static bool
 token_matches(struct slice wanted, struct slice token)
 {
-    return wanted.size == 0 || slice_equal(wanted, token) ||
-           slice_equal(wanted, token_base(token));
+    return wanted.size == 0 || slice_equal(wanted, token) || slice_equal(wanted, token_base(token));
 }
 
 static bool
@@ -235,8 +234,7 @@ next_place(const struct lists *lists, bool upwards, uint32_t lines, uint32_t *bo
             return false;
         if (agreed == lists->used)
             break;
-        size_t below =
-            entries_below(lists->places[list], lists->count[list], candidate + !upwards);
+        size_t below = entries_below(lists->places[list], lists->count[list], candidate + !upwards);
 
         if (upwards ? below == lists->count[list] : below == 0)
             return false;
@@ -265,8 +263,7 @@ walk_places(struct search *search, size_t at, const struct lists *lists)
     if (search->before < header->first + high)
         high = search->before <= header->first ? 0 : (uint32_t)(search->before - header->first);
     for (uint32_t bound = upwards ? low : high;
-         status == STATUS_OK && next_place(lists, upwards, high, &bound, &place) &&
-         place >= low;) {
+         status == STATUS_OK && next_place(lists, upwards, high, &bound, &place) && place >= low;) {
         struct record record;
         const uint8_t *hash;
         uint32_t offset;

@@ -54,8 +54,8 @@ segment_chain_start(const uint8_t header[SEGMENT_HEADER], uint8_t chain[HASH_SIZ
 enum status
 segment_path(const char *dir, uint64_t number, const char *suffix, char out[SEGMENT_PATH_MAX])
 {
-    int size = snprintf(out, SEGMENT_PATH_MAX, "%s/%06llu.%s", dir, (unsigned long long)number,
-                        suffix);
+    int size =
+        snprintf(out, SEGMENT_PATH_MAX, "%s/%06llu.%s", dir, (unsigned long long)number, suffix);
 
     return size > 0 && size < SEGMENT_PATH_MAX ? STATUS_OK : STATUS_TOO_LARGE;
 }
@@ -173,8 +173,7 @@ segment_close(struct segment *segment)
 }
 
 enum status
-segment_footer(const struct segment *segment, struct seal_frame *footer,
-               uint8_t closing[HASH_SIZE])
+segment_footer(const struct segment *segment, struct seal_frame *footer, uint8_t closing[HASH_SIZE])
 {
     uint8_t bytes[SEAL_SIZE + HASH_SIZE];
     struct seal_frame seal;
@@ -263,8 +262,8 @@ scan_next(struct scan *scan)
 }
 
 enum status
-segment_frame(const struct segment *segment, uint64_t offset, uint8_t *buffer,
-              struct slice *frame, enum frame_kind *kind)
+segment_frame(const struct segment *segment, uint64_t offset, uint8_t *buffer, struct slice *frame,
+              enum frame_kind *kind)
 {
     enum { FIRST_READ = 1024, MOST = FRAME_MAX + HASH_SIZE };
     uint64_t left = offset < segment->size ? segment->size - offset : 0;

@@ -5,7 +5,7 @@
 
 #include "shape.h"
 
-enum { PARTS_MAX = 32, STARS_MAX = 8, KINDS = 4 };
+enum { PARTS_MAX = 32, STARS_MAX = 8, KINDS = 4, COMPARED_MAX = 1 << 20 };
 
 struct node {
     char *part;
@@ -118,8 +118,8 @@ merge(struct node *into, struct node *from)
         return false;
     for (size_t i = 0; i < from->count; i++) {
         bool to_star = into->wide && from->child[i]->size > 0;
-        struct node *child = get_child(
-            into, to_star ? SLICE_LITERAL("*") : part_of(from->child[i]));
+        struct node *child =
+            get_child(into, to_star ? SLICE_LITERAL("*") : part_of(from->child[i]));
 
         if (child == NULL || !merge(child, from->child[i]))
             return false;
@@ -235,10 +235,15 @@ shapes_add(struct shapes *shapes, struct slice shape)
     return STATUS_OK;
 }
 
-/* Is all that stands below narrow also covered by what stands below wide? */
+/* Is all that stands below narrow also covered by what stands below wide? Two ways
+ * at each part would double the work with each: when the budget is spent the answer
+ * is no, which only leaves a pattern more than needed. */
 static bool
-covers(const struct node *wide, const struct node *narrow)
+covers(const struct node *wide, const struct node *narrow, unsigned *budget)
 {
+    if (*budget == 0)
+        return false;
+    --*budget;
     if (wide->deep)
         return true;
     if ((narrow->ends && !wide->ends) || narrow->deep)
@@ -246,10 +251,10 @@ covers(const struct node *wide, const struct node *narrow)
     for (size_t i = 0; i < narrow->count; i++) {
         const struct node *child = narrow->child[i];
         const struct node *same = find_child(wide, part_of(child));
-        const struct node *star =
-            child->size > 0 ? find_child(wide, SLICE_LITERAL("*")) : NULL;
+        const struct node *star = child->size > 0 ? find_child(wide, SLICE_LITERAL("*")) : NULL;
 
-        if ((same == NULL || !covers(same, child)) && (star == NULL || !covers(star, child)))
+        if ((same == NULL || !covers(same, child, budget)) &&
+            (star == NULL || !covers(star, child, budget)))
             return false;
     }
     return true;
@@ -285,19 +290,24 @@ struct walk {
     shapes_taker taker;
     void *context;
     struct slice part[PARTS_MAX];
-    unsigned depth;
+    unsigned depth, budget;
 };
 
 static bool
 plain(unsigned char byte)
 {
-    return byte < 0x80 && (isalnum(byte) || strchr("-._~/:@!$&'+=#%*", byte) != NULL) &&
+    return byte < 0x80 && (isalnum(byte) || strchr("-._~/:@!$&'+=#%", byte) != NULL) &&
            byte != '\0';
 }
 
+/* A star within a longer part is none of ours: it stands for itself. */
 static void
 put_part(struct buffer *out, struct slice part)
 {
+    if (slice_is(part, "*")) {
+        put_u8(out, '*');
+        return;
+    }
     for (size_t i = 0; i < part.size; i++) {
         unsigned char byte = (unsigned char)part.at[i];
 
@@ -318,13 +328,18 @@ stars_in(struct slice text)
     return stars;
 }
 
-/* No part fits: what does fit of the first, and a star for the rest. */
+/* The first part does not fit: what does fit of it, and a star for the rest; a
+ * star does not reach across a separator, so with more parts it is all. */
 static void
-put_beginning(struct buffer *out, size_t room)
+put_beginning(struct buffer *out, size_t room, bool alone)
 {
-    if (out->size < room)
+    if (!alone) {
+        buffer_clear(out);
+        put_text(out, "**");
         return;
-    out->size = room - 1;
+    }
+    if (out->size >= room)
+        out->size = room - 1;
     while (out->size > 0 && (out->bytes[out->size - 1] == '%' ||
                              (out->size > 1 && out->bytes[out->size - 2] == '%')))
         out->size--;
@@ -347,16 +362,16 @@ emit(const struct walk *walk, bool deep)
         put_part(&out, walk->part[i]);
         if (out.status != STATUS_OK)
             break;
-        if (i > 0 && (out.size + tail > walk->room ||
-                      stars_in(buffer_slice(&out)) + (i + 1 < walk->depth || deep ? 2 : 0) >
-                          STARS_MAX)) {
+        if (i > 0 &&
+            (out.size + tail > walk->room ||
+             stars_in(buffer_slice(&out)) + (i + 1 < walk->depth || deep ? 2 : 0) > STARS_MAX)) {
             out.size = before;
             deep = true;
             break;
         }
     }
     if (out.status == STATUS_OK && out.size + 3 > walk->room) {
-        put_beginning(&out, walk->room);
+        put_beginning(&out, walk->room, walk->depth == 1 && !deep);
     } else if (deep && walk->separator == '\0') {
         put_u8(&out, '*');
     } else if (deep) {
@@ -386,7 +401,7 @@ walk_node(struct walk *walk, const struct node *node)
     for (size_t i = 0; i < node->count && status == STATUS_OK; i++) {
         const struct node *child = node->child[i];
 
-        if (star != NULL && child != star && child->size > 0 && covers(star, child))
+        if (star != NULL && child != star && child->size > 0 && covers(star, child, &walk->budget))
             continue;
         walk->part[walk->depth++] = part_of(child);
         status = walk_node(walk, child);
@@ -405,6 +420,7 @@ shapes_each(const struct shapes *shapes, size_t room, shapes_taker taker, void *
     for (unsigned i = 0; i < KINDS && status == STATUS_OK; i++) {
         struct walk walk = { .separator = separators[i],
                              .room = room,
+                             .budget = COMPARED_MAX,
                              .taker = taker,
                              .context = context };
 

@@ -134,9 +134,8 @@ take_use(struct cursor *in, struct slice text[USE_TEXTS], struct use_count *coun
     struct slice size, key, fixed;
     const uint8_t *bytes;
 
-    if (!take_bytes(&at, 4, &size) ||
-        !take_bytes(&at, load32((const uint8_t *)size.at), &key) || !take_bytes(&at, 24, &fixed) ||
-        !key_read(key, text))
+    if (!take_bytes(&at, 4, &size) || !take_bytes(&at, load32((const uint8_t *)size.at), &key) ||
+        !take_bytes(&at, 24, &fixed) || !key_read(key, text))
         return false;
     bytes = (const uint8_t *)fixed.at;
     *count = (struct use_count){ .allowed = load64(bytes),

@@ -67,8 +67,7 @@ check_seal(struct verify *verify, const struct segment *segment, struct slice fr
     if (!seal_read(frame, &seal))
         return corrupt_line(verify);
     seal_message((const uint8_t *)frame.at, message);
-    if (ed25519_verify(verify->key, slice_of(message, sizeof message), seal.signature) !=
-        STATUS_OK)
+    if (ed25519_verify(verify->key, slice_of(message, sizeof message), seal.signature) != STATUS_OK)
         return fault_set(verify->fault, STATUS_CORRUPT,
                          "segment %llu is not signed by this key (behind line %llu)",
                          (unsigned long long)verify->segment,
@@ -139,10 +138,9 @@ check_frames(struct verify *verify, const struct segment *segment, bool newest)
     if (step == SCAN_MALFORMED || (step == SCAN_TORN && !newest))
         return corrupt_line(verify);
     if (!closed && !newest)
-        return fault_set(verify->fault, STATUS_CORRUPT,
-                         "segment %llu ends at line %llu without its signature",
-                         (unsigned long long)verify->segment,
-                         (unsigned long long)(verify->next - 1));
+        return fault_set(
+            verify->fault, STATUS_CORRUPT, "segment %llu ends at line %llu without its signature",
+            (unsigned long long)verify->segment, (unsigned long long)(verify->next - 1));
     return STATUS_OK;
 }
 
@@ -162,8 +160,7 @@ check_link(struct verify *verify, const struct segment *segment, bool oldest)
     }
     if (header->number != verify->segment + 1 && header->first > verify->next)
         return fault_set(verify->fault, STATUS_CORRUPT, "lines %llu to %llu are missing",
-                         (unsigned long long)verify->next,
-                         (unsigned long long)header->first - 1);
+                         (unsigned long long)verify->next, (unsigned long long)header->first - 1);
     if (header->number != verify->segment + 1 || header->first != verify->next ||
         memcmp(header->previous, verify->closing, HASH_SIZE) != 0)
         return fault_set(verify->fault, STATUS_CORRUPT,
@@ -185,7 +182,8 @@ check_segment(struct verify *verify, const char *dir, uint64_t number, bool olde
         return status;
     status = check_link(verify, &segment, oldest);
     verify->segment = number;
-    if (status == STATUS_OK && segment_chain_start(segment.header_bytes, verify->chain) != STATUS_OK)
+    if (status == STATUS_OK &&
+        segment_chain_start(segment.header_bytes, verify->chain) != STATUS_OK)
         status = fault_set(verify->fault, STATUS_CRYPTO, "a hash can't be computed");
     if (status == STATUS_OK) {
         meet_head(verify);

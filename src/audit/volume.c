@@ -53,8 +53,7 @@ attach_index(const struct shelf *shelf, struct volume *volume)
     uint8_t closing[HASH_SIZE];
     struct fault fault;
 
-    volume->closed =
-        segment_footer(&volume->segment, &volume->footer, closing) == STATUS_OK;
+    volume->closed = segment_footer(&volume->segment, &volume->footer, closing) == STATUS_OK;
     if (!volume->closed)
         return;
     volume->indexed =
@@ -70,13 +69,12 @@ shelf_volume(struct shelf *shelf, size_t at, struct volume **out, struct fault *
     struct volume *volume = &shelf->volume[at];
 
     if (!volume->opened) {
-        enum status status =
-            segment_open(shelf->dir, volume->number, &volume->segment, fault);
+        enum status status = segment_open(shelf->dir, volume->number, &volume->segment, fault);
 
         volume->opened = true;
         /* The newest may be so new that its header is still to come. */
-        volume->gone = status == STATUS_NOT_FOUND ||
-                       (status == STATUS_CORRUPT && at + 1 == shelf->count);
+        volume->gone =
+            status == STATUS_NOT_FOUND || (status == STATUS_CORRUPT && at + 1 == shelf->count);
         if (!volume->gone && status != STATUS_OK)
             return status;
         if (!volume->gone)
@@ -180,14 +178,13 @@ find_end(const struct volume *volume, uint64_t seq)
 {
     const struct end_place key = { .seq = seq };
 
-    return volume->end_count == 0 ? NULL
-                                  : bsearch(&key, volume->ends, volume->end_count,
-                                            sizeof *volume->ends, by_seq);
+    return volume->end_count == 0
+               ? NULL
+               : bsearch(&key, volume->ends, volume->end_count, sizeof *volume->ends, by_seq);
 }
 
 enum status
-shelf_end(struct shelf *shelf, size_t at, uint64_t seq, bool near, struct ending *out,
-          bool *found)
+shelf_end(struct shelf *shelf, size_t at, uint64_t seq, bool near, struct ending *out, bool *found)
 {
     uint8_t buffer[FRAME_MAX + HASH_SIZE];
     size_t most = near && at + 2 < shelf->count ? at + 2 : shelf->count;

@@ -37,11 +37,10 @@ enum status volume_reindex(struct shelf *shelf, struct volume *volume) WRIT_MUST
 
 /* Reads all frames of a volume. */
 typedef enum status (*volume_visitor)(void *context, const struct scan *scan);
-enum status volume_scan(struct volume *volume, volume_visitor visitor,
-                        void *context) WRIT_MUST_USE;
+enum status volume_scan(struct volume *volume, volume_visitor visitor, void *context) WRIT_MUST_USE;
 /* The end of the line, if the log holds one in this volume or a newer one (the
  * next alone when near). *found says so. */
-enum status shelf_end(struct shelf *shelf, size_t at, uint64_t seq, bool near,
-                      struct ending *out, bool *found) WRIT_MUST_USE;
+enum status shelf_end(struct shelf *shelf, size_t at, uint64_t seq, bool near, struct ending *out,
+                      bool *found) WRIT_MUST_USE;
 
 #endif

@@ -7,11 +7,16 @@
 static void
 test_ids(void **state)
 {
-    static const char *const ids[] = { "0", "42", "20261124", "2026-11-24",
+    static const char *const ids[] = { "0",
+                                       "42",
+                                       "20261124",
+                                       "2026-11-24",
                                        "2026-11-24T17:40:00Z",
                                        "550e8400-e29b-41d4-a716-446655440000",
-                                       "5f2b8c9d1e3a", "cus_9s6XKzkNRiZ8i3",
-                                       "0123456789abcdef0123456789abcdef", "V1StGXR8Z5jdHi6B" };
+                                       "5f2b8c9d1e3a",
+                                       "cus_9s6XKzkNRiZ8i3",
+                                       "0123456789abcdef0123456789abcdef",
+                                       "V1StGXR8Z5jdHi6B" };
     static const char *const names[] = { "",       "v1",     "orders",           "search",
                                          "a",      "web-1",  "deadbeef",         "list_items",
                                          "README", "2fa",    "production-eu-1",  "cafe",
@@ -100,8 +105,7 @@ says(const json_t *advice, const char *list, const char *const *expected)
         const char *text = json_string_value(json_array_get(found, i));
 
         if (text == NULL || strcmp(text, expected[i]) != 0)
-            fail_msg("%s[%zu] is %s, not %s", list, i, text == NULL ? "absent" : text,
-                     expected[i]);
+            fail_msg("%s[%zu] is %s, not %s", list, i, text == NULL ? "absent" : text, expected[i]);
     }
     assert_int_equal(json_array_size(found), i);
 }
@@ -244,12 +248,9 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ids),
-        cmocka_unit_test(test_shapes),
-        cmocka_unit_test(test_merged),
-        cmocka_unit_test(test_fan),
-        cmocka_unit_test(test_covers_all),
-        cmocka_unit_test(test_one_of_three),
+        cmocka_unit_test(test_ids),        cmocka_unit_test(test_shapes),
+        cmocka_unit_test(test_merged),     cmocka_unit_test(test_fan),
+        cmocka_unit_test(test_covers_all), cmocka_unit_test(test_one_of_three),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

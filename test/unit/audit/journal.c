@@ -7,8 +7,9 @@
 #include <sys/wait.h>
 #include <time.h>
 
-static const struct audit_outcome fine = { .status = 200, .bytes_in = 1, .bytes_out = 2,
-                                           .duration_us = 3 };
+static const struct audit_outcome fine = {
+    .status = 200, .bytes_in = 1, .bytes_out = 2, .duration_us = 3
+};
 
 static void
 rest(long ms)
@@ -101,8 +102,8 @@ test_open_line_ends_later(void **state)
     OK(audit_begin(journal, &event, &ticket));
     audit_flush(audit);
     json_t *found = rig_search(&rig, &(struct audit_query){ 0 });
-    assert_true(json_is_null(json_object_get(
-        json_array_get(json_object_get(found, "items"), 0), "status")));
+    assert_true(json_is_null(
+        json_object_get(json_array_get(json_object_get(found, "items"), 0), "status")));
     json_decref(found);
     for (unsigned i = 0; i < 10; i++)
         rig_line(audit, 2, i);
@@ -421,7 +422,8 @@ test_killed_before_release(void **state)
     audit_close(audit);
     rig_verifies(&rig, &verdict);
     assert_int_equal(verdict.lines, 23);
-    json_t *found = rig_search(&rig, &(struct audit_query){ .subject = SLICE_LITERAL("subject-3") });
+    json_t *found =
+        rig_search(&rig, &(struct audit_query){ .subject = SLICE_LITERAL("subject-3") });
     assert_int_equal(json_array_size(json_object_get(found, "items")), 1);
     assert_int_equal(number(found, 0, "status"), 200);
     json_decref(found);
@@ -454,16 +456,11 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_begin_and_end),
-        cmocka_unit_test(test_searchable_soon),
-        cmocka_unit_test(test_open_line_ends_later),
-        cmocka_unit_test(test_refusals_fold),
-        cmocka_unit_test(test_lanes_race_the_sealer),
-        cmocka_unit_test(test_disk_full_strict),
-        cmocka_unit_test(test_disk_full_lossy),
-        cmocka_unit_test(test_killed),
-        cmocka_unit_test(test_killed_before_release),
-        cmocka_unit_test(test_one_writer),
+        cmocka_unit_test(test_begin_and_end),         cmocka_unit_test(test_searchable_soon),
+        cmocka_unit_test(test_open_line_ends_later),  cmocka_unit_test(test_refusals_fold),
+        cmocka_unit_test(test_lanes_race_the_sealer), cmocka_unit_test(test_disk_full_strict),
+        cmocka_unit_test(test_disk_full_lossy),       cmocka_unit_test(test_killed),
+        cmocka_unit_test(test_killed_before_release), cmocka_unit_test(test_one_writer),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -54,12 +54,11 @@ test_filters(void **state)
     assert_int_equal(rig_count(&rig, &(struct audit_query){ .subject = SLICE_LITERAL("subject-3"),
                                                             .limit = 10000 }),
                      150);
-    assert_int_equal(
-        rig_count(&rig, &(struct audit_query){ .subject = SLICE_LITERAL("subject-3"),
-                                               .decision = SLICE_LITERAL("deny"),
-                                               .action = SLICE_LITERAL("DELETE"),
-                                               .limit = 10000 }),
-        3);
+    assert_int_equal(rig_count(&rig, &(struct audit_query){ .subject = SLICE_LITERAL("subject-3"),
+                                                            .decision = SLICE_LITERAL("deny"),
+                                                            .action = SLICE_LITERAL("DELETE"),
+                                                            .limit = 10000 }),
+                     3);
     assert_int_equal(rig_count(&rig, &(struct audit_query){ .subject = SLICE_LITERAL("subject-3"),
                                                             .token = SLICE_LITERAL("token4") }),
                      0);
@@ -71,11 +70,11 @@ test_filters(void **state)
                                                             .limit = 10000 }),
                      100);
     /* A token's hops are found with it, and alone. */
-    assert_int_equal(rig_count(&rig, &(struct audit_query){ .token = SLICE_LITERAL("token4"),
-                                                            .limit = 10000 }),
-                     151 - 1);
-    assert_int_equal(rig_count(&rig, &(struct audit_query){ .token = SLICE_LITERAL("token4/abcd") }),
-                     1);
+    assert_int_equal(
+        rig_count(&rig, &(struct audit_query){ .token = SLICE_LITERAL("token4"), .limit = 10000 }),
+        151 - 1);
+    assert_int_equal(
+        rig_count(&rig, &(struct audit_query){ .token = SLICE_LITERAL("token4/abcd") }), 1);
     assert_int_equal(rig_count(&rig, &(struct audit_query){ .token = SLICE_LITERAL("token4/ab") }),
                      0);
     rig_close(&rig);
@@ -91,10 +90,10 @@ test_wrong_queries(void **state)
     filled(&rig);
     assert_int_equal(audit_search(rig.dir, &(struct audit_query){ .limit = 10001 }, &found, &fault),
                      STATUS_LIMIT);
-    assert_int_equal(
-        audit_search(rig.dir, &(struct audit_query){ .decision = SLICE_LITERAL("maybe") }, &found,
-                     &fault),
-        STATUS_INVALID);
+    assert_int_equal(audit_search(rig.dir,
+                                  &(struct audit_query){ .decision = SLICE_LITERAL("maybe") },
+                                  &found, &fault),
+                     STATUS_INVALID);
     assert_int_equal(audit_search("/nowhere", &(struct audit_query){ 0 }, &found, &fault),
                      STATUS_NOT_FOUND);
     rig_close(&rig);
@@ -157,10 +156,9 @@ test_bad_bytes_become_text(void **state)
     filled(&rig);
     json_t *found = rig_search(&rig, &(struct audit_query){ .decision = SLICE_LITERAL("deny") });
     assert_int_equal(items(found), 21);
-    assert_string_equal(
-        json_string_value(json_object_get(json_array_get(json_object_get(found, "items"), 0),
-                                          "reason")),
-        "not \xef\xbf\xbd utf-8");
+    assert_string_equal(json_string_value(json_object_get(
+                            json_array_get(json_object_get(found, "items"), 0), "reason")),
+                        "not \xef\xbf\xbd utf-8");
     json_decref(found);
     rig_close(&rig);
 }

@@ -23,10 +23,10 @@ struct audit_options {
     const char *dir; /* DATA/audit, made when absent, mode 0700 */
     const char *node;
     enum audit_mode mode;
-    int64_t retention_ms; /* 0: lines are kept for ever */
-    unsigned journals;  /* one per lane, plus one for the authority */
-    size_t journal_size; /* bytes of each, a power of two; 0: 8 MiB */
-    uint32_t segment_lines; /* a segment closes at so many; 0: 65,536, which is the most */
+    int64_t retention_ms;        /* 0: lines are kept for ever */
+    unsigned journals;           /* one per lane, plus one for the authority */
+    size_t journal_size;         /* bytes of each, a power of two; 0: 8 MiB */
+    uint32_t segment_lines;      /* a segment closes at so many; 0: 65,536, which is the most */
     const struct signer *signer; /* borrowed; signs the head of each segment */
     audit_head_keeper keep_head; /* may be NULL */
     void *context;
@@ -36,8 +36,9 @@ struct audit_options {
  * 800 ms; the file is synced, and its head signed, once a second while there are
  * lines, so that a loss of power costs at most that second.
  *
- * CONFLICT when another process seals the same directory. Recovers what journals of a killed process hold (their lines are sealed first,
- * open ones with a null status), then starts the audit thread. */
+ * CONFLICT when another process seals the same directory. Recovers what journals of a killed
+ * process hold (their lines are sealed first, open ones with a null status), then starts the audit
+ * thread. */
 enum status audit_open(const struct audit_options *options, struct audit **out,
                        struct fault *fault) WRIT_MUST_USE;
 struct audit_journal *audit_journal_of(struct audit *audit, unsigned index);

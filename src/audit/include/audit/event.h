@@ -14,18 +14,18 @@ enum audit_proof { AUDIT_PROOF_NONE, AUDIT_PROOF_DPOP, AUDIT_PROOF_CERTIFICATE }
 enum { AUDIT_TEXT_MAX = 1024 };
 
 struct audit_event {
-    int64_t at;              /* wall ms */
-    uint64_t session;        /* the connection's number on this node */
-    struct slice token;      /* id text; with "/HOP" for an attenuation */
-    struct slice label;      /* of an attenuation */
+    int64_t at;         /* wall ms */
+    uint64_t session;   /* the connection's number on this node */
+    struct slice token; /* id text; with "/HOP" for an attenuation */
+    struct slice label; /* of an attenuation */
     struct slice subject;
     struct slice subject_type; /* "user" "service" "agent" "" */
-    struct slice role;       /* where the deciding right stands */
+    struct slice role;         /* where the deciding right stands */
     struct slice resource, action, object;
-    struct slice right;      /* that allowed, denied, or is needed */
-    struct slice reason;     /* "" on allow */
-    struct slice agent;      /* User-Agent or application name */
-    struct slice statement;  /* SQL text; empty elsewhere */
+    struct slice right;     /* that allowed, denied, or is needed */
+    struct slice reason;    /* "" on allow */
+    struct slice agent;     /* User-Agent or application name */
+    struct slice statement; /* SQL text; empty elsewhere */
     struct ip peer;
     uint16_t peer_port;
     enum audit_decision decision;
