@@ -25,7 +25,10 @@ static enum match_end pass(struct search *search, const struct node *node, uint3
 static inline bool
 spend(struct search *search)
 {
-    return ++search->steps <= search->budget;
+    if (search->steps == search->budget)
+        return false;
+    search->steps++;
+    return true;
 }
 
 static enum match_end
@@ -64,7 +67,6 @@ child(struct search *search, const struct node *node, struct piece piece)
     uint32_t parent = (uint32_t)(node - matcher->nodes);
     uint32_t slot = node_slot(matcher, parent, piece);
 
-    search->steps++;
     for (;;) {
         const struct node *found = &matcher->nodes[slot];
 
@@ -102,9 +104,13 @@ try_short(struct search *search, const struct node *node, uint32_t at, uint32_t 
 
     for (; sizes != 0; sizes &= sizes - 1) {
         uint32_t less = (uint32_t)__builtin_ctz(sizes);
-        const struct node *next = child(search, node, piece_at(search->request->text + at, less));
-        enum match_end end = next == NULL ? MATCH_NONE : pass(search, next, at + less);
+        const struct node *next;
+        enum match_end end;
 
+        if (!spend(search))
+            return MATCH_LIMIT;
+        next = child(search, node, piece_at(search->request->text + at, less));
+        end = next == NULL ? MATCH_NONE : pass(search, next, at + less);
         if (end != MATCH_NONE)
             return end;
     }

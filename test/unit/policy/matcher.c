@@ -383,7 +383,7 @@ test_bound(void **unused)
             request.object = slice_of(object, size);
             assert_int_equal(request_prepare(&request, &prepared), PREPARED);
             (void)matcher_search(matcher, &prepared, false, note, &visited, &steps);
-            assert_true(steps <= MATCH_STEPS_BASE + MATCH_STEPS_PER_BYTE * prepared.size + 16);
+            assert_true(steps <= MATCH_STEPS_BASE + MATCH_STEPS_PER_BYTE * prepared.size);
         }
     }
     matcher_free(matcher);
