@@ -18,7 +18,8 @@ struct lineage_link {
     size_t network_count;
     const struct slice *narrowings; /* rights lists of caveats; each list must allow */
     size_t narrowing_count;
-    const struct slice *caveat_networks; /* CIDR lists of caveats (space separated); the peer must be in one of each */
+    /* CIDR lists of caveats, separated by spaces; the peer must be in one of each. */
+    const struct slice *caveat_networks;
     size_t caveat_network_count;
 };
 
@@ -52,13 +53,15 @@ struct slice decision_hint(const struct decision *decision);
 
 enum refusal_kind {
     REFUSAL_NONE,      /* allowed */
-    REFUSAL_MISSING,   /* no right for it: 403 insufficient_scope, decision_right is what is needed */
+    REFUSAL_MISSING,   /* no right for it: 403 insufficient_scope, decision_right is needed */
     REFUSAL_DENY,      /* a deny applies */
     REFUSAL_CONDITION, /* a right is there, its condition does not hold */
     REFUSAL_NETWORK,   /* the token may not be used from here */
     REFUSAL_PROOF,     /* a right is there but demands proof of possession: 401 */
     REFUSAL_ANCESTOR,  /* the token allows it, an ancestor does not */
-    REFUSAL_LIMIT,     /* the bound on matching work was reached: refused, never guessed */
+    /* The bound on matching work was reached, the request is too long or not in canonical
+     * form, or memory is out: refused, never guessed. */
+    REFUSAL_LIMIT,
 };
 enum refusal_kind decision_refusal(const struct decision *decision);
 

@@ -28,7 +28,8 @@ void names_free(struct names *names);
 /* The id of the name, made when new; NAME_NONE when memory is out. */
 name_id names_intern(struct names *names, struct slice name);
 name_id names_find(const struct names *names, struct slice name); /* NAME_NONE: never seen */
-struct slice names_text(const struct names *names, name_id id);   /* NUL-terminated; lives as long as names */
+/* NUL-terminated; lives as long as names. "" for an id that was never given. */
+struct slice names_text(const struct names *names, name_id id);
 
 struct policy;      /* a compiled picture */
 struct policy_edit; /* the next one, in the making */

@@ -24,7 +24,7 @@ enum { REQUEST_NAME_MAX = 63, REQUEST_ACTION_MAX = 64, REQUEST_OBJECT_MAX = 8192
  * that is not in this form is refused. */
 struct request {
     struct slice resource, action, object;
-    struct slice columns; /* SQL: "id,name", all that the statement touches; empty: all or unknown */
+    struct slice columns; /* SQL: "id,name", all that it touches; empty: all or unknown */
     enum object_syntax syntax;
     bool listing; /* the action lists: any right with that action allows it */
     struct ip peer;
