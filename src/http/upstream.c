@@ -454,9 +454,9 @@ upstream_assign(struct http_exchange *exchange, bool fresh)
         return;
     }
     if (upstream->stats.open >= upstream->options.connections)
-        exchange_fail_later(exchange, STATUS_LIMIT, "too many connections to the upstream");
+        exchange_post(exchange, STATUS_LIMIT, "too many connections to the upstream");
     else if (!upstream_connect(exchange))
-        exchange_fail_later(exchange, exchange->status != 0 ? (enum status)exchange->status
+        exchange_post(exchange, exchange->status != 0 ? (enum status)exchange->status
                                                             : STATUS_IO,
                             exchange->why != NULL ? exchange->why
                                                   : "the upstream is not reachable");

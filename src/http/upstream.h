@@ -89,6 +89,7 @@ void upstream_hold(struct http_upstream *upstream);
 void upstream_let_go(struct http_upstream *upstream);
 
 void link_close(struct link *link);
+void link_broken(struct link *link, enum status status);
 void link_wait(struct link *link, int64_t ms);
 void link_read(struct stream *stream, enum status status, struct slice bytes, void *context);
 /* The link is connected, or is a kept one: sends what waits. */
@@ -96,7 +97,9 @@ void link_begin(struct link *link);
 
 /* At once, in a callback of the lane. */
 void exchange_fail(struct http_exchange *exchange, enum status status, const char *why);
-/* Later, from a function that the owner called. */
-void exchange_fail_later(struct http_exchange *exchange, enum status status, const char *why);
+/* Soon, outside of the function that the owner called: OK reads on, CLOSED is a link
+ * that broke in a write, all else fails the exchange. The first failure stands. */
+void exchange_post(struct http_exchange *exchange, enum status status, const char *why);
+void exchange_give(struct http_exchange *exchange);
 
 #endif
