@@ -160,7 +160,7 @@ relative(void **state)
 {
     char out[TIME_TEXT_MAX];
 
-    assert_string_equal(time_relative(3 * MS_HOUR + 59 * MS_MINUTE, 0, out), "in 3 hours");
+    assert_string_equal(time_relative(3 * MS_HOUR + 59 * MS_MINUTE, 0, out), "in 4 hours");
     assert_string_equal(time_relative(0, 2 * MS_DAY, out), "2 days ago");
     assert_string_equal(time_relative(MS_DAY, 0, out), "in 1 day");
     assert_string_equal(time_relative(1, 0, out), "now");
