@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
 enum status
@@ -206,8 +207,7 @@ seal_found(struct recovery *recovery, struct log *log, struct fault *fault)
         return STATUS_OK;
     status = sealer_init(&sealer, log, journals, count);
     if (status == STATUS_OK)
-        /* No fold grows any more: for each its second is over. */
-        status = sealer_pass(&sealer, SEALER_HURRY, INT64_MAX);
+        status = sealer_pass(&sealer, SEALER_LAST, clock_wall_ms());
     if (status == STATUS_OK)
         status = log_sign(log);
     sealer_free(&sealer);

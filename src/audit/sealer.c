@@ -28,33 +28,36 @@ second_over(const uint8_t *frame)
     return (record_at(frame) / MS_SECOND + 1) * MS_SECOND;
 }
 
-/* The batch is written: journals let go of what it holds. */
+static void
+watch(const struct release *release)
+{
+    struct audit_journal *journal = release->journal;
+
+    atomic_store_explicit(&journal->slots[release->slot].seq, release->seq, memory_order_relaxed);
+    journal->watches[journal->watch_count++] = (struct watch){ .slot = release->slot,
+                                                               .count = release->count,
+                                                               .seq = release->seq,
+                                                               .second = release->second };
+}
+
+/* The batch is written: journals let go of what it holds. For a crash in between,
+ * an open line's slot knows its seq before the line may be gone, and no slot is
+ * taken again while the line that had it still stands. */
 static void
 release_all(struct sealer *sealer)
 {
-    for (size_t i = 0; i < sealer->release_count; i++) {
-        const struct release *release = &sealer->releases[i];
-        struct audit_journal *journal = release->journal;
-
-        if (release->slot == SLOT_NONE)
-            continue;
-        if (!release->watch) {
-            ring_give_back(journal, release->slot);
-            continue;
-        }
-        atomic_store_explicit(&journal->slots[release->slot].seq, release->seq,
-                              memory_order_relaxed);
-        journal->watches[journal->watch_count++] = (struct watch){ .slot = release->slot,
-                                                                   .count = release->count,
-                                                                   .seq = release->seq,
-                                                                   .second = release->second };
-    }
-    sealer->release_count = 0;
+    for (size_t i = 0; i < sealer->release_count; i++)
+        if (sealer->releases[i].watch)
+            watch(&sealer->releases[i]);
     for (unsigned i = 0; i < sealer->journal_count; i++) {
         struct audit_journal *journal = sealer->journals[i];
 
         atomic_store_explicit(&journal->shared->tail, journal->tail, memory_order_release);
     }
+    for (size_t i = 0; i < sealer->release_count; i++)
+        if (!sealer->releases[i].watch)
+            ring_give_back(sealer->releases[i].journal, sealer->releases[i].slot);
+    sealer->release_count = 0;
 }
 
 static void
@@ -105,11 +108,27 @@ make_room(struct sealer *sealer, int64_t now)
     return status == STATUS_OK ? log_ready(sealer->log) : status;
 }
 
+struct drain {
+    struct sealer *sealer;
+    struct audit_journal *journal;
+    uint64_t head;
+    enum sealer_hurry hurry;
+    int64_t now;
+};
+
+/* May a folded line whose second this is still grow? */
+static bool
+fold_grows(const struct drain *drain, int64_t second)
+{
+    return drain->hurry != SEALER_LAST && second > drain->now;
+}
+
 enum verdict { LINE_WAITS, LINE_WHOLE, LINE_WATCHED };
 
 /* What is to be done with a line that has a slot; completes the copied frame. */
 static enum verdict
-settle(struct slot *slot, uint8_t *frame, bool patience_over, int64_t now, struct release *release)
+settle(const struct drain *drain, struct slot *slot, uint8_t *frame, bool patience_over,
+       struct release *release)
 {
     uint64_t state = atomic_load_explicit(&slot->state, memory_order_acquire);
 
@@ -125,26 +144,18 @@ settle(struct slot *slot, uint8_t *frame, bool patience_over, int64_t now, struc
         return LINE_WATCHED;
     case SLOT_FOLD:
         release->second = second_over(frame);
-        if (release->second <= now)
+        if (!fold_grows(drain, release->second))
             state = atomic_fetch_or_explicit(&slot->state, SLOT_CLOSED, memory_order_acq_rel);
         else if (!patience_over)
             return LINE_WAITS;
         release->count = (uint32_t)SLOT_COUNT(state);
         record_complete(frame, release->count, &slot->outcome);
-        return release->second <= now ? LINE_WHOLE : LINE_WATCHED;
+        return fold_grows(drain, release->second) ? LINE_WATCHED : LINE_WHOLE;
     default:
-        /* Free: recovery found the line in the log already. */
+        /* Free: none that a lane began. It is kept as it stands. */
         return LINE_WHOLE;
     }
 }
-
-struct drain {
-    struct sealer *sealer;
-    struct audit_journal *journal;
-    uint64_t head;
-    enum sealer_hurry hurry;
-    int64_t now;
-};
 
 /* Seals the line at the tail; *waits when it is open and may still end soon. */
 static enum status
@@ -154,14 +165,14 @@ take_line(const struct drain *drain, const struct line_head *line, struct slice 
     struct log *log = drain->sealer->log;
     uint8_t *frame = log_place(log);
     struct release release = { .journal = journal, .slot = line->slot, .seq = log->now.next_seq };
-    bool patience_over = drain->hurry == SEALER_HURRY || line->position < journal->patience[0];
+    bool patience_over = drain->hurry != SEALER_PATIENT || line->position < journal->patience[0];
     enum verdict verdict = LINE_WHOLE;
     enum status status;
     int64_t at;
 
     memcpy(frame, source.at, source.size);
     if (line->slot != SLOT_NONE)
-        verdict = settle(&journal->slots[line->slot], frame, patience_over, drain->now, &release);
+        verdict = settle(drain, &journal->slots[line->slot], frame, patience_over, &release);
     if (verdict == LINE_WAITS) {
         *waits = true;
         return STATUS_OK;
@@ -224,7 +235,7 @@ drain_ends(const struct drain *drain)
         uint64_t state = atomic_load_explicit(&slot->state, memory_order_acquire);
         struct ending ending = { .seq = watch.seq, .count = 1 };
 
-        if (SLOT_KIND(state) == SLOT_FOLD && watch.second <= drain->now) {
+        if (SLOT_KIND(state) == SLOT_FOLD && !fold_grows(drain, watch.second)) {
             state = atomic_fetch_or_explicit(&slot->state, SLOT_CLOSED, memory_order_acq_rel);
             ending.count = (uint32_t)SLOT_COUNT(state);
         } else if (SLOT_KIND(state) != SLOT_ENDED) {
@@ -263,7 +274,8 @@ drain_journal(struct sealer *sealer, struct audit_journal *journal, enum sealer_
 
     drain.head = atomic_load_explicit(&journal->shared->head, memory_order_acquire);
     /* Under pressure, too, no line is waited for. */
-    if (drain.head > journal->tail && drain.head - journal->tail > (journal->mask + 1) / 4)
+    if (hurry == SEALER_PATIENT && drain.head > journal->tail &&
+        drain.head - journal->tail > (journal->mask + 1) / 4)
         drain.hurry = SEALER_HURRY;
     status = drain_ends(&drain);
     if (status == STATUS_OK)

@@ -35,9 +35,10 @@ enum status sealer_init(struct sealer *sealer, struct log *log, struct audit_jou
                         unsigned count) WRIT_MUST_USE;
 void sealer_free(struct sealer *sealer);
 
-/* hurry: open lines are sealed open at once. An error leaves log and journals as
- * they stood after the last batch that was written. */
-enum sealer_hurry { SEALER_PATIENT, SEALER_HURRY };
+/* HURRY: open lines are sealed open at once. LAST: and nobody writes any more, so
+ * that no folded line can grow. An error leaves log and journals as they stood
+ * after the last batch that was written. */
+enum sealer_hurry { SEALER_PATIENT, SEALER_HURRY, SEALER_LAST };
 enum status sealer_pass(struct sealer *sealer, enum sealer_hurry hurry, int64_t now) WRIT_MUST_USE;
 
 #endif

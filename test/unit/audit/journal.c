@@ -373,6 +373,8 @@ killed(unsigned lines, long pause_ms, bool half_flushed)
     audit_close(audit);
     rig_verifies(&rig, &verdict);
     assert_int_equal(verdict.lines, lines + 1);
+    /* A new start is no reason to close a segment. */
+    assert_int_equal(verdict.segments, 1);
     rig_close(&rig);
 }
 

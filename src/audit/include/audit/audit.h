@@ -43,7 +43,8 @@ enum status audit_open(const struct audit_options *options, struct audit **out,
                        struct fault *fault) WRIT_MUST_USE;
 struct audit_journal *audit_journal_of(struct audit *audit, unsigned index);
 /* Blocks until all lines that were begun before the call are sealed and
- * searchable (tests, graceful stop, `audit search` straight after a request). */
+ * searchable (tests, graceful stop, `audit search` straight after a request); or
+ * until the write failed, which audit_stats tells. */
 void audit_flush(struct audit *audit);
 void audit_close(struct audit *audit); /* flushes; lanes have stopped */
 
