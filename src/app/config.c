@@ -2,6 +2,7 @@
  * reference and `writ config show`. */
 #include "config.h"
 
+#include <limits.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +31,7 @@ struct setting {
     const char *initial;   /* the default, written as in the file; NULL: none */
     const char *choices;   /* "a|b", for SETTING_CHOICE */
     const char *help;
+    bool live; /* SIGHUP brings a new value into force; else it waits for a restart */
 };
 
 #define AT(member) offsetof(struct config, member)
@@ -68,12 +70,13 @@ static const struct setting settings[] = {
     { "keys.passphrase_file", SETTING_PATH, AT(passphrase_file), NULL, NULL,
       "Seals the key ring with a passphrase instead of data/key." },
     { "policy", SETTING_PATHS, AT(policy), NULL, NULL,
-      "Policy files, applied at start when they are new to this store, and on SIGHUP." },
+      "Policy files, applied at start when they are new to this store, and on SIGHUP.", true },
     { "limits.default_ttl", SETTING_DURATION, AT(default_ttl), "24h", NULL,
-      "Life of a token that names none." },
-    { "limits.max_ttl", SETTING_DURATION, AT(max_ttl), "7d", NULL, "Longest life of one token." },
+      "Life of a token that names none.", true },
+    { "limits.max_ttl", SETTING_DURATION, AT(max_ttl), "7d", NULL, "Longest life of one token.",
+      true },
     { "limits.max_line", SETTING_DURATION, AT(max_line), "90d", NULL,
-      "How long a token may go on by rotating itself." },
+      "How long a token may go on by rotating itself.", true },
     { "trusted_proxies", SETTING_NETWORKS, AT(trusted_proxies), NULL, NULL,
       "Peers whose Forwarded, X-Forwarded-* and X-Original-* headers are believed." },
     { "dpop.nonce", SETTING_CHOICE, AT(dpop_nonce), "optional", "optional|required",
@@ -85,7 +88,7 @@ static const struct setting settings[] = {
     { "fleet.staleness", SETTING_DURATION, AT(fleet_staleness), "5s", NULL,
       "For a fleet: the oldest view a node may act on." },
 };
-enum { SETTING_ROWS = sizeof settings / sizeof settings[0] };
+enum { SETTING_ROWS = sizeof settings / sizeof settings[0], LANES_MAX = 256 };
 
 /* One reading of one file. */
 struct reading {
@@ -290,20 +293,53 @@ find_row(const char *key, bool *inside)
     return -1;
 }
 
-/* How many leading bytes agree: enough to guess what was meant. */
+enum { KEY_SHOWN = 64 };
+
+/* Edits (insert, delete, replace) between two keys. */
+static unsigned
+distance(const char *a, const char *b)
+{
+    unsigned row[KEY_SHOWN + 1], diagonal;
+    size_t b_size = strlen(b);
+
+    if (strlen(a) > KEY_SHOWN || b_size > KEY_SHOWN)
+        return UINT_MAX;
+    for (size_t j = 0; j <= b_size; j++)
+        row[j] = (unsigned)j;
+    for (; *a != '\0'; a++) {
+        diagonal = row[0]++;
+        for (size_t j = 1; j <= b_size; j++) {
+            unsigned best = diagonal + (*a != b[j - 1]);
+
+            diagonal = row[j];
+            best = row[j] + 1 < best ? row[j] + 1 : best;
+            row[j] = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+        }
+    }
+    return row[b_size];
+}
+
+/* Keys and the levels above them: "gatewy.http" is near to "gateway.http". */
 static const char *
-nearest_key(const char *key)
+nearest_key(const char *key, char level[KEY_SHOWN + 1])
 {
     const char *best = settings[0].key;
-    size_t most = 0;
+    unsigned least = UINT_MAX;
 
     for (int i = 0; i < SETTING_ROWS; i++) {
-        size_t same = 0;
-        while (key[same] != '\0' && key[same] == settings[i].key[same])
-            same++;
-        if (same > most) {
-            most = same;
-            best = settings[i].key;
+        for (const char *end = settings[i].key; end != NULL;) {
+            char part[KEY_SHOWN + 1];
+            unsigned edits;
+
+            end = strchr(end + 1, '.');
+            snprintf(part, sizeof part, "%.*s",
+                     (int)(end == NULL ? strlen(settings[i].key) : (size_t)(end - settings[i].key)),
+                     settings[i].key);
+            edits = distance(key, part);
+            if (edits < least) {
+                least = edits;
+                best = strcpy(level, part);
+            }
         }
     }
     return best;
@@ -317,7 +353,7 @@ read_level(struct reading *reading, const json_t *level, const char *prefix, con
 
     json_object_foreach((json_t *)(uintptr_t)level, name, value)
     {
-        char key[160], at[FAULT_POINTER_MAX];
+        char key[160], at[FAULT_POINTER_MAX], near[KEY_SHOWN + 1];
         bool inside;
         int row;
 
@@ -330,7 +366,7 @@ read_level(struct reading *reading, const json_t *level, const char *prefix, con
                 set_row(reading, &settings[row], value, at);
         } else if (!inside) {
             complain(reading, at, "unknown setting %s; the nearest known is %s", key,
-                     nearest_key(key));
+                     nearest_key(key, near));
         } else if (json_is_object(value)) {
             read_level(reading, value, key, at);
         } else if (!json_is_null(value)) {
@@ -370,6 +406,8 @@ check_listen(struct reading *reading, const struct config_listen *listen, const 
         return;
     if ((listen->cert == NULL) != (listen->key == NULL))
         complain(reading, pointer, "tls needs both cert and key");
+    if (listen->cert == NULL && listen->client_cert != NULL && strcmp(listen->client_cert, "none") != 0)
+        complain(reading, pointer, "client_cert %s needs tls: {cert, key}", listen->client_cert);
     if (listen->cert != NULL || listen->insecure)
         return;
     if (host_port_parse(slice_text(listen->listen), &host, &port) != STATUS_OK)
@@ -394,6 +432,8 @@ check_whole(struct reading *reading)
     if (config->store_type != NULL && strcmp(config->store_type, "sqlite") != 0)
         complain(reading, "/store/type", "store.type %s is not in this version; use sqlite",
                  config->store_type);
+    if (config->lanes > LANES_MAX)
+        complain(reading, "/lanes", "lanes: at most %d", LANES_MAX);
     if (config->default_ttl > config->max_ttl)
         complain(reading, "/limits/default_ttl", "limits.default_ttl is longer than limits.max_ttl");
 }
@@ -511,6 +551,33 @@ show_value(const struct config *config, const struct setting *row, struct buffer
     }
 }
 
+void
+config_adopt(struct config *config, struct config *next)
+{
+    const struct config_paths policy = config->policy;
+
+    config->policy = next->policy;
+    next->policy = policy;
+    config->default_ttl = next->default_ttl;
+    config->max_ttl = next->max_ttl;
+    config->max_line = next->max_line;
+}
+
+void
+config_restart(const struct config *config, const struct config *next, struct buffer *out)
+{
+    for (int i = 0; i < SETTING_ROWS; i++) {
+        struct buffer now = { 0 }, then = { 0 };
+
+        show_value(config, &settings[i], &now);
+        show_value(next, &settings[i], &then);
+        if (!settings[i].live && !slice_equal(buffer_slice(&now), buffer_slice(&then)))
+            put_format(out, "%s%s", out->size == 0 ? "" : ", ", settings[i].key);
+        buffer_free(&now);
+        buffer_free(&then);
+    }
+}
+
 /* The levels of a dotted key become nested YAML; only what differs from the row
  * before is opened again. */
 static void
@@ -570,6 +637,6 @@ config_reference(struct buffer *out)
                 put_format(out, " `%.*s`", SLICE_PRINT(one));
             put_text(out, ".");
         }
-        put_text(out, " |\n");
+        put_text(out, row->live ? " Taken over on SIGHUP. |\n" : " |\n");
     }
 }

@@ -50,6 +50,12 @@ struct config {
 enum status config_read(const char *path, struct config *out, struct buffer *faults) WRIT_MUST_USE;
 void config_free(struct config *config);
 
+/* What may change while it runs (the policy files, the limits) moves from next to
+ * config; what was there goes the other way. */
+void config_adopt(struct config *config, struct config *next);
+/* Appends the names of the other settings that differ, ", " between them. */
+void config_restart(const struct config *config, const struct config *next, struct buffer *out);
+
 /* The settings as they stand, as YAML with their help, into out. */
 void config_show(const struct config *config, struct buffer *out);
 /* The reference table in Markdown: docs/configuration.md is made of it. */

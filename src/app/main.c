@@ -70,7 +70,7 @@ serve_command(int argc, char **argv)
         printf("%s: well formed\n", path);
         exit_status = 0;
     } else {
-        exit_status = serve_run(&config);
+        exit_status = serve_run(&config, path);
     }
     config_free(&config);
     return exit_status;

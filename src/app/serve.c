@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "authority/authority.h"
@@ -32,7 +33,8 @@ struct worker {
 };
 
 struct server {
-    const struct config *config;
+    struct config *config;   /* what is in force */
+    const char *config_path; /* read again on SIGHUP */
     struct world *world;
     struct authority *authority;
     struct audit *audit;
@@ -43,8 +45,13 @@ struct server {
     struct lane *main; /* the authority's lane: this thread */
     struct worker *workers;
     unsigned worker_count;
-    const char *own_addresses[2]; /* that the process listens on */
-    size_t own_address_count;
+    const char *own_addresses[2];   /* that the process listens on */
+    struct slice gateway_addresses[2]; /* those that are not the gateway's own doors */
+    char *socket_address;           /* "unix:DATA/writ.sock" */
+    size_t own_address_count, gateway_address_count;
+    bool as_user; /* started as root: who it becomes */
+    uid_t uid;
+    gid_t gid;
     sem_t started;
     struct fault fault;
     enum status status;
@@ -169,12 +176,50 @@ is_ready(void *app, struct fault *why)
 }
 
 static enum status
+check_upstream(void *app, const json_t *definition, struct fault *fault)
+{
+    return gateway_check_upstream(definition, fault);
+}
+
+static struct authority_settings
+settings_of(const struct config *config)
+{
+    return (struct authority_settings){ .policy_files = (const char *const *)config->policy.items,
+                                        .policy_file_count = config->policy.count,
+                                        .default_ttl_ms = config->default_ttl,
+                                        .max_ttl_ms = config->max_ttl,
+                                        .max_line_ms = config->max_line };
+}
+
+/* A wrong configuration, or a wrong policy file, changes nothing. */
+static enum status
 reload(void *app, struct fault *fault)
 {
     struct server *server = app;
-    enum status status = authority_reload(server->authority, fault);
+    struct config next = { 0 };
+    struct authority_settings settings;
+    struct buffer text = { 0 };
+    enum status status = config_read(server->config_path, &next, &text);
 
+    if (status != STATUS_OK) {
+        status = fault_set(fault, status, "%.*s",
+                           SLICE_PRINT(slice_first(buffer_slice(&text), text.size - (text.size > 0))));
+        buffer_free(&text);
+        return status;
+    }
+    settings = settings_of(&next);
+    status = authority_reload(server->authority, &settings, fault);
     gateway_reload_certificates(server->gateway);
+    if (status == STATUS_OK) {
+        config_restart(server->config, &next, &text);
+        put_u8(&text, '\0');
+        if (text.size > 1)
+            log_write(LOG_WARN, "app", "these settings have changed and wait for a restart",
+                      "settings", text.bytes, NULL);
+        config_adopt(server->config, &next);
+    }
+    config_free(&next);
+    buffer_free(&text);
     return status;
 }
 
@@ -218,6 +263,18 @@ worker_begin(struct lane *lane, void *context)
     sem_post(&worker->server->started);
 }
 
+static void
+worker_turn(struct lane *lane, void *context)
+{
+    gateway_turn(lane);
+}
+
+static void
+worker_stop(struct lane *lane, void *context)
+{
+    gateway_stop(lane);
+}
+
 static enum status
 start_workers(struct server *server, struct fault *fault)
 {
@@ -231,7 +288,9 @@ start_workers(struct server *server, struct fault *fault)
         worker->index = i;
         status = lane_new(&(struct lane_options){ .name = name,
                                                   .index = i,
-                                                  .hooks = { .begin = worker_begin },
+                                                  .hooks = { .begin = worker_begin,
+                                                             .turn = worker_turn,
+                                                             .stop = worker_stop },
                                                   .context = worker },
                           &worker->lane);
         if (status == STATUS_OK)
@@ -249,21 +308,53 @@ start_workers(struct server *server, struct fault *fault)
     return STATUS_OK;
 }
 
-/* Privileged ports are open now; nothing later needs root. */
+/* --- who it runs as ------------------------------------------------------ */
+
+/* As root with `user` set: data is the user's from its first file on, so that
+ * nothing later needs root. Ports and private keys are opened as root. */
 static enum status
-drop_privileges(const char *user, struct fault *fault)
+act_as_user(struct server *server, struct fault *fault)
 {
+    const struct config *config = server->config;
     const struct passwd *entry;
 
-    if (user == NULL || geteuid() != 0)
+    if (config->user == NULL || geteuid() != 0)
         return STATUS_OK;
-    entry = getpwnam(user);
+    entry = getpwnam(config->user);
     if (entry == NULL)
-        return fault_set(fault, STATUS_NOT_FOUND, "user: there is no user %s", user);
-    if (setgroups(0, NULL) != 0 || setgid(entry->pw_gid) != 0 || setuid(entry->pw_uid) != 0)
-        return fault_set(fault, STATUS_DENIED, "user: cannot become %s", user);
+        return fault_set(fault, STATUS_NOT_FOUND, "user: there is no user %s", config->user);
+    server->as_user = true;
+    server->uid = entry->pw_uid;
+    server->gid = entry->pw_gid;
+    if (mkdir(config->data, 0700) == 0 && chown(config->data, server->uid, server->gid) != 0)
+        return fault_set(fault, STATUS_IO, "data: cannot give %s to %s", config->data, config->user);
+    if (setgroups(0, NULL) != 0 || setegid(server->gid) != 0 || seteuid(server->uid) != 0)
+        return fault_set(fault, STATUS_DENIED, "user: cannot become %s", config->user);
     return STATUS_OK;
 }
+
+static enum status
+act_as_root(const struct server *server, struct fault *fault)
+{
+    if (server->as_user && (seteuid(0) != 0 || setegid(0) != 0))
+        return fault_set(fault, STATUS_DENIED, "user: cannot open ports as root");
+    return STATUS_OK;
+}
+
+static enum status
+drop_privileges(const struct server *server, struct fault *fault)
+{
+    const char *path = server->socket_address + sizeof "unix:" - 1;
+
+    if (!server->as_user)
+        return STATUS_OK;
+    if (lchown(path, server->uid, server->gid) != 0 || setgid(server->gid) != 0 ||
+        setuid(server->uid) != 0 || setuid(0) == 0)
+        return fault_set(fault, STATUS_DENIED, "user: cannot become %s", server->config->user);
+    return STATUS_OK;
+}
+
+/* --- the authority's lane -------------------------------------------------- */
 
 static void
 say_ready(const struct server *server)
@@ -292,7 +383,7 @@ main_begin(struct lane *lane, void *context)
     if (server->status == STATUS_OK)
         server->status = authority_attach(server->authority, lane, server->audit, journal, fault);
     if (server->status == STATUS_OK)
-        server->status = drop_privileges(server->config->user, fault);
+        server->status = drop_privileges(server, fault);
     if (server->status == STATUS_OK &&
         (lane_on_signal(lane, SIGTERM, on_stop, server) != STATUS_OK ||
          lane_on_signal(lane, SIGINT, on_stop, server) != STATUS_OK ||
@@ -302,11 +393,20 @@ main_begin(struct lane *lane, void *context)
         say_ready(server);
         return;
     }
+    authority_drain(server->authority);
     for (unsigned i = 0; i < server->worker_count; i++) {
         if (server->workers[i].lane != NULL)
             lane_stop(server->workers[i].lane, 0);
     }
     lane_stop(lane, 0);
+}
+
+static void
+main_end(struct lane *lane, void *context)
+{
+    struct server *server = context;
+
+    authority_detach(server->authority);
 }
 
 static enum status
@@ -349,6 +449,7 @@ open_authority(struct server *server, struct fault *fault)
         .metrics = write_metrics,
         .ready = is_ready,
         .reload = reload,
+        .check_upstream = check_upstream,
     };
     return authority_open(
         &(struct authority_options){
@@ -359,14 +460,9 @@ open_authority(struct server *server, struct fault *fault)
             .tls_cert = config->authority.cert,
             .tls_key = config->authority.key,
             .passphrase_file = config->passphrase_file,
-            .policy_files = (const char *const *)config->policy.items,
-            .policy_file_count = config->policy.count,
+            .settings = settings_of(config),
             .own_addresses = server->own_addresses,
             .own_address_count = server->own_address_count,
-            .default_ttl_ms = config->default_ttl,
-            .max_ttl_ms = config->max_ttl,
-            .max_line_ms = config->max_line,
-            .audit_retention_ms = config->audit_retention,
             .world = server->world,
             .ports = &server->authority_ports,
         },
@@ -379,6 +475,10 @@ open_gateway(struct server *server, struct fault *fault)
     const struct config *config = server->config;
     const struct config_listen *http = &config->http;
 
+    server->gateway_addresses[server->gateway_address_count++] = slice_text(server->socket_address);
+    if (config->authority.listen != NULL)
+        server->gateway_addresses[server->gateway_address_count++] =
+            slice_text(config->authority.listen);
     server->gateway_ports = (struct gateway_ports){
         .app = server,
         .claim_use = ask_claim,
@@ -403,6 +503,8 @@ open_gateway(struct server *server, struct fault *fault)
             .ports = &server->gateway_ports,
             .lanes = server->worker_count,
             .connections_max = config->connections,
+            .own_addresses = server->gateway_addresses,
+            .own_address_count = server->gateway_address_count,
         },
         &server->gateway, fault);
 }
@@ -412,12 +514,20 @@ open_rooms(struct server *server, struct fault *fault)
 {
     enum status status = world_new(&server->world);
 
+    if (status == STATUS_OK && asprintf(&server->socket_address, "unix:%s/writ.sock", server->config->data) < 0) {
+        server->socket_address = NULL;
+        status = STATUS_MEMORY;
+    }
+    if (status == STATUS_OK)
+        status = act_as_user(server, fault);
     if (status == STATUS_OK)
         status = rate_table_new(RATE_CELLS, &server->rates);
     if (status == STATUS_OK)
         status = open_authority(server, fault);
     if (status == STATUS_OK)
         status = open_audit(server, fault);
+    if (status == STATUS_OK)
+        status = act_as_root(server, fault);
     if (status == STATUS_OK)
         status = open_gateway(server, fault);
     return status;
@@ -429,6 +539,8 @@ close_rooms(struct server *server)
 {
     for (unsigned i = 0; i < server->worker_count; i++)
         lane_free(server->workers[i].lane);
+    if (server->authority != NULL)
+        authority_settle(server->authority);
     if (server->gateway != NULL)
         gateway_free(server->gateway);
     if (server->audit != NULL)
@@ -440,12 +552,13 @@ close_rooms(struct server *server)
     if (server->world != NULL)
         world_free(server->world);
     free(server->workers);
+    free(server->socket_address);
 }
 
 int
-serve_run(const struct config *config)
+serve_run(struct config *config, const char *config_path)
 {
-    struct server server = { .config = config };
+    struct server server = { .config = config, .config_path = config_path };
     struct fault fault = { 0 };
     enum status status;
 
@@ -457,7 +570,7 @@ serve_run(const struct config *config)
     if (status == STATUS_OK)
         status = lane_new(&(struct lane_options){ .name = "writ",
                                                   .index = server.worker_count,
-                                                  .hooks = { .begin = main_begin },
+                                                  .hooks = { .begin = main_begin, .end = main_end },
                                                   .context = &server },
                           &server.main);
     if (status == STATUS_OK) {

@@ -4,8 +4,9 @@
 
 #include "config.h"
 
-/* Runs until it is told to stop (SIGTERM, SIGINT); SIGHUP reads policy files and
- * certificates again. The exit status of the program. */
-int serve_run(const struct config *config);
+/* Runs until it is told to stop (SIGTERM, SIGINT); SIGHUP reads the configuration,
+ * policy files and certificates again: config then holds what is in force. The
+ * exit status of the program. */
+int serve_run(struct config *config, const char *config_path);
 
 #endif

@@ -498,19 +498,20 @@ is_new(struct authority *authority, const struct policy_file *file)
 }
 
 enum status
-apply_files(struct authority *authority, bool force, struct fault *fault)
+apply_files(struct authority *authority, const struct authority_settings *settings, bool force,
+            struct fault *fault)
 {
     struct policy_file files[FILE_MAX_COUNT] = { 0 };
     struct buffer texts[FILE_MAX_COUNT] = { 0 };
     char *names[FILE_MAX_COUNT] = { 0 };
     struct plan plan = { .authority = authority, .files = files, .local = true, .fault = fault };
-    size_t wanted = authority->options.policy_file_count;
+    size_t wanted = settings->policy_file_count;
     enum status status = STATUS_OK;
 
     if (wanted > FILE_MAX_COUNT)
         return fault_set(fault, STATUS_INVALID, "policy: at most %d files", FILE_MAX_COUNT);
     for (size_t i = 0; status == STATUS_OK && i < wanted; i++) {
-        const char *path = authority->options.policy_files[i];
+        const char *path = settings->policy_files[i];
         struct policy_file *file = &files[plan.file_count];
 
         status = read_whole(path, &texts[i], fault);

@@ -47,12 +47,14 @@ authority_commit(struct authority *authority, const struct change *changes, size
         return status;
     }
     seen = world_publish(next);
-    if (generation != NULL)
-        *generation = seen;
     for (size_t i = 0; i < count; i++)
         announce = announce || may_end_sessions(changes[i].kind);
-    if (announce && authority->lane != NULL)
+    if (announce && authority->lane != NULL) {
+        authority->announced = seen;
         authority->options.ports->announce(authority->options.ports->app, seen);
+    }
+    if (generation != NULL)
+        *generation = authority->announced;
     authority->counters.commits++;
     authority->counters.commit_us += clock_mono_us() - started;
     return STATUS_OK;

@@ -42,7 +42,7 @@ void keys_close(struct keys *keys);
 
 struct authority_counters {
     uint64_t issued, rotated, revoked, applied, calls, refused, commits, commit_us;
-    uint64_t enforced_count, enforced_us, enforced_worst_us;
+    uint64_t enforced_count, enforced_us; /* answers that waited for every lane */
 };
 
 struct authority {
@@ -60,6 +60,7 @@ struct authority {
     struct http_api local_api, remote_api;
     struct listener *local_listener, *remote_listener;
     struct tls_server *tls;
+    uint64_t announced;       /* the newest generation that lanes were told of */
     uint64_t enforced;        /* the generation that all lanes work on */
     atomic_uint working;      /* jobs on threads of their own */
     struct api_call *calls;   /* not answered yet: they wait for enforcement or work on */
@@ -74,7 +75,8 @@ struct authority {
 
 /* Validated and built unseen, made durable, then published; on another status
  * than OK nothing happened. Changes that may end an open session are announced
- * to the lanes; *generation (may be NULL) is what enforcement is waited for with. */
+ * to the lanes; *generation (may be NULL) is what enforcement is waited for with:
+ * the last that was announced. */
 enum status authority_commit(struct authority *authority, const struct change *changes,
                              size_t count, uint64_t *generation, struct fault *fault) WRIT_MUST_USE;
 
@@ -133,8 +135,8 @@ struct api_answer {
     struct slice text;     /* instead of body: of this content type */
     const char *content_type;
     struct slice location; /* of what was created */
-    /* Answered when every lane enforces this generation; then "nodes" is added. */
-    uint64_t wait_generation;
+    uint64_t wait_generation; /* answered when every lane enforces it; 0: at once */
+    bool confirms;            /* "nodes" is added then: where it is in force */
     struct api_job *job;   /* owned; body is complete when it is done */
 };
 
@@ -239,7 +241,8 @@ enum status upstream_check(struct authority *authority, struct slice name, const
 /* apply.c */
 enum status api_apply(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
 /* At start and on reload. force: applied although this digest was seen before. */
-enum status apply_files(struct authority *authority, bool force, struct fault *fault) WRIT_MUST_USE;
+enum status apply_files(struct authority *authority, const struct authority_settings *settings,
+                        bool force, struct fault *fault) WRIT_MUST_USE;
 /* check.c */
 enum status api_check(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
 enum status api_who_can(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
@@ -272,6 +275,10 @@ size_t answer_changes(const struct api_request *request, const struct token_id *
 enum status server_open(struct authority *authority, struct fault *fault) WRIT_MUST_USE;
 void server_enforced(struct authority *authority);
 void server_drain(struct authority *authority);
+/* On the lane, after its last turn. */
+void server_detach(struct authority *authority);
+/* The lane has ended: no call finds an answer any more, and their lines are ended. */
+void server_settle(struct authority *authority);
 void server_close(struct authority *authority);
 struct head_hand_over *heads_new(void);
 void heads_free(struct head_hand_over *heads);

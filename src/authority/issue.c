@@ -249,15 +249,15 @@ static enum status
 set_times(const struct authority *authority, const struct ask *ask, struct token_record *record,
           struct fault *fault)
 {
-    int64_t ttl = ask->ttl == 0 ? authority->options.default_ttl_ms : ask->ttl;
+    int64_t ttl = ask->ttl == 0 ? authority->options.settings.default_ttl_ms : ask->ttl;
     char most[TIME_TEXT_MAX];
 
-    if (ttl > authority->options.max_ttl_ms)
+    if (ttl > authority->options.settings.max_ttl_ms)
         return fault_at(fault, STATUS_INVALID, "/ttl",
                         "the longest life of a token here is %s (limits.max_ttl); let it rotate instead",
-                        duration_format(authority->options.max_ttl_ms, most));
+                        duration_format(authority->options.settings.max_ttl_ms, most));
     record->not_before = ask->not_before > record->issued_at ? ask->not_before : record->issued_at;
-    if (record->not_before - record->issued_at > authority->options.max_ttl_ms)
+    if (record->not_before - record->issued_at > authority->options.settings.max_ttl_ms)
         return fault_at(fault, STATUS_INVALID, "/not_before", "not_before is too far away");
     record->expires_at = record->not_before + ttl;
     record->idle_ms = ask->idle == 0 ? TIME_NEVER : ask->idle;

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/lane.h"
+#include "net/tls.h"
 
 struct loading {
     struct authority *authority;
@@ -77,7 +78,7 @@ authority_open(const struct authority_options *options, struct authority **out, 
     authority->options = *options;
     authority->world = options->world;
     authority->heads = heads_new();
-    status = make_paths(authority, fault);
+    status = authority->heads == NULL ? STATUS_MEMORY : make_paths(authority, fault);
     if (status == STATUS_OK)
         status = keys_open(authority, fault);
     if (status == STATUS_OK)
@@ -85,7 +86,7 @@ authority_open(const struct authority_options *options, struct authority **out, 
     if (status == STATUS_OK)
         status = keys_ready(authority, fault);
     if (status == STATUS_OK)
-        status = apply_files(authority, false, fault);
+        status = apply_files(authority, &authority->options.settings, false, fault);
     if (status == STATUS_OK)
         status = world_reader_new(authority->world, &authority->reader);
     if (status != STATUS_OK) {
@@ -161,9 +162,18 @@ authority_claim(struct authority *authority, const struct token_id *id, enum use
 }
 
 enum status
-authority_reload(struct authority *authority, struct fault *fault)
+authority_reload(struct authority *authority, const struct authority_settings *settings,
+                 struct fault *fault)
 {
-    return apply_files(authority, true, fault);
+    enum status status = apply_files(authority, settings, true, fault);
+    struct fault why = { 0 };
+
+    if (authority->tls != NULL && tls_server_reload(authority->tls, &why) != STATUS_OK)
+        log_write(LOG_ERROR, "authority", "the API's certificate was not read again: the old one stays",
+                  "why", why.text, NULL);
+    if (status == STATUS_OK)
+        authority->options.settings = *settings;
+    return status;
 }
 
 void
@@ -172,6 +182,18 @@ authority_drain(struct authority *authority)
     server_drain(authority);
     housekeeping_flush(authority);
     housekeeping_stop(authority);
+}
+
+void
+authority_detach(struct authority *authority)
+{
+    server_detach(authority);
+}
+
+void
+authority_settle(struct authority *authority)
+{
+    server_settle(authority);
 }
 
 void

@@ -16,6 +16,7 @@ revoked_answer(struct api_answer *answer, uint64_t count, int64_t at, uint64_t g
     answer->body = json_pack("{s:I, s:s}", "revoked", (json_int_t)count, "effective_at",
                              time_format(at, text));
     answer->wait_generation = generation;
+    answer->confirms = true;
     return answer->body == NULL ? STATUS_MEMORY : STATUS_OK;
 }
 
@@ -34,7 +35,7 @@ api_token_revoke(struct authority *authority, const struct api_request *request,
         !world_token(authority->world, &id, request->now, &info))
         return fault_set(fault, STATUS_NOT_FOUND, "there is no token with this id");
     if (info.life.revoked_at != TIME_NEVER)
-        return revoked_answer(answer, 0, info.life.revoked_at, world_generation(authority->world));
+        return revoked_answer(answer, 0, info.life.revoked_at, authority->announced);
     status = authority_commit(authority,
                               &(struct change){ .kind = CHANGE_LINE_REVOKED,
                                                 .at = request->now,
@@ -198,6 +199,7 @@ api_revocations(struct authority *authority, const struct api_request *request,
         return status;
     bulk->answer = answer;
     bulk->started_at = request->now;
+    bulk->generation = authority->announced;
     answer->job = &bulk->job;
     return STATUS_OK;
 }

@@ -50,10 +50,10 @@ may_rotate(struct authority *authority, const struct api_request *request,
     if (request->caller.attenuated)
         return fault_set(fault, STATUS_DENIED,
                          "a narrowed token can't rotate itself: that would take its caveats off");
-    if (request->now - old->record.line_started_at >= authority->options.max_line_ms)
+    if (request->now - old->record.line_started_at >= authority->options.settings.max_line_ms)
         return fault_set(fault, STATUS_DENIED,
                          "the token has rotated itself for %s (limits.max_line): issue a new one",
-                         duration_format(authority->options.max_line_ms, most));
+                         duration_format(authority->options.settings.max_line_ms, most));
     return STATUS_OK;
 }
 
@@ -63,10 +63,10 @@ successor_end(const struct authority *authority, const struct api_request *reque
 {
     struct world_token_info parent;
     int64_t life = old->record.expires_at - old->record.not_before;
-    int64_t end = request->now + earlier(life, authority->options.max_ttl_ms);
+    int64_t end = request->now + earlier(life, authority->options.settings.max_ttl_ms);
 
     if (!request->caller.local && token_id_equal(&request->caller.token_id, &old->record.id))
-        end = earlier(end, old->record.line_started_at + authority->options.max_line_ms);
+        end = earlier(end, old->record.line_started_at + authority->options.settings.max_line_ms);
     /* A parent refers to a line: its newest member says when it ends. */
     if (!token_id_is_none(&old->record.parent_line) &&
         world_token(authority->world, &old->record.parent_line, request->now, &parent) &&

@@ -98,12 +98,12 @@ end_call(struct api_call *call)
 
 /* Every lane has applied it; a fleet will list more nodes. */
 static void
-add_node(struct api_call *call)
+confirm(struct api_call *call)
 {
     char at[TIME_TEXT_MAX];
     struct slice node = call->authority->options.node;
 
-    if (json_is_object(call->answer.body) && call->answer.status == 200)
+    if (call->answer.confirms)
         json_object_set_new(call->answer.body, "nodes",
                             json_pack("[{s:o, s:s, s:s}]", "node", json_slice(node), "state",
                                       "applied", "at", time_format(clock_wall_ms(), at)));
@@ -131,9 +131,17 @@ end_or_wait(struct api_call *call)
         timer_arm(authority->lane, &call->patience, ENFORCE_MS);
         return;
     }
-    if (call->answer.wait_generation != 0)
-        add_node(call);
+    confirm(call);
     end_call(call);
+}
+
+static void
+count_enforced(const struct api_call *call)
+{
+    struct authority_counters *counters = &call->authority->counters;
+
+    counters->enforced_count++;
+    counters->enforced_us += clock_mono_us() - call->started_us;
 }
 
 void
@@ -144,7 +152,8 @@ server_enforced(struct authority *authority)
     for (struct api_call *call = authority->calls; call != NULL; call = next) {
         next = call->next;
         if (timer_armed(&call->patience) && call->answer.wait_generation <= authority->enforced) {
-            add_node(call);
+            count_enforced(call);
+            confirm(call);
             end_call(call);
         }
     }
@@ -493,15 +502,31 @@ server_drain(struct authority *authority)
         http_server_drain(authority->remote);
 }
 
-/* The lane has ended: what is left of calls has no connection any more. */
 void
-server_close(struct authority *authority)
+server_detach(struct authority *authority)
+{
+    http_server_free(authority->local);
+    http_server_free(authority->remote);
+    authority->local = authority->remote = NULL;
+}
+
+void
+server_settle(struct authority *authority)
 {
     while (atomic_load(&authority->working) > 0)
         usleep(1000);
     while (authority->calls != NULL) {
-        authority->calls->call = NULL;
-        end_call(authority->calls);
+        struct api_call *call = authority->calls;
+
+        call->call = NULL;
+        if (call->answer.status == 0)
+            call->answer.status = 503;
+        end_call(call);
     }
+}
+
+void
+server_close(struct authority *authority)
+{
     tls_server_free(authority->tls);
 }

@@ -5,6 +5,7 @@
 
 #include "audit/audit.h"
 #include "base/fault.h"
+#include "base/json.h"
 #include "base/secret.h"
 #include "net/lane.h"
 #include "world/world.h"
@@ -23,6 +24,15 @@ struct authority_ports {
     bool (*ready)(void *app, struct fault *why);
     /* The configuration is to be read again (SIGHUP does the same). */
     enum status (*reload)(void *app, struct fault *fault);
+    /* Can a door serve this upstream? INVALID with the member at fault. */
+    enum status (*check_upstream)(void *app, const json_t *definition, struct fault *fault);
+};
+
+/* What may change while it runs. Borrowed. */
+struct authority_settings {
+    const char *const *policy_files;
+    size_t policy_file_count;
+    int64_t default_ttl_ms, max_ttl_ms, max_line_ms;
 };
 
 struct authority_options {
@@ -32,13 +42,10 @@ struct authority_options {
     struct slice listen;       /* "127.0.0.1:7800"; empty: the socket alone */
     const char *tls_cert, *tls_key;
     const char *passphrase_file; /* NULL: data/key */
-    const char *const *policy_files;
-    size_t policy_file_count;
+    struct authority_settings settings;
     /* Every address the process listens on, "host:port": no upstream may be one. */
     const char *const *own_addresses;
     size_t own_address_count;
-    int64_t default_ttl_ms, max_ttl_ms, max_line_ms;
-    int64_t audit_retention_ms;
     struct world *world;
     const struct authority_ports *ports;
 };
@@ -61,11 +68,20 @@ void authority_enforced(struct authority *authority, uint64_t generation);
 /* A durable claim of a one-time use. *verdict is set when OK. */
 enum status authority_claim(struct authority *authority, const struct token_id *id,
                             enum use_verdict *verdict) WRIT_MUST_USE;
-/* Reads the policy files again and applies them: all or nothing. */
-enum status authority_reload(struct authority *authority, struct fault *fault) WRIT_MUST_USE;
+/* Applies the policy files of these settings, all or nothing, and reads the
+ * certificate again. When OK the settings are in force, and borrowed from then on. */
+enum status authority_reload(struct authority *authority, const struct authority_settings *settings,
+                             struct fault *fault) WRIT_MUST_USE;
 /* Stops accepting, answers what is in hand, makes uses and the audit's head durable. */
 void authority_drain(struct authority *authority);
+/* In the lane's end hook: lets go of what hangs on the lane. */
+void authority_detach(struct authority *authority);
 
-void authority_close(struct authority *authority); /* its lane has stopped */
+/* --- when its lane has stopped ------------------------------------------- */
+
+/* Waits for what still works on threads of its own and ends the lines of calls that
+ * found no answer; before the audit is closed. */
+void authority_settle(struct authority *authority);
+void authority_close(struct authority *authority);
 
 #endif
