@@ -1,0 +1,22 @@
+#!/bin/bash
+# Everything that is measured: the proxies side by side, then each room by itself.
+# Options go to compare.py: --rounds N, --seconds N, --without-caddy, --keep.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+scripts/build.sh build-bench -Dbench=true -Dtests=false
+
+if [ -z "${ONLY_ROOMS:-}" ]; then
+    echo "== side by side"
+    python3 bench/compare.py --writ build-bench/src/app/writ "$@"
+fi
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+for program in build-bench/bench/bench-*; do
+    [ -f "$program" ] && [ -x "$program" ] || continue
+    echo
+    echo "== ${program##*/}"
+    # Beside the work, so that what it leaves goes with it.
+    (cd "$work" && "$OLDPWD/$program")
+done
