@@ -1,8 +1,7 @@
 // test/e2e/audit.test.mjs - who accessed what, when, how and by which right; and
 // what an attacker does to the files is found.
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
-import { cpSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
@@ -118,14 +117,13 @@ test('verify holds, and finds a changed byte, a lost file, a cut end', async () 
     assert.equal(held.code, 0, held.text);
 
     const segments = () => filesBelow(join(writ.data, 'audit'))
-        .filter((file) => readFileSync(file).includes(amara.id) || readFileSync(file).includes('nightly'))
-        .sort((a, b) => statSync(b).size - statSync(a).size);
+        .filter((file) => file.endsWith('.seg') && readFileSync(file).includes('nightly'));
     restore();
     assert.ok(segments().length > 0, filesBelow(writ.data).join(' '));
     for (const harm of [
         (file) => {
-            const bytes = readFileSync(file), at = bytes.indexOf('nightly');
-            bytes[at < 0 ? bytes.length >> 1 : at] ^= 1;
+            const bytes = readFileSync(file);
+            bytes[bytes.indexOf('nightly')] ^= 1;
             writeFileSync(file, bytes);
         },
         (file) => rmSync(file),

@@ -97,12 +97,12 @@ test('expiry and not-before', async () => {
 });
 
 test('idle expiry: use keeps it alive, rest ends it', async () => {
-    const { token } = await writ.issue('amara', '--idle', '1s');
-    for (let i = 0; i < 4; i++) {
+    const { token } = await writ.issue('amara', '--idle', '3s');
+    for (let i = 0; i < 5; i++) {
         assert.equal(await status(token), 200);
-        await sleep(500);
+        await sleep(1000); /* the last use is kept to the second */
     }
-    await sleep(1000);
+    await sleep(2500);
     assert.equal(await status(token), 401);
 });
 

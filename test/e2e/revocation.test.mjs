@@ -76,7 +76,9 @@ test('no request that starts after the answer is let through, under load', async
             const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
             while (running) {
                 const start = performance.now();
-                const { status } = await writ.get('/orders/v1/orders/1', token, { agent });
+                /* What is in flight when the token dies may be cut: no answer at all. */
+                const { status } = await writ.get('/orders/v1/orders/1', token, { agent })
+                    .catch(() => ({ status: 0 }));
                 through += status === 200;
                 late += status === 200 && start > answered;
             }

@@ -73,10 +73,8 @@ const refused = {
     'HTTP/2 over clear text': 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
     'HTTP/0.9': 'GET /orders/v1/a\r\n\r\n',
     'authority form': `CONNECT orders:80 HTTP/1.1\r\n{H}{A}\r\n`,
-    'TRACE': `TRACE /orders/v1/a HTTP/1.1\r\n{H}{A}\r\n`,
     'a target without a slash': `GET orders/v1/a HTTP/1.1\r\n{H}{A}\r\n`,
     'a method with a control byte': `G\x01T /orders/v1/a HTTP/1.1\r\n{H}{A}\r\n`,
-    'two Authorizations': `${GET}{H}{A}{A}\r\n`,
     'a head beyond the limit': `${GET}{H}{A}X-A: ${'a'.repeat(200000)}\r\n\r\n`,
     'too many lines': `${GET}{H}{A}${'X-A: b\r\n'.repeat(2000)}\r\n`,
     'a target beyond the limit': `GET /orders/${'a'.repeat(200000)} HTTP/1.1\r\n{H}{A}\r\n`,
@@ -94,6 +92,21 @@ for (const [name, bytes] of Object.entries(refused)) {
             assert.ok([400, 403, 404, 405, 413, 414, 417, 431, 501, 505].includes(codes[0]), `${codes[0]}`);
         assert.ok(closed, 'the connection is closed: nothing behind it is read as a request');
         assert.equal(upstream.bytes.slice(before), '', 'the upstream saw nothing');
+    });
+}
+
+// Well framed and wrong all the same: one answer, nothing forwarded.
+for (const [name, bytes] of Object.entries({
+    'TRACE': `TRACE /orders/v1/a HTTP/1.1\r\n{H}{A}\r\n`,
+    'two Authorizations': `${GET}{H}{A}{A}\r\n`,
+    'OPTIONS *': `OPTIONS * HTTP/1.1\r\n{H}{A}\r\n`,
+})) {
+    test(`refused: ${name}`, async () => {
+        const before = upstream.bytes.length;
+        const { text } = await exchange(writ.port, [fill(bytes)]);
+        assert.equal(statuses(text).length, 1);
+        assert.ok(statuses(text)[0] >= 400);
+        assert.equal(upstream.bytes.slice(before), '');
     });
 }
 

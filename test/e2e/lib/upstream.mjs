@@ -117,6 +117,7 @@ export class Orders {
     upgrade(req, socket) {
         this.note(req);
         socket.on('error', () => {});
+        socket.on('end', () => socket.end());
         if (req.headers.upgrade?.toLowerCase() !== 'websocket') {
             socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
             return;

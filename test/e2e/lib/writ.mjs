@@ -98,6 +98,7 @@ export class Writ {
 
     async launch() {
         assert.ok(existsSync(PROGRAM), `${PROGRAM} is not there: run make, or set WRIT`);
+        this.asked = false;
         this.process = new Process(PROGRAM, ['serve', '--config', this.configPath],
             { cwd: this.place });
         await this.process.ready(async () =>
@@ -105,8 +106,8 @@ export class Writ {
     }
 
     async stop(signal = 'SIGTERM') {
-        const how = await this.process.stop(signal);
-        return how;
+        this.asked = true;
+        return this.process.stop(signal);
     }
 
     async restart(signal = 'SIGTERM') {
@@ -116,10 +117,10 @@ export class Writ {
 
     // The end of a test file: the process must have been alive until now.
     async close() {
-        const died = this.process.ended;
+        const died = !this.asked && this.process.ended;
         await this.stop();
         clearPlace(this.place);
-        if (died && died.signal !== 'SIGKILL')
+        if (died)
             assert.fail(`writ ended by itself: ${JSON.stringify(died)}\n${this.process.output}`);
         assert.doesNotMatch(this.process.output, /AddressSanitizer|runtime error|ThreadSanitizer/);
     }
