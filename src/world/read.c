@@ -176,10 +176,10 @@ judge(const struct presented *presented)
 }
 
 static bool
-fill_link(struct lineage_link *link, const struct member *member, struct arena *arena)
+fill_link(struct lineage_link *link, const struct member *member, struct slice id_text)
 {
     *link = (struct lineage_link){
-        .token = id_copy(arena, &member->id),
+        .token = id_text,
         .subject = member->subject,
         .roles = member->roles->roles,
         .role_count = member->roles->count,
@@ -251,7 +251,10 @@ fill_lineage(const struct presented *presented, struct credential *out)
         const struct member *member = walk->members[i];
         int64_t end = atomic_load_explicit(&member->expires_at, memory_order_relaxed);
 
-        if (!fill_link(&links[i], member, presented->arena))
+        /* The presented token's id was written already. */
+        if (!fill_link(&links[i], member,
+                       i == 0 ? slice_first(out->id_text, TOKEN_ID_TEXT)
+                              : id_copy(presented->arena, &member->id)))
             return false;
         out->expires_at = end < out->expires_at ? end : out->expires_at;
         out->counted |= member->line->max_uses != USES_UNLIMITED;

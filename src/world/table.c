@@ -1,13 +1,36 @@
 /* world/table.c - tokens by id: one writer, any readers, no locks. */
 #include "table.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { SHARD_FIRST = 16 };
 
-/* Stands where a member was removed, so that searches go on past it. */
-static struct member removed;
+static const uintptr_t tag_mask = 15;
+/* Stands where a member was removed, so that searches go on past it; no address. */
+static const uintptr_t removed = 1;
+
+_Static_assert(_Alignof(max_align_t) > 15, "the allocator leaves four bits free");
+
+static struct member *
+member_of(uintptr_t slot)
+{
+    return (struct member *)(slot & ~tag_mask);
+}
+
+static bool
+is_member(uintptr_t slot)
+{
+    return member_of(slot) != NULL;
+}
+
+/* Bits of the hash that choose neither the shard nor the place. */
+static uintptr_t
+tag_of(uint64_t hash)
+{
+    return (uintptr_t)(hash >> 52) & tag_mask;
+}
 
 /* Ids are random, yet tests and old logs may hold regular ones. */
 uint64_t
@@ -64,12 +87,13 @@ world_table_find(const struct table_shards *shards, const struct token_id *id)
         &shards->tables[(hash >> 56) % TABLE_SHARDS], memory_order_acquire);
 
     for (size_t at = hash & table->mask;; at = (at + 1) & table->mask) {
-        struct member *member = atomic_load_explicit(&table->slots[at], memory_order_acquire);
+        uintptr_t slot = atomic_load_explicit(&table->slots[at], memory_order_acquire);
 
-        if (member == NULL)
+        if (slot == 0)
             return NULL;
-        if (member != &removed && token_id_equal(&member->id, id))
-            return member;
+        if ((slot & tag_mask) == tag_of(hash) && is_member(slot) &&
+            token_id_equal(&member_of(slot)->id, id))
+            return member_of(slot);
     }
 }
 
@@ -83,17 +107,18 @@ has_room(const struct table *table, size_t count)
 static void
 put(struct table *table, struct member *member)
 {
-    size_t at = world_id_hash(&member->id) & table->mask;
-    struct member *there;
+    uint64_t hash = world_id_hash(&member->id);
+    size_t at = hash & table->mask;
+    uintptr_t there;
 
-    while ((there = atomic_load_explicit(&table->slots[at], memory_order_relaxed)) != NULL &&
-           there != &removed)
+    while (is_member(there = atomic_load_explicit(&table->slots[at], memory_order_relaxed)))
         at = (at + 1) & table->mask;
     table->live++;
-    if (there == NULL)
+    if (there != removed)
         table->used++;
     /* Publishes all that was written to the member before. */
-    atomic_store_explicit(&table->slots[at], member, memory_order_release);
+    atomic_store_explicit(&table->slots[at], (uintptr_t)member | tag_of(hash),
+                          memory_order_release);
 }
 
 enum status
@@ -114,9 +139,9 @@ world_table_room(const struct table_shards *shards, unsigned shard, size_t count
     if (table == NULL)
         return STATUS_MEMORY;
     for (size_t i = 0; i <= old->mask; i++) {
-        struct member *member = atomic_load_explicit(&old->slots[i], memory_order_relaxed);
-        if (member != NULL && member != &removed)
-            put(table, member);
+        uintptr_t slot = atomic_load_explicit(&old->slots[i], memory_order_relaxed);
+        if (is_member(slot))
+            put(table, member_of(slot));
     }
     *grown = table;
     return STATUS_OK;
@@ -136,10 +161,10 @@ world_table_remove(struct table_shards *shards, const struct member *member)
         &shards->tables[world_table_shard(&member->id)], memory_order_relaxed);
     size_t at = world_id_hash(&member->id) & table->mask;
 
-    while (atomic_load_explicit(&table->slots[at], memory_order_relaxed) != member)
+    while (member_of(atomic_load_explicit(&table->slots[at], memory_order_relaxed)) != member)
         at = (at + 1) & table->mask;
     table->live--;
-    atomic_store_explicit(&table->slots[at], &removed, memory_order_release);
+    atomic_store_explicit(&table->slots[at], removed, memory_order_release);
 }
 
 void
@@ -150,9 +175,8 @@ world_table_each(const struct table_shards *shards,
         const struct table *table =
             atomic_load_explicit(&shards->tables[i], memory_order_relaxed);
         for (size_t at = 0; at <= table->mask; at++) {
-            struct member *member =
-                atomic_load_explicit(&table->slots[at], memory_order_relaxed);
-            if (member != NULL && member != &removed && !each(context, member))
+            uintptr_t slot = atomic_load_explicit(&table->slots[at], memory_order_relaxed);
+            if (is_member(slot) && !each(context, member_of(slot)))
                 return;
         }
     }
