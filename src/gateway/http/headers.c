@@ -6,6 +6,8 @@
  * itself, what only a trusted proxy may say, and what holds for one hop. */
 enum { DROP = 1, UNTRUSTED = 2, KEY = 4 };
 
+enum { MADE_FIELDS_MAX = 384 }; /* of what the gateway writes itself, without the values */
+
 static const uint8_t request_rules[HTTP_FIELD_IDS] = {
     [HTTP_FIELD_HOST] = DROP,
     [HTTP_FIELD_CONTENT_LENGTH] = DROP,
@@ -59,40 +61,36 @@ is_forwarded_family(const struct http_head *head, const struct http_field *field
                               SLICE_LITERAL("X-Forwarded-"));
 }
 
-static void
-put_forwarded_for(struct buffer *out, const struct request_fields *fields)
+/* What the gateway writes itself goes into room that is asked for once. */
+static char *
+write_text(char *to, struct slice text)
 {
-    struct slice before = http_head_value(fields->head, HTTP_FIELD_X_FORWARDED_FOR);
-    bool chain = fields->client->trusted && before.size > 0;
-    char text[IP_TEXT_MAX];
-
-    if (fields->peer.family == IP_NONE && !chain)
-        return;
-    put_slice(out, SLICE_LITERAL("X-Forwarded-For: "));
-    if (chain)
-        put_slice(out, before);
-    if (chain && fields->peer.family != IP_NONE)
-        put_slice(out, SLICE_LITERAL(", "));
-    if (fields->peer.family != IP_NONE)
-        put_slice(out, slice_text(ip_format(&fields->peer, text)));
-    put_slice(out, SLICE_LITERAL("\r\n"));
+    return text.size == 0 ? to : mempcpy(to, text.at, text.size);
 }
 
-static void
-put_forwarded(struct buffer *out, const struct request_fields *fields)
+static char *
+write_decimal(char *to, uint8_t value)
 {
-    const struct http_head *head = fields->head;
-    bool trusted = fields->client->trusted;
+    if (value >= 100)
+        *to++ = (char)('0' + value / 100);
+    if (value >= 10)
+        *to++ = (char)('0' + value / 10 % 10);
+    *to++ = (char)('0' + value % 10);
+    return to;
+}
 
-    put_forwarded_for(out, fields);
-    if (!trusted || http_head_field(head, HTTP_FIELD_X_FORWARDED_HOST) == NULL) {
-        put_slice(out, SLICE_LITERAL("X-Forwarded-Host: "));
-        put_slice(out, http_head_host(head));
-        put_slice(out, SLICE_LITERAL("\r\n"));
+static char *
+write_ip(char *to, const struct ip *ip)
+{
+    char text[IP_TEXT_MAX];
+
+    if (ip->family != IP_V4)
+        return write_text(to, slice_text(ip_format(ip, text)));
+    for (size_t i = 0; i < 4; i++) {
+        to = write_decimal(to, ip->bytes[i]);
+        *to++ = '.';
     }
-    if (!trusted || http_head_field(head, HTTP_FIELD_X_FORWARDED_PROTO) == NULL)
-        put_slice(out, fields->tls ? SLICE_LITERAL("X-Forwarded-Proto: https\r\n")
-                                   : SLICE_LITERAL("X-Forwarded-Proto: http\r\n"));
+    return to - 1;
 }
 
 static char *
@@ -103,19 +101,78 @@ write_hex(char *to, uint64_t value)
     return to;
 }
 
-/* W3C Trace Context §3.2: version, 16 bytes trace id, 8 bytes parent id, sampled. */
-static void
-put_traceparent(struct buffer *out, const uint64_t random[3])
+/* The peer behind what a trusted proxy says stands before it. */
+static char *
+write_forwarded_for(char *to, const struct request_fields *fields, struct slice before)
 {
-    char text[80] = "traceparent: 00-";
-    char *at = text + 16;
+    if (before.size == 0 && fields->peer.family == IP_NONE)
+        return to;
+    to = write_text(to, SLICE_LITERAL("X-Forwarded-For: "));
+    to = write_text(to, before);
+    if (before.size > 0 && fields->peer.family != IP_NONE)
+        to = write_text(to, SLICE_LITERAL(", "));
+    if (fields->peer.family != IP_NONE)
+        to = write_ip(to, &fields->peer);
+    return write_text(to, SLICE_LITERAL("\r\n"));
+}
 
-    at = write_hex(at, random[0] | 1); /* an id of zeroes only is invalid */
-    at = write_hex(at, random[1]);
-    *at++ = '-';
-    at = write_hex(at, random[2] | 1);
-    memcpy(at, "-01\r\n", 5);
-    put_slice(out, slice_of(text, (size_t)(at + 5 - text)));
+/* W3C Trace Context §3.2: version, 16 bytes trace id, 8 bytes parent id, sampled.
+ * An id of zeroes alone is invalid. */
+static char *
+write_traceparent(char *to, const uint64_t random[3])
+{
+    to = write_text(to, SLICE_LITERAL("traceparent: 00-"));
+    to = write_hex(to, random[0] | 1);
+    to = write_hex(to, random[1]);
+    *to++ = '-';
+    to = write_hex(to, random[2] | 1);
+    return write_text(to, SLICE_LITERAL("-01\r\n"));
+}
+
+static char *
+write_forwarded(char *to, const struct request_fields *fields, struct slice before)
+{
+    const struct http_head *head = fields->head;
+    bool trusted = fields->client->trusted;
+
+    to = write_forwarded_for(to, fields, before);
+    if (!trusted || http_head_field(head, HTTP_FIELD_X_FORWARDED_HOST) == NULL) {
+        to = write_text(to, SLICE_LITERAL("X-Forwarded-Host: "));
+        to = write_text(to, http_head_host(head));
+        to = write_text(to, SLICE_LITERAL("\r\n"));
+    }
+    if (!trusted || http_head_field(head, HTTP_FIELD_X_FORWARDED_PROTO) == NULL)
+        to = write_text(to, fields->tls ? SLICE_LITERAL("X-Forwarded-Proto: https\r\n")
+                                        : SLICE_LITERAL("X-Forwarded-Proto: http\r\n"));
+    return to;
+}
+
+/* All values are checked where they come from: the definition of the upstream, the
+ * parser of heads, the names of subjects, ids. */
+static void
+put_made_fields(struct buffer *out, const struct request_fields *fields)
+{
+    const struct http_head *head = fields->head;
+    struct slice before = { 0 };
+
+    if (fields->client->trusted)
+        before = http_head_value(head, HTTP_FIELD_X_FORWARDED_FOR);
+    char *room =
+        buffer_room(out, MADE_FIELDS_MAX + fields->upstream->authority.size + before.size +
+                             head->host.size + fields->subject.size + fields->token_id.size);
+    if (room == NULL)
+        return;
+    char *at = write_text(room, SLICE_LITERAL("Host: "));
+    at = write_text(at, fields->upstream->authority);
+    at = write_text(at, SLICE_LITERAL("\r\n"));
+    at = write_forwarded(at, fields, before);
+    at = write_text(at, SLICE_LITERAL("Via: 1.1 writ\r\nX-Writ-Subject: "));
+    at = write_text(at, fields->subject);
+    at = write_text(at, SLICE_LITERAL("\r\nX-Writ-Token-Id: "));
+    at = write_text(at, fields->token_id);
+    at = write_text(at, SLICE_LITERAL("\r\n"));
+    at = write_traceparent(at, fields->trace);
+    buffer_added(out, (size_t)(at - room));
 }
 
 void
@@ -123,20 +180,13 @@ headers_to_upstream(struct buffer *out, const struct request_fields *fields)
 {
     const struct http_head *head = fields->head;
 
-    put_slice(out, SLICE_LITERAL("Host: "));
-    put_slice(out, fields->upstream->authority);
-    put_slice(out, SLICE_LITERAL("\r\n"));
+    put_made_fields(out, fields);
     for (unsigned i = 0; i < head->count; i++) {
         const struct http_field *field = &head->fields[i];
         if (request_field_passes(fields, field) &&
             (fields->client->trusted || !is_forwarded_family(head, field)))
             http_put_field(out, head, field);
     }
-    put_forwarded(out, fields);
-    put_slice(out, SLICE_LITERAL("Via: 1.1 writ\r\n"));
-    http_put_header(out, SLICE_LITERAL("X-Writ-Subject"), fields->subject);
-    http_put_header(out, SLICE_LITERAL("X-Writ-Token-Id"), fields->token_id);
-    put_traceparent(out, fields->trace);
     if (fields->upgrade)
         http_put_header(out, SLICE_LITERAL("Upgrade"), http_head_value(head, HTTP_FIELD_UPGRADE));
     if (head->expect_continue)
