@@ -451,6 +451,38 @@ numbers_are_true(void **state)
     assert_true(stats.bytes_out > 8 << 20 && stats.connections_total > 20);
 }
 
+/* The last one: nothing is accepted after it. */
+static void
+draining_lets_finish_and_then_cuts(void **state)
+{
+    int stream = kit_connect(&kit), quick = kit_connect(&kit);
+    struct timespec from, to;
+
+    kit_send(stream, "GET /orders/stream HTTP/1.1\r\nHost: gw\r\nAuthorization: Bearer %s\r\n\r\n",
+             token);
+    assert_true(kit_read_until(stream, "tick", out, sizeof out));
+    kit_send(quick,
+             "POST /orders/sink HTTP/1.1\r\nHost: gw\r\nAuthorization: Bearer %s\r\n"
+             "Content-Length: 3\r\n\r\n",
+             token);
+    usleep(50000);
+    clock_gettime(CLOCK_MONOTONIC, &from);
+    gateway_drain(kit.gateway, 300);
+    usleep(50000);
+    kit_send(quick, "abc");
+    kit_read_all(quick, out, sizeof out);
+    expect_status(200);
+    expect("Connection: close\r\n");
+    kit_read_all(stream, out, sizeof out);
+    clock_gettime(CLOCK_MONOTONIC, &to);
+    assert_true(to.tv_sec - from.tv_sec < 3);
+    for (int i = 0; i < 3000 && !gateway_drained(kit.gateway); i++)
+        usleep(1000);
+    assert_true(gateway_drained(kit.gateway));
+    close(stream);
+    close(quick);
+}
+
 static int
 open_kit(void **state)
 {
@@ -488,6 +520,7 @@ main(void)
         cmocka_unit_test(a_trusted_proxy_may_check),
         cmocka_unit_test(a_client_that_leaves_ends_the_exchange),
         cmocka_unit_test(numbers_are_true),
+        cmocka_unit_test(draining_lets_finish_and_then_cuts),
     };
     return cmocka_run_group_tests(tests, open_kit, close_kit);
 }
