@@ -229,8 +229,7 @@ http_call_upgrade(struct http_call *call, struct slice *pending)
     /* Nothing of this connection may come back to it once the stream is another's. */
     if (buffer_status(&call->out) != STATUS_OK || call->answer != ANSWER_BEGUN ||
         connection->closing || connection->broken || connection->body.open ||
-        stream_queued(stream) > 0 ||
-        stream_write(stream, &head, 1, NULL, NULL) == STREAM_BROKEN) {
+        stream_queued(stream) > 0 || stream_write(stream, &head, 1, NULL, NULL) == STREAM_BROKEN) {
         http_call_abort(call);
         return NULL;
     }

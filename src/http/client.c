@@ -4,9 +4,9 @@
 #include <stdlib.h>
 
 enum {
-    GATHER_MAX = 16384,      /* body bytes that are copied behind the head: one write */
-    HELD_MAX = 65536,        /* bytes held while connecting: HTTP_FLOW_FULL */
-    QUEUE_MARK = 262144,     /* bytes queued to the upstream: HTTP_FLOW_FULL */
+    GATHER_MAX = 16384,  /* body bytes that are copied behind the head: one write */
+    HELD_MAX = 65536,    /* bytes held while connecting: HTTP_FLOW_FULL */
+    QUEUE_MARK = 262144, /* bytes queued to the upstream: HTTP_FLOW_FULL */
     OUT_KEPT = 65536
 };
 
@@ -310,8 +310,7 @@ link_begin(struct link *link)
     if (!exchange->closed_head && link->reused)
         return;
     exchange->blocked = false;
-    if (flush(exchange, NULL, 0) == HTTP_FLOW_GO && blocked &&
-        exchange->handler->writable != NULL)
+    if (flush(exchange, NULL, 0) == HTTP_FLOW_GO && blocked && exchange->handler->writable != NULL)
         exchange->handler->writable(exchange, exchange->context);
 }
 
@@ -326,8 +325,8 @@ http_exchange_body(struct http_exchange *exchange, struct slice bytes, bool more
     if (exchange->complete)
         return HTTP_FLOW_GO;
     if (exchange->body == HTTP_BODY_LENGTH) {
-        bytes = slice_first(bytes, exchange->left < bytes.size ? (size_t)exchange->left
-                                                               : bytes.size);
+        bytes =
+            slice_first(bytes, exchange->left < bytes.size ? (size_t)exchange->left : bytes.size);
         exchange->left -= bytes.size;
     }
     exchange->closed_head = true;

@@ -22,7 +22,7 @@ struct connection {
     struct http_call *call;
     struct buffer in;      /* came and not read yet */
     struct slice *current; /* what is being read; NULL outside of it */
-    struct body body; /* of the request; outlives its call while it is discarded */
+    struct body body;      /* of the request; outlives its call while it is discarded */
     struct timer timer;
     struct lane_message wake;
     uint64_t session;
@@ -85,6 +85,20 @@ void connection_close(struct connection *connection);
 /* The answer is complete: the call is given back, the connection goes on or ends. */
 void connection_call_done(struct connection *connection, bool keep);
 void connection_read_on(struct connection *connection);
+void connection_free(struct connection *connection);
+void connection_timer_fire(struct timer *timer);
+/* Ends the call, if there is one, without its handler. */
+void connection_call_gone(struct connection *connection, enum status status);
+/* Answers what no handler answers, and closes. */
+void connection_refuse(struct connection *connection, unsigned status, const char *reason);
+/* The request can't be completed: tells the handler, and the peer if it can; answer 0:
+ * the peer is told nothing. */
+void connection_fail(struct connection *connection, enum status status, unsigned answer,
+                     const char *reason);
+/* Back among the spare ones; its memory stays readable until the next request. */
+void http_call_give(struct http_server *server, struct http_call *call);
+/* Frees a server that is freed and has no connection any more. */
+void http_server_release(struct http_server *server);
 /* What came and is not read. */
 struct slice connection_pending(const struct connection *connection);
 /* The stream is somebody else's from here on. */

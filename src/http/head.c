@@ -153,8 +153,7 @@ read_framing(struct http_head *head, struct http_refusal *why)
         if (http_head_field_next(head, length) != NULL)
             return refuse(why, 400, "several Content-Length fields");
         /* Above this a counter of a peer with signed numbers may turn over. */
-        if (!slice_u64(http_field_value(head, length), &head->length) ||
-            head->length > INT64_MAX)
+        if (!slice_u64(http_field_value(head, length), &head->length) || head->length > INT64_MAX)
             return refuse(why, 400, "Content-Length is not a number");
         head->has_length = true;
         head->body = head->length > 0 ? HTTP_BODY_LENGTH : HTTP_BODY_NONE;
@@ -239,9 +238,8 @@ http_request_parse(struct slice bytes, struct http_head *out, struct http_refusa
         return found;
     head_clear(out, bytes.at);
     at = lex_request_line(bytes.at + skip, out, why);
-    if (at == NULL || lex_fields(at, bytes.at + size, out, why) == NULL ||
-        !read_host(out, why) || !read_framing(out, why) || !read_connection(out, why) ||
-        !read_expect(out, why))
+    if (at == NULL || lex_fields(at, bytes.at + size, out, why) == NULL || !read_host(out, why) ||
+        !read_framing(out, why) || !read_connection(out, why) || !read_expect(out, why))
         return HTTP_MALFORMED;
     out->size = (uint32_t)size;
     return HTTP_PARSED;

@@ -69,9 +69,9 @@ static json_t *
 problem_document(const struct http_problem *problem)
 {
     const char *title = problem->title != NULL ? problem->title : http_status_text(problem->status);
-    json_t *document = json_pack("{s:s, s:s, s:i}", "type",
-                                 problem->type != NULL ? problem->type : "about:blank", "title",
-                                 title, "status", (int)problem->status);
+    json_t *document =
+        json_pack("{s:s, s:s, s:i}", "type", problem->type != NULL ? problem->type : "about:blank",
+                  "title", title, "status", (int)problem->status);
 
     if (document == NULL)
         return NULL;

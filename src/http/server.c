@@ -1,15 +1,12 @@
-/* http/server.c - connections: bytes into requests, in order, bounded in memory
- * and in time. */
+/* http/server.c - bytes into requests, in order, bounded in memory. */
 #include "connection.h"
 
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 
 enum {
-    LINGER_MS = 2000,
     IN_MARK = 32768 + 4096, /* bytes waiting: a whole head fits; then reading stops */
     IN_KEPT = 4096,         /* memory that an idle connection may keep */
     SPARES_MAX = 256
@@ -17,7 +14,6 @@ enum {
 
 static void process(struct connection *connection);
 static void wake_run(struct lane_message *message);
-static void timer_fire(struct timer *timer);
 static void on_read(struct stream *stream, enum status status, struct slice bytes, void *context);
 
 /* --- calls, reused last in, first out: the warm one first --- */
@@ -50,8 +46,8 @@ call_free(struct http_call *call)
 }
 
 /* Its memory stays readable until the next request takes it. */
-static void
-call_give(struct http_server *server, struct http_call *call)
+void
+http_call_give(struct http_server *server, struct http_call *call)
 {
     enum { OUT_KEPT = 65536 };
 
@@ -74,54 +70,8 @@ call_give(struct http_server *server, struct http_call *call)
     }
 }
 
-/* --- time --- */
-
-static int64_t
-wait_limit(const struct connection *connection, enum wait wait)
-{
-    const struct http_server_options *options = &connection->server->options;
-
-    switch (wait) {
-    case WAIT_HEAD:
-        return options->head_ms;
-    case WAIT_IDLE:
-        return options->idle_ms;
-    case WAIT_BODY:
-        return options->body_ms;
-    case WAIT_WRITE:
-        return options->write_ms;
-    case WAIT_NONE:
-        break;
-    }
-    return 0;
-}
-
-/* The timer is left armed while waits come and go; when it fires too early for the
- * wait of then, it is armed anew. So a request costs no timer. */
 void
-connection_wait(struct connection *connection, enum wait wait)
-{
-    struct lane *lane = connection->server->lane;
-    uint64_t due;
-    int64_t limit;
-
-    connection->wait = (uint8_t)wait;
-    connection->progress = wait == WAIT_WRITE ? stream_queued(connection->stream) : 0;
-    if (wait == WAIT_NONE)
-        return;
-    limit = wait_limit(connection, wait);
-    connection->since_us = lane_mono_us(lane);
-    due = connection->since_us + (uint64_t)limit * 1000;
-    if (timer_armed(&connection->timer) && connection->due_us <= due)
-        return;
-    connection->due_us = due;
-    timer_arm(lane, &connection->timer, limit);
-}
-
-/* --- the end of a connection --- */
-
-static void
-server_release(struct http_server *server)
+http_server_release(struct http_server *server)
 {
     if (!server->freed || server->count > 0)
         return;
@@ -134,221 +84,6 @@ server_release(struct http_server *server)
     free(server);
 }
 
-static void
-connection_free(struct connection *connection)
-{
-    struct http_server *server = connection->server;
-
-    timer_disarm(&connection->timer);
-    if (connection->prev != NULL)
-        connection->prev->next = connection->next;
-    else
-        server->connections = connection->next;
-    if (connection->next != NULL)
-        connection->next->prev = connection->prev;
-    server->count--;
-    buffer_free(&connection->in);
-    body_free(&connection->body);
-    free(connection);
-    server_release(server);
-}
-
-static void
-on_closed(struct stream *stream, void *context)
-{
-    struct connection *connection = context;
-
-    connection->gone = true;
-    if (!connection->woken)
-        connection_free(connection);
-}
-
-void
-connection_close(struct connection *connection)
-{
-    if (connection->closing)
-        return;
-    connection->closing = true;
-    timer_disarm(&connection->timer);
-    stream_close(connection->stream, on_closed, connection);
-}
-
-void
-connection_finish(struct connection *connection)
-{
-    if (connection->closing)
-        return;
-    connection->closing = true;
-    timer_disarm(&connection->timer);
-    stream_finish(connection->stream, LINGER_MS, on_closed, connection);
-}
-
-struct slice
-connection_pending(const struct connection *connection)
-{
-    return connection->current != NULL ? *connection->current : buffer_slice(&connection->in);
-}
-
-void
-connection_release(struct connection *connection)
-{
-    stream_read_stop(connection->stream);
-    timer_disarm(&connection->timer);
-    call_give(connection->server, connection->call);
-    connection->call = NULL;
-    connection->stream = NULL;
-    connection->closing = connection->gone = true;
-    connection_wake(connection);
-}
-
-static void
-call_gone(struct connection *connection, enum status status)
-{
-    struct http_call *call = connection->call;
-    const struct http_server_options *options = &connection->server->options;
-
-    connection->call = NULL;
-    if (call == NULL)
-        return;
-    if (options->handler->gone != NULL)
-        options->handler->gone(call, status, options->context);
-    call_give(connection->server, call);
-}
-
-/* Answers what no handler answers, and closes. */
-static void
-refuse(struct connection *connection, unsigned status, const char *reason)
-{
-    struct buffer out = { 0 };
-    const char *title = http_status_text(status);
-    char body[256];
-    int size = snprintf(body, sizeof body,
-                        "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%u,"
-                        "\"detail\":\"%s\"}\n",
-                        title, status, reason);
-    struct slice slice;
-
-    http_put_status_line(&out, status);
-    put_text(&out, "Content-Type: application/problem+json\r\nCache-Control: no-store\r\n"
-                   "X-Content-Type-Options: nosniff\r\nConnection: close\r\n");
-    http_put_header_number(&out, SLICE_LITERAL("Content-Length"), (uint64_t)size);
-    http_put_date(&out, lane_now_ms(connection->server->lane));
-    put_format(&out, "\r\n%s", body);
-    slice = buffer_slice(&out);
-    if (buffer_status(&out) == STATUS_OK &&
-        connection_write(connection, &slice, 1) != HTTP_FLOW_GONE)
-        connection_finish(connection);
-    else
-        connection_close(connection);
-    buffer_free(&out);
-}
-
-/* The request can't be completed: tells the handler, and the peer if it can. */
-static void
-fail_call(struct connection *connection, enum status status, unsigned answer, const char *reason)
-{
-    bool silent = connection->call != NULL && connection->call->answer == ANSWER_BODY;
-
-    call_gone(connection, status);
-    if (silent || answer == 0)
-        connection_close(connection);
-    else
-        refuse(connection, answer, reason);
-}
-
-static void
-timer_fire(struct timer *timer)
-{
-    struct connection *connection = LANE_OWNER(timer, struct connection, timer);
-    uint64_t now = lane_mono_us(connection->server->lane);
-    int64_t limit = wait_limit(connection, (enum wait)connection->wait);
-    uint64_t end = connection->since_us + (uint64_t)limit * 1000;
-
-    if (connection->closing || connection->wait == WAIT_NONE)
-        return;
-    if (now < end) {
-        connection->due_us = end;
-        timer_arm(connection->server->lane, timer, (int64_t)((end - now) / 1000) + 1);
-        return;
-    }
-    switch ((enum wait)connection->wait) {
-    case WAIT_HEAD:
-        if (connection->in.size > 0)
-            refuse(connection, 408, "the head took too long");
-        else
-            connection_close(connection);
-        break;
-    case WAIT_IDLE:
-        connection_finish(connection);
-        break;
-    case WAIT_BODY:
-        /* Who holds the bytes back is not the peer's fault. */
-        if (connection->progress >= connection->server->options.body_progress ||
-            (connection->call != NULL && !connection->call->resumed))
-            connection_wait(connection, WAIT_BODY);
-        else
-            fail_call(connection, STATUS_TIMEOUT, 408, "the body took too long");
-        break;
-    case WAIT_WRITE: {
-        size_t queued = stream_queued(connection->stream);
-
-        if (queued == 0)
-            connection_wait(connection, WAIT_NONE);
-        else if (queued != connection->progress)
-            connection_wait(connection, WAIT_WRITE);
-        else
-            fail_call(connection, STATUS_TIMEOUT, 0, NULL);
-        break;
-    }
-    case WAIT_NONE:
-        break;
-    }
-}
-
-/* --- writing --- */
-
-static void
-on_written(struct stream *stream, enum status status, void *context)
-{
-    struct connection *connection = context;
-    struct http_call *call = connection->call;
-    const struct http_server_options *options = &connection->server->options;
-
-    if (connection->closing || call == NULL)
-        return;
-    if (status != STATUS_OK) {
-        fail_call(connection, STATUS_IO, 0, NULL);
-        return;
-    }
-    if (call->blocked && stream_queued(stream) <= options->queue_mark / 2) {
-        call->blocked = false;
-        if (options->handler->writable != NULL)
-            options->handler->writable(call, options->context);
-    }
-}
-
-enum http_flow
-connection_write(struct connection *connection, const struct slice *slices, size_t count)
-{
-    if (connection->closing || connection->broken)
-        return HTTP_FLOW_GONE;
-    switch (stream_write(connection->stream, slices, count, on_written, connection)) {
-    case STREAM_WRITTEN:
-        return HTTP_FLOW_GO;
-    case STREAM_QUEUED:
-        if (connection->wait != WAIT_BODY)
-            connection_wait(connection, WAIT_WRITE);
-        return stream_queued(connection->stream) > connection->server->options.queue_mark
-                   ? HTTP_FLOW_FULL
-                   : HTTP_FLOW_GO;
-    case STREAM_BROKEN:
-        break;
-    }
-    connection->broken = true;
-    connection_wake(connection);
-    return HTTP_FLOW_GONE;
-}
-
 /* --- requests --- */
 
 static void
@@ -359,8 +94,8 @@ begin_call(struct connection *connection, struct http_call *call, size_t waiting
     struct slice kept = arena_copy(&call->arena, slice_of(head->bytes, head->size));
 
     if (kept.at == NULL) {
-        call_give(connection->server, call);
-        refuse(connection, 503, "out of memory");
+        http_call_give(connection->server, call);
+        connection_refuse(connection, 503, "out of memory");
         return;
     }
     head->bytes = kept.at;
@@ -399,15 +134,15 @@ read_head(struct connection *connection, struct slice *in)
         begin_call(connection, call, in->size);
         return true;
     case HTTP_NEED_MORE:
-        call_give(server, call);
+        http_call_give(server, call);
         if (connection->wait != WAIT_HEAD)
             connection_wait(connection, WAIT_HEAD);
         return false;
     case HTTP_MALFORMED:
-        call_give(server, call);
+        http_call_give(server, call);
         if (server->options.handler->refused != NULL)
             server->options.handler->refused(connection->stream, &why, server->options.context);
-        refuse(connection, why.status, why.reason);
+        connection_refuse(connection, why.status, why.reason);
         break;
     }
     return false;
@@ -465,8 +200,8 @@ read_body(struct connection *connection, struct slice *in)
     if (got == HTTP_CHUNK_END)
         tell_end(connection);
     else if (got == HTTP_CHUNK_MALFORMED)
-        fail_call(connection, STATUS_INVALID, connection->call == NULL ? 0 : 400,
-                  "the body's chunks are not well formed");
+        connection_fail(connection, STATUS_INVALID, connection->call == NULL ? 0 : 400,
+                        "the body's chunks are not well formed");
     else if (connection->call == NULL && connection->discard == 0)
         connection_finish(connection);
 }
@@ -502,7 +237,7 @@ settle(struct connection *connection)
     if (connection->closing)
         return;
     if (connection->broken) {
-        fail_call(connection, STATUS_IO, 0, NULL);
+        connection_fail(connection, STATUS_IO, 0, NULL);
         return;
     }
     if (connection->ended && connection->call == NULL) {
@@ -547,7 +282,7 @@ peer_ended(struct connection *connection, enum status status)
     if (call == NULL && status == STATUS_CLOSED && !connection->body.open)
         connection_finish(connection);
     else
-        fail_call(connection, status, 0, NULL);
+        connection_fail(connection, status, 0, NULL);
 }
 
 static void
@@ -567,7 +302,7 @@ on_read(struct stream *stream, enum status status, struct slice bytes, void *con
 
         put_bytes(&connection->in, bytes.at, bytes.size);
         if (buffer_status(&connection->in) != STATUS_OK)
-            fail_call(connection, STATUS_MEMORY, 0, NULL);
+            connection_fail(connection, STATUS_MEMORY, 0, NULL);
         /* A head in drops is parsed once a line, not once a drop. */
         else if (line || connection->in.size > HTTP_TARGET_MAX || connection->body.open)
             process(connection);
@@ -579,7 +314,7 @@ on_read(struct stream *stream, enum status status, struct slice bytes, void *con
     if (in.size > 0 && !connection->closing)
         put_bytes(&connection->in, in.at, in.size);
     if (buffer_status(&connection->in) != STATUS_OK)
-        fail_call(connection, STATUS_MEMORY, 0, NULL);
+        connection_fail(connection, STATUS_MEMORY, 0, NULL);
     settle(connection);
 }
 
@@ -617,7 +352,7 @@ connection_call_done(struct connection *connection, bool keep)
 {
     struct http_server *server = connection->server;
 
-    call_give(server, connection->call);
+    http_call_give(server, connection->call);
     connection->call = NULL;
     if (connection->closing)
         return;
@@ -670,7 +405,7 @@ http_server_accept(struct http_server *server, struct stream *stream)
     connection->server = server;
     connection->stream = stream;
     connection->session = atomic_fetch_add_explicit(&sessions, 1, memory_order_relaxed) + 1;
-    connection->timer.fire = timer_fire;
+    connection->timer.fire = connection_timer_fire;
     connection->next = server->connections;
     if (connection->next != NULL)
         connection->next->prev = connection;
@@ -700,10 +435,10 @@ http_server_free(struct http_server *server)
     server->draining = server->freed = true;
     for (struct connection *c = server->connections; c != NULL; c = next) {
         next = c->next;
-        call_gone(c, STATUS_CLOSED);
+        connection_call_gone(c, STATUS_CLOSED);
         connection_close(c);
     }
-    server_release(server);
+    http_server_release(server);
 }
 
 size_t

@@ -375,8 +375,7 @@ pick(struct http_exchange *exchange)
     if (best == NULL)
         return NULL;
     exchange->tried |= 1u << (best - upstream->addresses);
-    upstream->next_address =
-        ((unsigned)(best - upstream->addresses) + 1) % upstream->address_count;
+    upstream->next_address = ((unsigned)(best - upstream->addresses) + 1) % upstream->address_count;
     return best;
 }
 
@@ -456,8 +455,6 @@ upstream_assign(struct http_exchange *exchange, bool fresh)
     if (upstream->stats.open >= upstream->options.connections)
         exchange_post(exchange, STATUS_LIMIT, "too many connections to the upstream");
     else if (!upstream_connect(exchange))
-        exchange_post(exchange, exchange->status != 0 ? (enum status)exchange->status
-                                                            : STATUS_IO,
-                            exchange->why != NULL ? exchange->why
-                                                  : "the upstream is not reachable");
+        exchange_post(exchange, exchange->status != 0 ? (enum status)exchange->status : STATUS_IO,
+                      exchange->why != NULL ? exchange->why : "the upstream is not reachable");
 }

@@ -13,7 +13,7 @@ enum address_kind { ADDRESS_IP, ADDRESS_NAME, ADDRESS_UNIX };
 
 struct address {
     struct http_upstream *upstream;
-    char *text;              /* the Unix path or the name */
+    char *text; /* the Unix path or the name */
     struct ip ips[RESOLVE_MAX];
     unsigned ip_count, ip_at; /* ip_at: the one that is used */
     uint16_t port;
@@ -74,8 +74,8 @@ struct http_exchange {
     bool closed_head; /* the request's head is complete */
     bool complete;    /* the request is */
     bool upgrade, keep, retried;
-    bool asked;       /* a byte of the request went over this link */
-    bool answered;    /* a byte of an answer came */
+    bool asked;    /* a byte of the request went over this link */
+    bool answered; /* a byte of an answer came */
     bool told_head;
     bool paused, blocked;
 };

@@ -137,8 +137,8 @@ http_date_format(int64_t at_ms, char out[HTTP_DATE_SIZE + 1])
 
     gmtime_r(&seconds, &parts);
     snprintf(text, sizeof text, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[parts.tm_wday],
-             parts.tm_mday, months[parts.tm_mon], parts.tm_year + 1900, parts.tm_hour,
-             parts.tm_min, parts.tm_sec);
+             parts.tm_mday, months[parts.tm_mon], parts.tm_year + 1900, parts.tm_hour, parts.tm_min,
+             parts.tm_sec);
     text[HTTP_DATE_SIZE] = '\0';
     memcpy(out, text, HTTP_DATE_SIZE + 1);
 }

@@ -41,9 +41,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     in = slice_of(data + 1, size - 1);
     a = decode(in, in.size, &whole, &whole_used);
     b = decode(in, data[0] % 16u + 1u, &pieces, &pieces_used);
-    if (a != b || (a == HTTP_CHUNK_END && (whole_used != pieces_used ||
-                                           !slice_equal(buffer_slice(&whole),
-                                                        buffer_slice(&pieces)))))
+    if (a != b ||
+        (a == HTTP_CHUNK_END &&
+         (whole_used != pieces_used || !slice_equal(buffer_slice(&whole), buffer_slice(&pieces)))))
         abort();
     buffer_free(&whole);
     buffer_free(&pieces);

@@ -275,35 +275,53 @@ struct row {
     const char *want_request; /* a part of it */
     const char *says;
     const char *seen;
-    bool ends;  /* the upstream closes after it */
-    bool kept;  /* the connection must serve another request */
+    bool ends; /* the upstream closes after it */
+    bool kept; /* the connection must serve another request */
 };
 
 #define GET .job = { .method = "GET" }
-#define OK "HTTP/1.1 200 OK\r\n"
+#define OK  "HTTP/1.1 200 OK\r\n"
 
 static const struct row rows[] = {
-    { GET, "GET /p?q HTTP/1.1\r\nHost: u\r\n\r\n", OK "Content-Length: 3\r\n\r\nabc", "h200+ abc+ end",
-      .kept = true },
+    { GET, "GET /p?q HTTP/1.1\r\nHost: u\r\n\r\n", OK "Content-Length: 3\r\n\r\nabc",
+      "h200+ abc+ end", .kept = true },
     { GET, "", OK "Content-Length: 0\r\n\r\n", "h200+ end", .kept = true },
     { GET, "", OK "Content-Length: 3\r\nConnection: close\r\n\r\nabc", "h200+ abc+ end" },
     { GET, "", OK "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n1\r\nd\r\n0\r\nT: 1\r\n\r\n",
       "h200+ abc+ d+ end T: 1\r\n", .kept = true },
-    { GET, "", OK "Transfer-Encoding: chunked\r\n\r\n3\r\nab", "h200+ ab failed closed", .ends = true },
+    { GET, "", OK "Transfer-Encoding: chunked\r\n\r\n3\r\nab", "h200+ ab failed closed",
+      .ends = true },
     { GET, "", OK "\r\nabc", "h200+ abc end", .ends = true },
     { GET, "", "HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nabc", "h200+ abc+ end" },
     { GET, "", "HTTP/1.1 103 E\r\n\r\nHTTP/1.1 204 N\r\n\r\n", "i103 h204+ end", .kept = true },
-    { .job = { .method = "HEAD" }, "HEAD ", OK "Content-Length: 3\r\n\r\n", "h200+ end", .kept = true },
-    { .job = { .method = "POST", .body = "xyz" }, "Content-Length: 3\r\n\r\nxyz",
-      OK "Content-Length: 1\r\n\r\na", "h200+ a+ end", .kept = true },
-    { .job = { .method = "POST" }, "Content-Length: 0\r\n\r\n", OK "Content-Length: 1\r\n\r\na",
-      "h200+ a+ end", .kept = true },
+    { .job = { .method = "HEAD" },
+      "HEAD ",
+      OK "Content-Length: 3\r\n\r\n",
+      "h200+ end",
+      .kept = true },
+    { .job = { .method = "POST", .body = "xyz" },
+      "Content-Length: 3\r\n\r\nxyz",
+      OK "Content-Length: 1\r\n\r\na",
+      "h200+ a+ end",
+      .kept = true },
+    { .job = { .method = "POST" },
+      "Content-Length: 0\r\n\r\n",
+      OK "Content-Length: 1\r\n\r\na",
+      "h200+ a+ end",
+      .kept = true },
     { .job = { .method = "PUT", .body = "xyz", .chunked = true },
-      "Transfer-Encoding: chunked\r\n\r\n3\r\nxyz\r\n0\r\n\r\n", OK "Content-Length: 1\r\n\r\na",
-      "h200+ a+ end", .kept = true },
-    { .job = { .method = "GET", .upgrade = true }, "Connection: Upgrade\r\n\r\n",
-      "HTTP/1.1 101 S\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\nhi", "up hi" },
-    { .job = { .method = "GET", .abort_on_head = true }, "", OK "Content-Length: 3\r\n\r\n", "h200 " },
+      "Transfer-Encoding: chunked\r\n\r\n3\r\nxyz\r\n0\r\n\r\n",
+      OK "Content-Length: 1\r\n\r\na",
+      "h200+ a+ end",
+      .kept = true },
+    { .job = { .method = "GET", .upgrade = true },
+      "Connection: Upgrade\r\n\r\n",
+      "HTTP/1.1 101 S\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\nhi",
+      "up hi" },
+    { .job = { .method = "GET", .abort_on_head = true },
+      "",
+      OK "Content-Length: 3\r\n\r\n",
+      "h200 " },
     /* in doubt, so never kept */
     { GET, "", OK "Content-Length: 3\r\n\r\nabcHTTP/1.1 200 OK\r\n\r\n", "h200+ abc+ end" },
     { GET, "", OK "Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc", "failed invalid" },
@@ -377,7 +395,8 @@ reads_alike_byte_by_byte(void **state)
 static void
 retries_a_stale_connection_once(void **state)
 {
-    struct job first = { .method = "GET" }, again = { .method = "GET" }, post = { .method = "POST" };
+    struct job first = { .method = "GET" }, again = { .method = "GET" },
+               post = { .method = "POST" };
     char request[1024];
     int fd, second;
 
@@ -430,8 +449,8 @@ pauses_and_goes_on(void **state)
 static void
 aborts_in_every_state(void **state)
 {
-    const char *says[] = { "", "HTTP/1.1 2", OK "Content-Length: 5\r\n\r\n", OK
-                           "Content-Length: 5\r\n\r\nab" };
+    const char *says[] = { "", "HTTP/1.1 2", OK "Content-Length: 5\r\n\r\n",
+                           OK "Content-Length: 5\r\n\r\nab" };
 
     for (size_t i = 0; i < sizeof says / sizeof *says; i++) {
         struct job job = { .method = "GET" };

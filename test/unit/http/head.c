@@ -80,10 +80,14 @@ static const struct bad bad_requests[] = {
     { "GET / HTTP/1.1\r\nHost: a:x\r\n\r\n", 400, "Host is not" },
     { "GET / HTTP/1.1\r\nHost: a:123456\r\n\r\n", 400, "Host is not" },
     { "GET / HTTP/1.1\r\nHost: [::1\r\n\r\n", 400, "Host is not" },
-    { "POST / HTTP/1.1\r\n" H "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", 400, "both" },
-    { "POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n", 400, "both" },
-    { "POST / HTTP/1.1\r\n" H "Content-Length: 5\r\nContent-Length: 5\r\n\r\n", 400, "several Content" },
-    { "POST / HTTP/1.1\r\n" H "Content-Length: 5\r\nContent-Length: 6\r\n\r\n", 400, "several Content" },
+    { "POST / HTTP/1.1\r\n" H "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", 400,
+      "both" },
+    { "POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n", 400,
+      "both" },
+    { "POST / HTTP/1.1\r\n" H "Content-Length: 5\r\nContent-Length: 5\r\n\r\n", 400,
+      "several Content" },
+    { "POST / HTTP/1.1\r\n" H "Content-Length: 5\r\nContent-Length: 6\r\n\r\n", 400,
+      "several Content" },
     { "POST / HTTP/1.1\r\n" H "Content-Length: +5\r\n\r\n", 400, "not a number" },
     { "POST / HTTP/1.1\r\n" H "Content-Length: -5\r\n\r\n", 400, "not a number" },
     { "POST / HTTP/1.1\r\n" H "Content-Length: 5, 5\r\n\r\n", 400, "not a number" },
@@ -100,14 +104,17 @@ static const struct bad bad_requests[] = {
     { "POST / HTTP/1.1\r\n" H "Transfer-Encoding: \"chunked\"\r\n\r\n", 501, "other than" },
     { "POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked;q=1\r\n\r\n", 501, "other than" },
     { "POST / HTTP/1.1\r\n" H "Transfer-Encoding:\r\n\r\n", 501, "other than" },
-    { "POST / HTTP/1.1\r\n" H "Transfer-Encoding: \x0b" "chunked\r\n\r\n", 400, "control" },
-    { "POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", 400,
-      "several Transfer" },
+    { "POST / HTTP/1.1\r\n" H "Transfer-Encoding: \x0b"
+      "chunked\r\n\r\n",
+      400, "control" },
+    { "POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+      400, "several Transfer" },
     { "POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n", 400,
       "several Transfer" },
     { "POST / HTTP/1.0\r\n" H "Transfer-Encoding: chunked\r\n\r\n", 400, "in HTTP/1.0" },
     { "GET / HTTP/1.1\r\n" H "Connection: close, Host\r\n\r\n", 400, "end-to-end" },
-    { "GET / HTTP/1.1\r\n" H "Authorization: x\r\nConnection: authorization\r\n\r\n", 400, "end-to-end" },
+    { "GET / HTTP/1.1\r\n" H "Authorization: x\r\nConnection: authorization\r\n\r\n", 400,
+      "end-to-end" },
     { "GET / HTTP/1.1\r\n" H "Connection: a b\r\n\r\n", 400, "Connection is not" },
     { "GET / HTTP/1.1\r\n" H "Connection: a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q\r\n\r\n", 400,
       "Connection is not" },
@@ -357,17 +364,19 @@ frames_responses(void **state)
         { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", HTTP_METHOD_HEAD, HTTP_BODY_NONE,
           true },
         { "HTTP/1.1 200 OK\r\n\r\n", HTTP_METHOD_GET, HTTP_BODY_CLOSE, false },
-        { "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\n", HTTP_METHOD_GET, HTTP_BODY_LENGTH, false },
+        { "HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\n", HTTP_METHOD_GET, HTTP_BODY_LENGTH,
+          false },
         { "HTTP/1.1 204 No\r\n\r\n", HTTP_METHOD_GET, HTTP_BODY_NONE, true },
         { "HTTP/1.1 304 No\r\nContent-Length: 5\r\n\r\n", HTTP_METHOD_GET, HTTP_BODY_NONE, true },
         { "HTTP/1.1 101 Up\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", HTTP_METHOD_GET,
           HTTP_BODY_NONE, true },
-        { "HTTP/1.1 500 \xc3\xa4\r\nContent-Length: 1\r\nConnection: close\r\n\r\n", HTTP_METHOD_GET,
-          HTTP_BODY_LENGTH, false },
+        { "HTTP/1.1 500 \xc3\xa4\r\nContent-Length: 1\r\nConnection: close\r\n\r\n",
+          HTTP_METHOD_GET, HTTP_BODY_LENGTH, false },
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        if (http_response_parse(slice_text(rows[i].text), rows[i].asked, &head, &why) != HTTP_PARSED)
+        if (http_response_parse(slice_text(rows[i].text), rows[i].asked, &head, &why) !=
+            HTTP_PARSED)
             fail_msg("%s: %s", rows[i].text, why.reason);
         assert_int_equal(head.body, rows[i].body);
         assert_int_equal(head.keep_alive, rows[i].keep_alive);
@@ -378,10 +387,14 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(refuses_bad_requests),     cmocka_unit_test(refuses_bad_responses),
-        cmocka_unit_test(refuses_nul),              cmocka_unit_test(reads_a_request),
-        cmocka_unit_test(reads_targets_and_versions), cmocka_unit_test(knows_every_field_id),
-        cmocka_unit_test(every_prefix_needs_more),  cmocka_unit_test(keeps_its_limits),
+        cmocka_unit_test(refuses_bad_requests),
+        cmocka_unit_test(refuses_bad_responses),
+        cmocka_unit_test(refuses_nul),
+        cmocka_unit_test(reads_a_request),
+        cmocka_unit_test(reads_targets_and_versions),
+        cmocka_unit_test(knows_every_field_id),
+        cmocka_unit_test(every_prefix_needs_more),
+        cmocka_unit_test(keeps_its_limits),
         cmocka_unit_test(frames_responses),
     };
 

@@ -120,8 +120,8 @@ on_request(struct http_call *call, bool more, void *context)
         http_answer_body(call, SLICE_LITERAL("12345"), true);
         http_answer_end(call, (struct slice){ 0 });
     } else if (slice_is(path, "/problem")) {
-        http_respond_problem(call, &(struct http_problem){ .status = 403,
-                                                           .detail = SLICE_LITERAL("why") });
+        http_respond_problem(
+            call, &(struct http_problem){ .status = 403, .detail = SLICE_LITERAL("why") });
     } else if (slice_is(path, "/upgrade")) {
         upgrade(call);
     } else if (slice_is(path, "/abort")) {
@@ -179,8 +179,7 @@ static const struct http_handler handler = {
 static void
 api_request(struct http_call *call, struct slice body, void *context)
 {
-    http_respond_json(call, 200,
-                      json_pack("{s:I}", "size", (json_int_t)body.size));
+    http_respond_json(call, 200, json_pack("{s:I}", "size", (json_int_t)body.size));
 }
 
 static struct http_api api = { .body_max = 100, .request = api_request };
@@ -194,9 +193,9 @@ accepted(struct listener *from, struct stream *stream, void *context)
 static uint16_t
 listen_for(struct http_server *of, struct listener **out)
 {
-    struct listener_options options = {
-        .address = "127.0.0.1:0", .accepted = accepted, .context = of
-    };
+    struct listener_options options = { .address = "127.0.0.1:0",
+                                        .accepted = accepted,
+                                        .context = of };
     struct fault fault;
 
     assert_int_equal(listener_open(lane, &options, out, &fault), STATUS_OK);
@@ -219,7 +218,8 @@ set_up(void **state)
     const struct http_server_options http = {
         .handler = &handler, .head_ms = 300, .idle_ms = 600, .body_ms = 300, .discard_max = 1000
     };
-    const struct http_server_options for_api = { .handler = &http_api_handler, .context = &api,
+    const struct http_server_options for_api = { .handler = &http_api_handler,
+                                                 .context = &api,
                                                  .half_close = true };
 
     assert_int_equal(lane_new(&options, &lane), STATUS_OK);
@@ -242,7 +242,8 @@ tear_down(void **state)
 static int
 dial(uint16_t to)
 {
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(to),
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_port = htons(to),
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -278,7 +279,7 @@ hear(int fd, char *out, size_t capacity, const char *until, int silence_ms)
     }
 }
 
-#define H "Host: a\r\n"
+#define H   "Host: a\r\n"
 #define BYE "GET /hello HTTP/1.1\r\n" H "Connection: close\r\n\r\n"
 
 struct row {
@@ -289,58 +290,103 @@ struct row {
 };
 
 static const struct row rows[] = {
-    { BYE, { "HTTP/1.1 200 OK\r\n", "Content-Length: 5\r\n", "Connection: close\r\n\r\nhello" }, NULL,
+    { BYE,
+      { "HTTP/1.1 200 OK\r\n", "Content-Length: 5\r\n", "Connection: close\r\n\r\nhello" },
+      NULL,
       &port },
-    { "GET /hello HTTP/1.0\r\n\r\n", { "200 OK", "Connection: close", "\r\n\r\nhello" }, NULL, &port },
+    { "GET /hello HTTP/1.0\r\n\r\n",
+      { "200 OK", "Connection: close", "\r\n\r\nhello" },
+      NULL,
+      &port },
     { "GET /hello HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" BYE,
-      { "Connection: keep-alive", "hello", "200 OK", "close" }, NULL, &port },
-    { "HEAD /hello HTTP/1.1\r\n" H "\r\n" BYE, { "Content-Length: 5\r\n\r\nHTTP/1.1 200" }, NULL, &port },
-    { "GET /empty HTTP/1.1\r\n" H "\r\n" BYE, { "204", "\r\n\r\nHTTP/1.1 200" }, "Length: 0", &port },
+      { "Connection: keep-alive", "hello", "200 OK", "close" },
+      NULL,
+      &port },
+    { "HEAD /hello HTTP/1.1\r\n" H "\r\n" BYE,
+      { "Content-Length: 5\r\n\r\nHTTP/1.1 200" },
+      NULL,
+      &port },
+    { "GET /empty HTTP/1.1\r\n" H "\r\n" BYE,
+      { "204", "\r\n\r\nHTTP/1.1 200" },
+      "Length: 0",
+      &port },
     /* pipelined, with one that is answered later */
     { "GET /hello HTTP/1.1\r\n" H "\r\nGET /later HTTP/1.1\r\n" H "\r\n\r\nGET /x HTTP/1.1\r\n" H
       "\r\n" BYE,
-      { "hello", "later", "404", "hello" }, NULL, &port },
+      { "hello", "later", "404", "hello" },
+      NULL,
+      &port },
     { "POST /echo HTTP/1.1\r\n" H "Content-Length: 3\r\n\r\nabc" BYE,
-      { "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\nHTTP/1.1 200" }, NULL, &port },
-    { "POST /echo HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1;x\r\nc\r\n0\r\nT: 1"
+      { "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\nHTTP/1.1 200" },
+      NULL,
+      &port },
+    { "POST /echo HTTP/1.1\r\n" H
+      "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1;x\r\nc\r\n0\r\nT: 1"
       "\r\n\r\n" BYE,
-      { "\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\nT: 1\r\n\r\nHTTP/1.1 200" }, NULL, &port },
-    { "POST /echo HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc", { "Connection: close\r\n\r\nabc" },
-      "chunked", &port },
+      { "\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\nT: 1\r\n\r\nHTTP/1.1 200" },
+      NULL,
+      &port },
+    { "POST /echo HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc",
+      { "Connection: close\r\n\r\nabc" },
+      "chunked",
+      &port },
     { "POST /echo HTTP/1.1\r\n" H "Content-Length: 3\r\nExpect: 100-continue\r\n\r\n",
-      { "100 Continue\r\n\r\n" }, NULL, &port },
+      { "100 Continue\r\n\r\n" },
+      NULL,
+      &port },
     { "POST /hello HTTP/1.1\r\n" H "Content-Length: 3\r\nExpect: 100-continue\r\n\r\n",
-      { "200 OK", "Connection: close" }, "100 Continue", &port },
+      { "200 OK", "Connection: close" },
+      "100 Continue",
+      &port },
     /* a body nobody wants: read over, or too long for it */
-    { "POST /hello HTTP/1.1\r\n" H "Content-Length: 3\r\n\r\nabc" BYE, { "200 OK", "hello", "200 OK" },
-      NULL, &port },
-    { "POST /hello HTTP/1.1\r\n" H "Content-Length: 3000\r\n\r\nabc", { "Connection: close" }, NULL,
+    { "POST /hello HTTP/1.1\r\n" H "Content-Length: 3\r\n\r\nabc" BYE,
+      { "200 OK", "hello", "200 OK" },
+      NULL,
+      &port },
+    { "POST /hello HTTP/1.1\r\n" H "Content-Length: 3000\r\n\r\nabc",
+      { "Connection: close" },
+      NULL,
       &port },
     { "GET /short HTTP/1.1\r\n" H "\r\n" BYE, { "Content-Length: 10", "12345" }, "hello", &port },
     { "GET /bad HTTP/1.1\r\n" H "\r\n" BYE, { "500", "200 OK" }, "Y: 1", &port },
     { "GET /problem HTTP/1.1\r\n" H "\r\n" BYE,
-      { "403", "application/problem+json", "nosniff", "\"detail\":\"why\"" }, NULL, &port },
+      { "403", "application/problem+json", "nosniff", "\"detail\":\"why\"" },
+      NULL,
+      &port },
     { "GET /abort HTTP/1.1\r\n" H "\r\n", { "" }, "HTTP", &port },
     { "GET /upgrade HTTP/1.1\r\n" H "Connection: upgrade\r\nUpgrade: echo\r\n\r\nhi there",
-      { "101 Switching Protocols\r\n", "Connection: Upgrade\r\n\r\nhi there" }, NULL, &port },
+      { "101 Switching Protocols\r\n", "Connection: Upgrade\r\n\r\nhi there" },
+      NULL,
+      &port },
     /* refused */
-    { "GET / HTTP/1.1\r\nHost : a\r\n\r\n" BYE, { "400", "problem+json", "Connection: close" }, "hello",
+    { "GET / HTTP/1.1\r\nHost : a\r\n\r\n" BYE,
+      { "400", "problem+json", "Connection: close" },
+      "hello",
       &port },
     { "POST /echo HTTP/1.1\r\n" H "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n" BYE,
-      { "400" }, "hello", &port },
+      { "400" },
+      "hello",
+      &port },
     { "POST /hang HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\nxyz", { "400" }, NULL, &port },
     { "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", { "400" }, NULL, &port },
     /* the API */
-    { "POST /x HTTP/1.1\r\n" H "Content-Length: 3\r\n\r\nabc", { "200 OK", "no-store", "{\"size\":3}" },
-      NULL, &api_port },
+    { "POST /x HTTP/1.1\r\n" H "Content-Length: 3\r\n\r\nabc",
+      { "200 OK", "no-store", "{\"size\":3}" },
+      NULL,
+      &api_port },
     { "POST /x HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
-      { "{\"size\":5}" }, NULL, &api_port },
+      { "{\"size\":5}" },
+      NULL,
+      &api_port },
     { "GET /x HTTP/1.1\r\n" H "\r\n", { "{\"size\":0}" }, NULL, &api_port },
     { "POST /x HTTP/1.1\r\n" H "Content-Length: 101\r\n\r\n", { "413" }, NULL, &api_port },
     { "POST /x HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n65\r\n"
-      "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456"
+      "01234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901"
+      "23456"
       "7890\r\n0\r\n\r\n",
-      { "413" }, NULL, &api_port },
+      { "413" },
+      NULL,
+      &api_port },
 };
 
 static void
