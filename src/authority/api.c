@@ -51,6 +51,16 @@ api_problem(struct api_answer *answer, unsigned status, const char *kind, const 
                                    .content_type = "application/problem+json" };
 }
 
+void
+fault_below(struct fault *fault, const char *pointer)
+{
+    char below[FAULT_POINTER_MAX];
+
+    snprintf(below, sizeof below, "%s", fault->pointer);
+    snprintf(fault->pointer, sizeof fault->pointer, "%s%.*s", pointer,
+             (int)(sizeof below - strlen(pointer) - 1), below);
+}
+
 static void
 problem_of_fault(struct api_answer *answer, enum status status, const struct fault *fault)
 {

@@ -157,16 +157,19 @@ api_check(struct authority *authority, const struct api_request *request, struct
 
 /* --- who can -------------------------------------------------------------------------- */
 
-enum { WHO_CAN_MAX = 1000 };
+enum { WHO_CAN_MAX = 1000, WHO_CAN_PAGE = 500, WHO_CAN_TEXTS = 64 << 10, WHO_CAN_SCRATCH = 1 << 20 };
 
+/* A page of tokens a turn: a million of them never hold up a revoke. */
 struct who_can {
+    struct api_job job;
+    struct api_answer *answer;
     struct authority *authority;
-    const struct api_request *request;
     struct request asked;
     int64_t at;
     json_t *subjects, *roles, *tokens;
-    struct arena scratch;
-    bool cut;
+    struct buffer cursor;
+    struct arena texts, scratch;
+    bool begun, cut;
 };
 
 static bool
@@ -222,18 +225,20 @@ try_role(void *context, name_id id)
     return json_array_size(who->roles) < WHO_CAN_MAX;
 }
 
-static bool
-try_token(void *context, const struct token_id *id)
+static enum status
+try_token(void *context, const struct store_token *token)
 {
     struct who_can *who = context;
+    const struct token_id *id = &token->record.id;
     char text[TOKEN_TEXT_SIZE + 1], id_text[TOKEN_ID_TEXT + 1];
     struct world_token_info info;
     struct credential credential;
     const struct decision *decision;
 
-    if (!world_token(who->authority->world, id, who->at, &info) || info.state != TOKEN_LIVE ||
+    if (who->cut || !world_token(who->authority->world, id, who->at, &info) ||
+        info.state != TOKEN_LIVE ||
         token_write(id, info.record.kid, who->authority->keys.state, text) != STATUS_OK)
-        return true;
+        return STATUS_OK;
     if (world_authenticate(who->authority->reader, slice_text(text), who->at, &who->scratch,
                            &credential) == CREDENTIAL_OK) {
         decision = policy_decide(world_policy(who->authority->reader), &credential.lineage, &who->asked,
@@ -247,31 +252,91 @@ try_token(void *context, const struct token_id *id)
     secret_wipe(text, sizeof text);
     arena_reset(&who->scratch);
     who->cut = json_array_size(who->tokens) == WHO_CAN_MAX;
-    return !who->cut;
+    return STATUS_OK;
+}
+
+static enum status
+who_can_step(struct authority *authority, struct api_job *job, bool *done, struct fault *fault)
+{
+    struct who_can *who = (struct who_can *)job;
+    struct buffer next = { 0 };
+    enum status status;
+
+    if (!who->begun) {
+        policy_each_subject(world_policy(authority->reader), try_subject, who);
+        policy_each_role(world_policy(authority->reader), try_role, who);
+        who->begun = true;
+    }
+    status = store_tokens(authority->store,
+                          &(struct store_token_query){ .live_only = true,
+                                                       .now = who->at,
+                                                       .cursor = buffer_slice(&who->cursor),
+                                                       .limit = WHO_CAN_PAGE },
+                          try_token, who, &next);
+    buffer_free(&who->cursor);
+    who->cursor = next;
+    *done = status != STATUS_OK || who->cut || who->cursor.size == 0;
+    if (status == STATUS_OK && *done) {
+        who->answer->body = json_pack("{s:O, s:O, s:O, s:b}", "subjects", who->subjects, "roles",
+                                      who->roles, "tokens", who->tokens, "cut", who->cut);
+        status = who->answer->body == NULL ? STATUS_MEMORY : STATUS_OK;
+    }
+    return status;
+}
+
+static void
+who_can_free(struct api_job *job)
+{
+    struct who_can *who = (struct who_can *)job;
+
+    json_decref(who->subjects);
+    json_decref(who->roles);
+    json_decref(who->tokens);
+    buffer_free(&who->cursor);
+    arena_free(&who->texts);
+    arena_free(&who->scratch);
+    free(who);
+}
+
+/* The question outlives the call's memory when the peer goes. */
+static enum status
+who_can_ask(struct who_can *who, const struct api_request *request, struct fault *fault)
+{
+    struct slice at = api_query(request, "at"), right = api_query(request, "right");
+    struct slice kept = arena_copy(&who->texts, right);
+    enum status status;
+
+    if (kept.at == NULL)
+        return fault_set(fault, STATUS_TOO_LARGE, "the right is too long");
+    status = take_right(who->authority, kept, &who->asked, fault);
+    if (status == STATUS_OK && at.at != NULL && time_parse(at, &who->at) != STATUS_OK)
+        status = fault_set(fault, STATUS_INVALID, "at must be a time such as 2026-12-31T08:00:00Z");
+    who->asked.peer = peer_of(request);
+    return status;
 }
 
 enum status
 api_who_can(struct authority *authority, const struct api_request *request,
             struct api_answer *answer, struct fault *fault)
 {
-    struct who_can who = { .authority = authority, .request = request, .at = request->now };
-    struct slice at = api_query(request, "at");
-    enum status status = take_right(authority, api_query(request, "right"), &who.asked, fault);
+    struct who_can *who = calloc(1, sizeof *who);
+    enum status status;
 
-    if (status != STATUS_OK)
-        return status;
-    if (at.at != NULL && time_parse(at, &who.at) != STATUS_OK)
-        return fault_set(fault, STATUS_INVALID, "at must be a time such as 2026-12-31T08:00:00Z");
-    who.asked.peer = peer_of(request);
-    arena_init(&who.scratch, 1 << 20);
-    who.subjects = json_array();
-    who.roles = json_array();
-    who.tokens = json_array();
-    policy_each_subject(world_policy(authority->reader), try_subject, &who);
-    policy_each_role(world_policy(authority->reader), try_role, &who);
-    world_each_token(authority->world, try_token, &who);
-    arena_free(&who.scratch);
-    answer->body = json_pack("{s:o, s:o, s:o, s:b}", "subjects", who.subjects, "roles", who.roles,
-                             "tokens", who.tokens, "cut", who.cut);
-    return answer->body == NULL ? STATUS_MEMORY : STATUS_OK;
+    if (who == NULL)
+        return STATUS_MEMORY;
+    who->job = (struct api_job){ .step = who_can_step, .free = who_can_free };
+    who->answer = answer;
+    who->authority = authority;
+    who->at = request->now;
+    arena_init(&who->texts, WHO_CAN_TEXTS);
+    arena_init(&who->scratch, WHO_CAN_SCRATCH);
+    who->subjects = json_array();
+    who->roles = json_array();
+    who->tokens = json_array();
+    status = who_can_ask(who, request, fault);
+    if (status == STATUS_OK)
+        answer->job = &who->job;
+    else
+        who_can_free(&who->job);
+    return status;
 }

@@ -74,6 +74,12 @@ builtin_name(enum change_kind kind, struct slice name)
     return false;
 }
 
+struct slice
+builtin_definition(void)
+{
+    return slice_text(admin_definition);
+}
+
 enum status
 builtin_load(struct authority *authority)
 {

@@ -64,17 +64,22 @@ struct binding_denies {
     struct slice missing; /* the deny that the grant leaves out */
 };
 
+/* A carried deny counts when it holds whenever the other does: without a condition,
+ * or under the very same. */
 static bool
-carries_deny(const struct grant *grant, const struct right *deny)
+carries_deny(const struct grant *grant, const struct rule_view *deny)
 {
     json_t *item;
     size_t i;
 
     json_array_foreach(grant->deny, i, item)
     {
+        const json_t *right = json_object_get(item, "right"), *when = json_object_get(item, "when");
         struct right carried;
-        if (right_parse(slice_text(json_string_value(item)), &carried, NULL) == STATUS_OK &&
-            right_within(deny, &carried))
+
+        if (right_parse(slice_text(json_string_value(right)), &carried, NULL) == STATUS_OK &&
+            right_within(&deny->right, &carried) &&
+            (when == NULL || (deny->when != NULL && json_equal(when, deny->when))))
             return true;
     }
     return false;
@@ -93,7 +98,7 @@ find_missing_deny(void *context, const struct rule_view *rule)
     struct binding_denies *denies = context;
 
     if (rule->deny && resources_meet(rule->right.resource, denies->wanted.resource) &&
-        !carries_deny(denies->grant, &rule->right))
+        !carries_deny(denies->grant, rule))
         denies->missing = rule->right.text;
     return denies->missing.at == NULL;
 }
@@ -114,6 +119,31 @@ missing_deny(struct authority *authority, const struct lineage *lineage, const s
             policy_role_rules(policy, view.roles[k], find_missing_deny, &denies);
     }
     return denies.missing;
+}
+
+/* To lift a deny is to give what it denied to whoever holds the role. */
+static enum status
+may_lift(struct authority *authority, const struct api_request *request, const struct grant *grant,
+         struct fault *fault)
+{
+    json_t *item;
+    size_t i;
+
+    json_array_foreach(grant->lifted, i, item)
+    {
+        struct right right;
+        struct slice binds;
+
+        if (right_parse(slice_text(json_string_value(item)), &right, fault) != STATUS_OK)
+            return STATUS_INVALID;
+        binds = missing_deny(authority, &request->caller.lineage, grant, &right);
+        if (binds.at != NULL || !lineage_holds(authority, &request->caller.lineage, &right))
+            return fault_set(fault, STATUS_DENIED,
+                             "you can't take the deny %s away, for you don't hold that right "
+                             "yourself; writ:roles.escalate:* would allow it",
+                             json_string_value(item));
+    }
+    return STATUS_OK;
 }
 
 enum status
@@ -143,22 +173,36 @@ api_may_grant(struct authority *authority, const struct api_request *request,
                              "you can't give %s without the deny %.*s that binds you yourself",
                              json_string_value(item), SLICE_PRINT(left_out));
     }
-    return STATUS_OK;
+    return may_lift(authority, request, grant, fault);
 }
 
 /* --- what a definition gives --------------------------------------------------------- */
+
+static void
+add_deny(struct grant *grant, json_t *right, const json_t *when)
+{
+    json_t *deny = json_pack("{s:o}", "right", right);
+
+    if (when != NULL && !json_is_null(when))
+        json_object_set_new(deny, "when", json_deep_copy(when));
+    json_array_append_new(grant->deny, deny);
+}
 
 static bool
 add_rule(void *context, const struct rule_view *rule)
 {
     struct grant *grant = context;
 
-    json_array_append_new(rule->deny ? grant->deny : grant->allow, json_slice(rule->right.text));
+    if (rule->deny)
+        add_deny(grant, json_slice(rule->right.text), rule->when);
+    else
+        json_array_append_new(grant->allow, json_slice(rule->right.text));
     return true;
 }
 
+/* Entries that are no right are refused when the definition is compiled. */
 static void
-add_texts(json_t *to, const json_t *list)
+add_entries(struct grant *grant, const json_t *list, bool deny)
 {
     json_t *item;
     size_t i;
@@ -166,36 +210,54 @@ add_texts(json_t *to, const json_t *list)
     json_array_foreach(list, i, item)
     {
         json_t *text = json_is_object(item) ? json_object_get(item, "right") : item;
-        if (json_is_string(text))
-            json_array_append(to, text);
+
+        if (!json_is_string(text))
+            continue;
+        if (deny)
+            add_deny(grant, json_incref(text), json_object_get(item, "when"));
+        else
+            json_array_append(grant->allow, text);
     }
 }
 
-enum status
-grant_of(struct authority *authority, enum change_kind put_kind, const json_t *definition,
-         struct grant *out)
+static bool
+add_lifted(void *context, const struct rule_view *rule)
 {
+    struct grant *grant = context;
+
+    if (rule->deny && !carries_deny(grant, rule))
+        json_array_append_new(grant->lifted, json_slice(rule->right.text));
+    return true;
+}
+
+enum status
+grant_of(struct authority *authority, enum change_kind put_kind, struct slice name,
+         const json_t *definition, struct grant *out)
+{
+    const struct policy *policy = world_policy_of(authority->world);
+    const struct names *names = world_names(authority->world);
     const json_t *roles = json_object_get(definition, put_kind == CHANGE_ROLE_PUT ? "inherits" : "roles");
     json_t *item;
     size_t i;
 
-    *out = (struct grant){ .allow = json_array(), .deny = json_array() };
-    if (out->allow == NULL || out->deny == NULL) {
+    *out = (struct grant){ .allow = json_array(), .deny = json_array(), .lifted = json_array() };
+    if (out->allow == NULL || out->deny == NULL || out->lifted == NULL) {
         grant_free(out);
         return STATUS_MEMORY;
     }
     if (put_kind == CHANGE_ROLE_PUT) {
-        add_texts(out->allow, json_object_get(definition, "allow"));
-        add_texts(out->deny, json_object_get(definition, "deny"));
+        add_entries(out, json_object_get(definition, "allow"), false);
+        add_entries(out, json_object_get(definition, "deny"), true);
     }
     json_array_foreach(roles, i, item)
     {
-        name_id role = json_is_string(item)
-                           ? names_find(world_names(authority->world), slice_text(json_string_value(item)))
-                           : NAME_NONE;
+        name_id role = json_is_string(item) ? names_find(names, slice_text(json_string_value(item)))
+                                            : NAME_NONE;
         if (role != NAME_NONE)
-            policy_role_rules(world_policy_of(authority->world), role, add_rule, out);
+            policy_role_rules(policy, role, add_rule, out);
     }
+    if (put_kind == CHANGE_ROLE_PUT && names_find(names, name) != NAME_NONE)
+        policy_role_rules(policy, names_find(names, name), add_lifted, out);
     return STATUS_OK;
 }
 
@@ -204,5 +266,6 @@ grant_free(struct grant *grant)
 {
     json_decref(grant->allow);
     json_decref(grant->deny);
+    json_decref(grant->lifted);
     *grant = (struct grant){ 0 };
 }

@@ -11,9 +11,8 @@
 
 enum {
     USES_IN_ONE = 2000,      /* lines of one commit */
-    FORGET_EVERY = 60,       /* ticks */
-    FORGET_IN_ONE = 500,
-    TIDY_EVERY = 600,        /* ticks */
+    SWEEP_EVERY = 600,       /* ticks, from the end of one walk to the next */
+    PAGE = 1000,             /* tokens looked at in one tick */
 };
 /* A dead token stays visible (and its revocation provable) this long. */
 #define REMEMBER_DEAD (30 * MS_DAY)
@@ -139,51 +138,112 @@ housekeeping_flush(struct authority *authority)
 
 /* --- forgetting and warning ------------------------------------------------------------ */
 
+/* A walk through all tokens by pages of the store, a page a tick, so that a million
+ * of them never hold up a revoke. A token that is issued meanwhile is not met: it is
+ * young, and its key is not retired. */
 struct sweep {
     struct authority *authority;
     int64_t now;
-    struct change forget[FORGET_IN_ONE];
+    struct buffer cursor;
+    struct change forget[PAGE];
     size_t count;
-    unsigned ending; /* live tokens that end within the hour, without a successor */
+    unsigned ending; /* live tokens in use that end within the hour, without a successor */
+    bool kids[UINT8_MAX + 1]; /* of tokens that are alive */
 };
 
+static int64_t
+death(const struct world_token_info *info)
+{
+    return info->life.revoked_at < info->life.expires_at ? info->life.revoked_at
+                                                         : info->life.expires_at;
+}
+
+/* A line's members go together: children refer to the line by its first. */
 static bool
-sweep_token(void *context, const struct token_id *id)
+is_long_dead(const struct sweep *sweep, const struct world_token_info *info)
+{
+    struct world_token_info newest;
+
+    return death(info) < sweep->now - REMEMBER_DEAD &&
+           (!world_token(sweep->authority->world, &info->newest, sweep->now, &newest) ||
+            death(&newest) < sweep->now - REMEMBER_DEAD);
+}
+
+static enum status
+sweep_token(void *context, const struct store_token *token)
 {
     struct sweep *sweep = context;
     struct world_token_info info;
-    int64_t died;
 
-    if (!world_token(sweep->authority->world, id, sweep->now, &info))
-        return true;
-    died = info.life.revoked_at < info.life.expires_at ? info.life.revoked_at : info.life.expires_at;
-    if (died < sweep->now - REMEMBER_DEAD)
-        sweep->forget[sweep->count++] = (struct change){ .kind = CHANGE_TOKEN_FORGOTTEN, .id = *id };
+    if (!world_token(sweep->authority->world, &token->record.id, sweep->now, &info))
+        return STATUS_OK;
+    if (death(&info) > sweep->now)
+        sweep->kids[info.record.kid] = true;
+    if (is_long_dead(sweep, &info))
+        sweep->forget[sweep->count++] =
+            (struct change){ .kind = CHANGE_TOKEN_FORGOTTEN, .at = sweep->now, .id = token->record.id };
     else if (info.state == TOKEN_LIVE && info.life.expires_at - sweep->now < WARN_BEFORE &&
-             token_id_equal(&info.newest, id) && info.life.last_used > sweep->now - MS_DAY)
+             token_id_equal(&info.newest, &token->record.id) &&
+             info.life.last_used > sweep->now - MS_DAY)
         sweep->ending++;
-    return sweep->count < FORGET_IN_ONE;
+    return STATUS_OK;
 }
 
 static void
-sweep_tokens(struct authority *authority, int64_t now)
+sweep_end(struct authority *authority)
 {
-    struct sweep *sweep = calloc(1, sizeof *sweep);
+    struct sweep *sweep = authority->sweep;
     char count[16];
 
-    if (sweep == NULL)
-        return;
-    sweep->authority = authority;
-    sweep->now = now;
-    world_each_token(authority->world, sweep_token, sweep);
-    if (sweep->count > 0)
-        commit_or_later(authority, sweep->forget, sweep->count);
     if (sweep->ending > 0) {
         snprintf(count, sizeof count, "%u", sweep->ending);
         log_write(LOG_WARN, "authority", "tokens in use end within the hour and were not rotated",
                   "count", count, NULL);
     }
-    free(sweep);
+    keys_tidy(authority, sweep->kids);
+}
+
+static void
+sweep_free(struct authority *authority)
+{
+    if (authority->sweep != NULL)
+        buffer_free(&authority->sweep->cursor);
+    free(authority->sweep);
+    authority->sweep = NULL;
+}
+
+void
+housekeeping_sweep(struct authority *authority, int64_t now)
+{
+    struct sweep *sweep = authority->sweep;
+    struct buffer next = { 0 };
+    enum status status;
+
+    if (sweep == NULL) {
+        sweep = authority->sweep = calloc(1, sizeof *sweep);
+        if (sweep == NULL)
+            return;
+        sweep->authority = authority;
+    }
+    sweep->now = now;
+    sweep->count = 0;
+    status = store_tokens(authority->store,
+                          &(struct store_token_query){ .now = now,
+                                                       .cursor = buffer_slice(&sweep->cursor),
+                                                       .limit = PAGE },
+                          sweep_token, sweep, &next);
+    buffer_free(&sweep->cursor);
+    sweep->cursor = next;
+    if (status == STATUS_OK && sweep->count > 0)
+        commit_or_later(authority, sweep->forget, sweep->count);
+    if (status == STATUS_OK && sweep->cursor.size > 0)
+        return;
+    if (status == STATUS_OK)
+        sweep_end(authority);
+    else
+        log_write(LOG_WARN, "authority", "housekeeping could not read the store", "why",
+                  status_text(status), NULL);
+    sweep_free(authority);
 }
 
 /* --- each second ------------------------------------------------------------------------ */
@@ -197,10 +257,8 @@ tick(struct timer *timer)
     timer_arm(authority->lane, timer, MS_SECOND);
     authority->ticks++;
     housekeeping_flush(authority);
-    if (authority->ticks % FORGET_EVERY == 0)
-        sweep_tokens(authority, now);
-    if (authority->ticks % TIDY_EVERY == 0)
-        keys_tidy(authority, now);
+    if (authority->sweep != NULL || authority->ticks % SWEEP_EVERY == 0)
+        housekeeping_sweep(authority, now);
     world_quiescent(authority->reader);
     world_reclaim(authority->world);
 }
@@ -217,4 +275,5 @@ void
 housekeeping_stop(struct authority *authority)
 {
     timer_disarm(&authority->tick);
+    sweep_free(authority);
 }

@@ -16,7 +16,7 @@ digest(const struct api_request *request, bool with_body, struct slice *out)
 {
     const struct slice parts[] = { request->caller.subject,
                                    SLICE_LITERAL("\n"),
-                                   slice_first(request->caller.token, TOKEN_ID_TEXT),
+                                   request->caller.token,
                                    SLICE_LITERAL("\n"),
                                    request->idempotency_key,
                                    SLICE_LITERAL("\n"),

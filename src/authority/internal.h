@@ -34,8 +34,8 @@ enum status keys_take(struct authority *authority, const struct change *put,
 enum status keys_ready(struct authority *authority, struct fault *fault) WRIT_MUST_USE;
 /* A new newest key; older ones verify until housekeeping drops them. */
 enum status keys_rotate(struct authority *authority, uint8_t *kid, struct fault *fault) WRIT_MUST_USE;
-/* Drops retired keys that no live token was made with. */
-void keys_tidy(struct authority *authority, int64_t now);
+/* Drops retired keys that no live token was made with: used says which kids have one. */
+void keys_tidy(struct authority *authority, const bool used[UINT8_MAX + 1]);
 void keys_close(struct keys *keys);
 
 /* --- the authority ------------------------------------------------------ */
@@ -66,6 +66,7 @@ struct authority {
     struct api_call *calls;   /* not answered yet: they wait for enforcement or work on */
     struct head_hand_over *heads; /* between the audit's thread and the lane */
     struct timer tick;        /* housekeeping, each second */
+    struct sweep *sweep;      /* under way through the tokens; NULL: none */
     uint64_t ticks;
     struct authority_counters counters;
     char effective_policy[128]; /* the last applied digest, hex */
@@ -84,6 +85,7 @@ enum status authority_commit(struct authority *authority, const struct change *c
  * written through the API. */
 #define ADMIN_ROLE "admin"
 bool builtin_name(enum change_kind kind, struct slice name);
+struct slice builtin_definition(void); /* of the role */
 enum status builtin_load(struct authority *authority) WRIT_MUST_USE;
 /* The subject "local:UID" of a peer at the socket, made known to the world. */
 enum status builtin_operator(struct authority *authority, unsigned uid, struct slice *name,
@@ -157,6 +159,8 @@ void api_handle(struct authority *authority, struct api_request *request, struct
 void api_problem(struct api_answer *answer, unsigned status, const char *kind, const char *title,
                  struct slice detail, json_t *more);
 unsigned api_status_of(enum status status);
+/* The fault is in a member below this pointer. */
+void fault_below(struct fault *fault, const char *pointer);
 
 /* May the caller do this as well? For handlers whose question is finer than the
  * route's right. DENIED with the right that is needed. */
@@ -166,17 +170,18 @@ bool api_may(struct authority *authority, const struct api_request *request, str
              struct slice object);
 /* A query parameter, percent-decoded into the arena; .at NULL when absent. */
 struct slice api_query(const struct api_request *request, const char *name);
-/* What a role or subject would give. Texts of rights, in a JSON array each. */
+/* What a definition would give: texts of rights, and denies as {"right", "when"?}. */
 struct grant {
     json_t *allow, *deny;
+    json_t *lifted; /* denies of the role as it is now that the definition leaves out */
 };
 /* May the caller give this? Each allow lies within the caller's own, and each deny
  * that binds the caller there goes along; or the caller may escalate. */
 enum status api_may_grant(struct authority *authority, const struct api_request *request,
                           const struct grant *grant, struct fault *fault) WRIT_MUST_USE;
 /* The grant of a role's or subject's definition, what it inherits included. */
-enum status grant_of(struct authority *authority, enum change_kind put_kind, const json_t *definition,
-                     struct grant *out) WRIT_MUST_USE;
+enum status grant_of(struct authority *authority, enum change_kind put_kind, struct slice name,
+                     const json_t *definition, struct grant *out) WRIT_MUST_USE;
 void grant_free(struct grant *grant);
 
 /* --- routes.c ------------------------------------------------------------ */
@@ -194,7 +199,7 @@ struct route {
     const char *summary;
 };
 const struct route *routes(size_t *count);
-/* NULL when no path fits; *wrong_method when only the method is wrong, with the
+/* NULL when no path fits (or a parameter is wrongly encoded); *wrong_method when only the method is wrong, with the
  * methods that fit in allow. */
 const struct route *route_find(struct api_request *request, bool *wrong_method,
                                struct buffer *allow);
@@ -234,6 +239,10 @@ enum status api_object_list(struct authority *, const struct api_request *, stru
 enum status api_object_get(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
 enum status api_object_put(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
 enum status api_object_drop(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
+/* Two upstreams with one `host` would take each other's requests: CONFLICT. Looks at
+ * what is there with the changes made. */
+enum status upstream_hosts_check(struct authority *authority, const struct change *changes,
+                                 size_t count, struct fault *fault) WRIT_MUST_USE;
 /* Validates one upstream's definition. source_local: it came from a local file or
  * the socket, so that it may name files and Unix sockets. */
 enum status upstream_check(struct authority *authority, struct slice name, const json_t *definition,
@@ -286,5 +295,8 @@ enum status housekeeping_start(struct authority *authority) WRIT_MUST_USE;
 /* What a crash must not lose: uses and last-used times. */
 void housekeeping_flush(struct authority *authority);
 void housekeeping_stop(struct authority *authority);
+/* One piece of the walk through all tokens: forgets the long dead, warns, and at its
+ * end drops keys that are out of use. A piece costs a few milliseconds of the lane. */
+void housekeeping_sweep(struct authority *authority, int64_t now);
 
 #endif

@@ -30,9 +30,9 @@ take_duration(const json_t *body, const char *name, int64_t *out, struct fault *
     if (status != STATUS_OK || text.at == NULL)
         return status;
     if (duration_parse(text, out) != STATUS_OK || *out <= 0)
-        return fault_set(fault, STATUS_INVALID,
-                         "%s: '%.*s' is no duration; write 30s, 10m, 1h or 7d", name,
-                         SLICE_PRINT(slice_first(text, 32)));
+        return fault_at(fault, STATUS_INVALID, name[0] == 't' ? "/ttl" : "/idle",
+                        "%s: '%.*s' is no duration; write 30s, 10m, 1h or 7d", name,
+                        SLICE_PRINT(slice_first(text, 32)));
     return STATUS_OK;
 }
 
@@ -102,8 +102,10 @@ take_binding(const json_t *body, struct ask *ask, struct fault *fault)
         status = json_take_string(cnf, "jkt", &jkt, fault);
     if (status == STATUS_OK)
         status = json_take_string(cnf, "x5t#S256", &x5t, fault);
-    if (status != STATUS_OK)
+    if (status != STATUS_OK) {
+        fault_below(fault, "/cnf");
         return status;
+    }
     if ((jkt.at == NULL) == (x5t.at == NULL))
         return fault_at(fault, STATUS_INVALID, "/cnf", "cnf names one key: jkt or x5t#S256");
     text = jkt.at != NULL ? jkt : x5t;
@@ -188,6 +190,12 @@ choose_roles(struct authority *authority, struct ask *ask, name_id *roles, size_
     name_id subject = names_find(names, ask->subject);
     struct subject_view view;
 
+    /* Who may act as the operator is the kernel's word at the socket, never a text's. */
+    if (builtin_name(CHANGE_SUBJECT_PUT, ask->subject))
+        return fault_at(fault, STATUS_INVALID, "/subject",
+                        "%.*s is the operator at the local socket and has no tokens: give a subject "
+                        "of the policy the role " ADMIN_ROLE,
+                        SLICE_PRINT(slice_first(ask->subject, 64)));
     if (subject == NAME_NONE || !policy_subject(policy, subject, &view))
         return fault_at(fault, STATUS_NOT_FOUND, "/subject",
                         "there is no subject %.*s: write it to the policy first",
@@ -217,13 +225,29 @@ choose_roles(struct authority *authority, struct ask *ask, name_id *roles, size_
     return STATUS_OK;
 }
 
-/* The parent's line, live; the child's end is no later than the parent's. */
+/* A child's uses count on its parent, so only who may issue for the parent's subject,
+ * or holds the parent's line, hangs children below it. */
 static enum status
-under_parent(struct authority *authority, const struct ask *ask, struct token_record *record,
-             struct fault *fault)
+may_be_parent(struct authority *authority, const struct api_request *request,
+              const struct world_token_info *parent, struct fault *fault)
 {
-    struct world_token_info parent, above;
+    struct world_token_info own;
+
+    if (!request->caller.local &&
+        world_token(authority->world, &request->caller.token_id, request->now, &own) &&
+        token_id_equal(&own.record.line, &parent->record.line))
+        return STATUS_OK;
+    return api_permit(authority, request, SLICE_LITERAL("tokens.issue"), parent->record.subject, fault);
+}
+
+/* The parent's line, live; the child's end is no later than that of its newest member. */
+static enum status
+under_parent(struct authority *authority, const struct api_request *request, const struct ask *ask,
+             struct token_record *record, struct fault *fault)
+{
+    struct world_token_info parent, above, newest;
     int64_t now = record->issued_at;
+    enum status status;
     unsigned depth = 1;
 
     if (!ask->has_parent)
@@ -233,6 +257,9 @@ under_parent(struct authority *authority, const struct ask *ask, struct token_re
     if (parent.state != TOKEN_LIVE)
         return fault_at(fault, STATUS_CONFLICT, "/parent", "the parent is %s: it can have no children",
                         token_state_name(parent.state));
+    status = may_be_parent(authority, request, &parent, fault);
+    if (status != STATUS_OK)
+        return status;
     for (above = parent; !token_id_is_none(&above.record.parent_line); depth++) {
         if (depth >= TOKEN_DEPTH_MAX - 1 ||
             !world_token(authority->world, &above.record.parent_line, now, &above))
@@ -240,8 +267,12 @@ under_parent(struct authority *authority, const struct ask *ask, struct token_re
                             "a lineage has at most %d tokens", TOKEN_DEPTH_MAX);
     }
     record->parent_line = parent.record.line;
-    if (parent.life.expires_at < record->expires_at)
-        record->expires_at = parent.life.expires_at;
+    if (!world_token(authority->world, &parent.newest, now, &newest))
+        return fault_set(fault, STATUS_INTERNAL, "the parent's line has no newest member");
+    if (newest.life.expires_at < record->expires_at)
+        record->expires_at = newest.life.expires_at;
+    if (record->expires_at <= record->not_before)
+        return fault_at(fault, STATUS_INVALID, "/not_before", "the parent has ended by then");
     return STATUS_OK;
 }
 
@@ -307,7 +338,7 @@ record_make(struct authority *authority, const struct api_request *request, stru
     if (status == STATUS_OK)
         status = set_times(authority, ask, &record, fault);
     if (status == STATUS_OK)
-        status = under_parent(authority, ask, &record, fault);
+        status = under_parent(authority, request, ask, &record, fault);
     if (status == STATUS_OK)
         status = random_bytes(record.id.bytes, sizeof record.id.bytes);
     record.roles = join_roles(request->arena, ask);

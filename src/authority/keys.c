@@ -39,6 +39,14 @@ read_passphrase(const char *path, struct buffer *out, struct fault *fault)
                                  "keys.passphrase_file: %s holds fewer than 8 characters", path);
 }
 
+/* A key made afresh beside an old store would open nothing, and hide that the right
+ * one is missing. */
+static enum seal_create
+may_create(const struct authority *authority)
+{
+    return access(authority->store_path, F_OK) == 0 ? SEAL_MUST_EXIST : SEAL_CREATE;
+}
+
 /* The salt is public: it lies beside the store, so that it is there before the store opens. */
 static enum status
 sealing_from_passphrase(struct authority *authority, const char *path, struct fault *fault)
@@ -52,7 +60,7 @@ sealing_from_passphrase(struct authority *authority, const char *path, struct fa
     if (asprintf(&salt_path, "%s/salt", authority->options.data) < 0)
         return STATUS_MEMORY;
     /* A key file's form serves for the salt as well: 32 bytes as hex, of which half is used. */
-    status = seal_key_from_file(salt_path, SEAL_CREATE, &stretched, fault);
+    status = seal_key_from_file(salt_path, may_create(authority), &stretched, fault);
     free(salt_path);
     if (status == STATUS_OK)
         status = read_passphrase(path, &passphrase, fault);
@@ -79,9 +87,7 @@ keys_open(struct authority *authority, struct fault *fault)
         return sealing_from_passphrase(authority, authority->options.passphrase_file, fault);
     if (asprintf(&path, "%s/key", authority->options.data) < 0)
         return STATUS_MEMORY;
-    /* A key made afresh beside an old store opens nothing: that is refused when
-     * the first sealed key does not open. */
-    status = seal_key_from_file(path, SEAL_CREATE, &authority->keys.sealing, fault);
+    status = seal_key_from_file(path, may_create(authority), &authority->keys.sealing, fault);
     free(path);
     return status;
 }
@@ -242,6 +248,18 @@ make_signer(struct authority *authority, struct fault *fault)
     return status;
 }
 
+static bool
+holds_text(const char *path, struct slice text)
+{
+    FILE *file = fopen(path, "re");
+    char held[128];
+    size_t size = file == NULL ? 0 : fread(held, 1, sizeof held, file);
+
+    if (file != NULL)
+        fclose(file);
+    return slice_equal(slice_of(held, size), text);
+}
+
 /* The public half lies beside the audit, so that a copy can be verified elsewhere. */
 static enum status
 write_public_key(struct authority *authority, struct fault *fault)
@@ -257,6 +275,11 @@ write_public_key(struct authority *authority, struct fault *fault)
     if (asprintf(&path, "%s/audit.pub", authority->options.data) < 0) {
         buffer_free(&text);
         return STATUS_MEMORY;
+    }
+    if (holds_text(path, buffer_slice(&text))) {
+        free(path);
+        buffer_free(&text);
+        return STATUS_OK;
     }
     file = fopen(path, "we");
     written = file != NULL && fwrite(text.bytes, 1, text.size, file) == text.size;
@@ -288,24 +311,6 @@ keys_ready(struct authority *authority, struct fault *fault)
 
 /* --- tidying --------------------------------------------------------------- */
 
-struct kid_use {
-    struct authority *authority;
-    int64_t now;
-    bool used[UINT8_MAX + 1];
-};
-
-static bool
-note_kid(void *context, const struct token_id *id)
-{
-    struct kid_use *use = context;
-    struct world_token_info info;
-
-    if (world_token(use->authority->world, id, use->now, &info) &&
-        info.life.revoked_at == TIME_NEVER && info.life.expires_at > use->now)
-        use->used[info.record.kid] = true;
-    return true;
-}
-
 static void
 drop_key(struct authority *authority, size_t index)
 {
@@ -326,20 +331,13 @@ drop_key(struct authority *authority, size_t index)
 }
 
 void
-keys_tidy(struct authority *authority, int64_t now)
+keys_tidy(struct authority *authority, const bool used[UINT8_MAX + 1])
 {
     struct keys *keys = &authority->keys;
-    struct kid_use use = { .authority = authority, .now = now };
     size_t before = keys->ring_count;
-    bool retired = false;
 
-    for (size_t i = 0; i < keys->ring_count; i++)
-        retired = retired || keys->ring[i].retired;
-    if (!retired)
-        return;
-    world_each_token(authority->world, note_kid, &use);
     for (size_t i = keys->ring_count; i > 0; i--) {
-        if (keys->ring[i - 1].retired && !use.used[keys->ring[i - 1].kid])
+        if (keys->ring[i - 1].retired && !used[keys->ring[i - 1].kid])
             drop_key(authority, i - 1);
     }
     if (keys->ring_count != before)

@@ -63,9 +63,15 @@ api_object_get(struct authority *authority, const struct api_request *request,
                struct api_answer *answer, struct fault *fault)
 {
     const struct object_kind *kind = kind_of(request);
-    enum status status = store_object_get(authority->store, kind->put, request->params[0], take_object,
-                                          &answer->body);
+    enum status status;
 
+    if (kind->put == CHANGE_ROLE_PUT && builtin_name(kind->put, request->params[0]))
+        return object_json(&(struct change){ .name = request->params[0],
+                                             .body = builtin_definition(),
+                                             .owner = SLICE_LITERAL("built in") },
+                           &answer->body);
+    status = store_object_get(authority->store, kind->put, request->params[0], take_object,
+                              &answer->body);
     return status == STATUS_NOT_FOUND ? not_found(kind, request->params[0], fault) : status;
 }
 
@@ -135,7 +141,7 @@ take_owner(void *context, const struct change *object)
 
     if (object->owner.size > 0)
         ownership->owner = arena_copy(ownership->arena, object->owner);
-    return STATUS_OK;
+    return object->owner.size > 0 && ownership->owner.at == NULL ? STATUS_MEMORY : STATUS_OK;
 }
 
 /* What a file made is changed in the file, else its next apply would undo it. */
@@ -172,7 +178,7 @@ check_definition(struct authority *authority, const struct api_request *request,
         return fault_set(fault, STATUS_INVALID, "a role's name is [a-z0-9][a-z0-9_-]*, at most 63");
     if (kind->put == CHANGE_SUBJECT_PUT && !subject_name_valid(request->params[0]))
         return fault_set(fault, STATUS_INVALID, "a subject's name is [a-z0-9][a-z0-9_.@-]*, at most 63");
-    status = grant_of(authority, kind->put, definition, &grant);
+    status = grant_of(authority, kind->put, request->params[0], definition, &grant);
     if (status != STATUS_OK)
         return status;
     status = api_may_grant(authority, request, &grant, fault);
@@ -187,6 +193,7 @@ api_object_put(struct authority *authority, const struct api_request *request,
     const struct object_kind *kind = kind_of(request);
     struct buffer body = { 0 };
     struct change change = { .kind = kind->put, .at = request->now, .name = request->params[0] };
+    const json_t *name;
     bool exists;
     enum status status = may_write(authority, request, kind, &exists, fault);
 
@@ -195,6 +202,9 @@ api_object_put(struct authority *authority, const struct api_request *request,
     if (request->body == NULL)
         return fault_set(fault, STATUS_INVALID, "the body must be the definition, a JSON object");
     /* What a GET gave may come back as it is. */
+    name = json_object_get(request->body, "name");
+    if (json_is_string(name) && !slice_is(request->params[0], json_string_value(name)))
+        return fault_at(fault, STATUS_INVALID, "/name", "the name in the body is not the one in the path");
     json_object_del(request->body, "name");
     json_object_del(request->body, "owner");
     status = check_definition(authority, request, kind, request->body, fault);
@@ -203,6 +213,8 @@ api_object_put(struct authority *authority, const struct api_request *request,
     put_json(&body, request->body);
     change.body = buffer_slice(&body);
     status = buffer_status(&body);
+    if (status == STATUS_OK)
+        status = upstream_hosts_check(authority, &change, 1, fault);
     if (status == STATUS_OK)
         status = authority_commit(authority, &change, 1, &answer->wait_generation, fault);
     if (status == STATUS_OK) {

@@ -95,6 +95,42 @@ pattern_fits(const char *pattern, struct slice path, struct slice params[API_PAR
     return !slice_next(&path, '/', &have);
 }
 
+static int
+hex_digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
+/* RFC 3986 §2.1; strict, as a name must have one reading. */
+static bool
+path_decode(struct arena *arena, struct slice text, struct slice *out)
+{
+    char *to = arena_take(arena, text.size + 1);
+    size_t size = 0;
+
+    if (to == NULL)
+        return false;
+    for (size_t i = 0; i < text.size; i++) {
+        char byte = text.at[i];
+
+        if (byte == '%') {
+            if (text.size - i < 3 || hex_digit(text.at[i + 1]) < 0 || hex_digit(text.at[i + 2]) < 0)
+                return false;
+            byte = (char)(hex_digit(text.at[i + 1]) << 4 | hex_digit(text.at[i + 2]));
+            i += 2;
+            if (byte == '\0')
+                return false;
+        }
+        to[size++] = byte;
+    }
+    to[size] = '\0';
+    *out = slice_of(to, size);
+    return true;
+}
+
 const struct route *
 route_find(struct api_request *request, bool *wrong_method, struct buffer *allow)
 {
@@ -108,7 +144,10 @@ route_find(struct api_request *request, bool *wrong_method, struct buffer *allow
         if (!pattern_fits(rows[i].pattern, request->path, params))
             continue;
         if (slice_is(request->method, rows[i].method)) {
-            memcpy(request->params, params, sizeof params);
+            for (size_t k = 0; k < API_PARAMS; k++) {
+                if (!path_decode(request->arena, params[k], &request->params[k]))
+                    return NULL;
+            }
             return &rows[i];
         }
         put_format(allow, "%s%s", *wrong_method ? ", " : "", rows[i].method);

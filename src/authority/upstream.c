@@ -82,12 +82,31 @@ is_own_address(const struct authority *authority, struct slice host, uint16_t po
     return false;
 }
 
+/* The path without links and dots; of a file that is not there yet, its folder's. */
+static bool
+canonical(const char *path, char out[PATH_MAX])
+{
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    size_t size;
+
+    if (realpath(path, out) != NULL)
+        return true;
+    snprintf(folder, sizeof folder, "%.*s", slash == NULL ? 1 : (int)(slash - path) + 1,
+             slash == NULL ? "." : path);
+    if (realpath(folder, out) == NULL)
+        return false;
+    size = strlen(out);
+    return snprintf(out + size, PATH_MAX - size, "/%s", slash == NULL ? path : slash + 1) <
+           (int)(PATH_MAX - size);
+}
+
 static bool
 is_own_socket(const struct authority *authority, const char *path)
 {
     char theirs[PATH_MAX], ours[PATH_MAX];
 
-    return realpath(path, theirs) != NULL && realpath(authority->socket_path, ours) != NULL &&
+    return canonical(path, theirs) && canonical(authority->socket_path, ours) &&
            strcmp(theirs, ours) == 0;
 }
 
@@ -199,14 +218,24 @@ check_files(const struct source *source, const json_t *level, const char *pointe
     const char *name;
     json_t *value;
     char at[FAULT_POINTER_MAX];
+    size_t i;
 
+    json_array_foreach(level, i, value)
+    {
+        enum status status;
+
+        snprintf(at, sizeof at, "%s/%zu", pointer, i);
+        status = check_files(source, value, at);
+        if (status != STATUS_OK)
+            return status;
+    }
     json_object_foreach((json_t *)(uintptr_t)level, name, value)
     {
         struct slice key = slice_text(name);
         enum status status = STATUS_OK;
 
         snprintf(at, sizeof at, "%s/%s", pointer, name);
-        if (json_is_object(value))
+        if (json_is_object(value) || json_is_array(value))
             status = check_files(source, value, at);
         else if (!source->local && (slice_ends(key, SLICE_LITERAL("_file")) || slice_is(key, "ca") ||
                                     slice_is(key, "cert") || slice_is(key, "key") ||
@@ -308,5 +337,90 @@ upstream_check(struct authority *authority, struct slice name, const json_t *def
         status = check_files(&source, definition, "");
     if (status == STATUS_OK)
         status = check_options(definition, fault);
+    if (status == STATUS_OK)
+        status = authority->options.ports->check_upstream(authority->options.ports->app, definition, fault);
+    return status;
+}
+
+/* --- one host, one upstream ---------------------------------------------------------------- */
+
+struct hosts {
+    json_t *by_host; /* host, small letters: the upstream that has it */
+    const struct change *changes;
+    size_t count;
+    struct slice last;
+    struct arena arena;
+    size_t seen;
+    struct fault *fault;
+};
+
+static enum status
+take_host(struct hosts *hosts, const struct change *upstream)
+{
+    json_t *definition;
+    struct slice host = { 0 };
+    const char *taken;
+    char small[256];
+    enum status status = json_read(upstream->body, &definition, NULL);
+
+    if (status != STATUS_OK)
+        return STATUS_CORRUPT;
+    status = json_take_string(definition, "host", &host, hosts->fault);
+    if (status == STATUS_OK && host.size > 0 && host.size < sizeof small) {
+        for (size_t i = 0; i < host.size; i++)
+            small[i] = host.at[i] >= 'A' && host.at[i] <= 'Z' ? (char)(host.at[i] | 0x20) : host.at[i];
+        small[host.size] = '\0';
+        taken = json_string_value(json_object_get(hosts->by_host, small));
+        if (taken != NULL)
+            status = fault_set(hosts->fault, STATUS_CONFLICT, "host %s belongs to the upstream %s: %.*s can't have it too",
+                               small, taken, SLICE_PRINT(upstream->name));
+        else
+            json_object_set_new(hosts->by_host, small, json_slice(upstream->name));
+    }
+    json_decref(definition);
+    return status;
+}
+
+static enum status
+take_stored(void *context, const struct change *upstream)
+{
+    struct hosts *hosts = context;
+
+    hosts->seen++;
+    hosts->last = arena_copy(&hosts->arena, upstream->name);
+    if (hosts->last.at == NULL)
+        return STATUS_MEMORY;
+    for (size_t i = 0; i < hosts->count; i++) {
+        enum change_kind kind = hosts->changes[i].kind;
+        if ((kind == CHANGE_UPSTREAM_PUT || kind == CHANGE_UPSTREAM_DROPPED) &&
+            slice_equal(hosts->changes[i].name, upstream->name))
+            return STATUS_OK;
+    }
+    return take_host(hosts, upstream);
+}
+
+enum status
+upstream_hosts_check(struct authority *authority, const struct change *changes, size_t count,
+                     struct fault *fault)
+{
+    struct hosts hosts = { .by_host = json_object(), .changes = changes, .count = count, .fault = fault };
+    enum status status = STATUS_OK;
+    bool touched = false;
+
+    for (size_t i = 0; i < count; i++)
+        touched = touched || changes[i].kind == CHANGE_UPSTREAM_PUT;
+    arena_init(&hosts.arena, 16 << 20);
+    do {
+        hosts.seen = 0;
+        if (touched)
+            status = store_objects(authority->store, CHANGE_UPSTREAM_PUT, hosts.last, 1000, take_stored,
+                                   &hosts);
+    } while (status == STATUS_OK && hosts.seen == 1000);
+    for (size_t i = 0; status == STATUS_OK && i < count; i++) {
+        if (changes[i].kind == CHANGE_UPSTREAM_PUT)
+            status = take_host(&hosts, &changes[i]);
+    }
+    arena_free(&hosts.arena);
+    json_decref(hosts.by_host);
     return status;
 }
