@@ -164,6 +164,7 @@ on_told(struct lane_message *message)
      * posts the message again. */
     atomic_store(&gate->told_pending, false);
     world_quiescent(gate->reader);
+    routes_follow(gate->routes, gate->reader);
     recheck_all(gate);
     ports->enforced(ports->app, gate->index, world_seen(gate->reader));
 }

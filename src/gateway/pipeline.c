@@ -36,7 +36,7 @@ identify(const struct passage *passage, struct arena *arena, struct finding *fin
 
     if (asked->token.size == 0)
         return refuse_with(finding, GATE_NO_TOKEN,
-                           SLICE_LITERAL("no token was shown: send it as Authorization: Bearer"));
+                           SLICE_LITERAL("no token was shown: send Authorization: Bearer TOKEN"));
     enum credential_verdict verdict = world_authenticate(
         gate->reader, asked->token, lane_now_ms(gate->lane), arena, &finding->credential);
     if (!verdict_holds(passage, verdict))
@@ -87,7 +87,7 @@ kind_of(enum refusal_kind kind)
 static bool
 decide(struct gate *gate, const struct asked *asked, struct arena *arena, struct finding *finding)
 {
-    if (asked->upstream == NULL)
+    if (asked->upstream == NULL || asked->upstream->gone)
         return refuse_with(finding, GATE_UNKNOWN,
                            SLICE_LITERAL("no upstream of this name is known to this gateway"));
     finding->decision = policy_decide(world_policy(gate->reader), &finding->credential.lineage,

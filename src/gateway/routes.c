@@ -254,8 +254,10 @@ retire_missing(struct routes *from, const struct routes *kept)
 {
     for (size_t i = 0; i < from->count; i++) {
         struct upstream *upstream = from->all[i];
-        if (find(&kept->by_name, name_of, upstream->name) == upstream)
+        const struct upstream *successor = find(&kept->by_name, name_of, upstream->name);
+        if (successor == upstream)
             continue;
+        upstream->gone = successor == NULL;
         upstream->retired = true;
         upstream->next = from->retired;
         from->retired = upstream;

@@ -40,11 +40,12 @@ struct upstream {
     struct tls_client *tls;
     const struct own *own;
     struct upstream *next; /* retired ones */
-    uint64_t said_us; /* when its last failure was logged */
+    uint64_t said_us;      /* when its last failure was logged */
     unsigned users;
     unsigned resting; /* sweeps since nobody used a retired one */
-    bool retired;
-    bool broken; /* the definition can't be served; reason tells */
+    bool retired;     /* the table has another one or none of its name */
+    bool gone;        /* none: what is open to it is cut */
+    bool broken;      /* the definition can't be served; reason tells */
     char reason[160];
 };
 

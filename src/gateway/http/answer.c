@@ -59,7 +59,8 @@ put_detail(struct buffer *out, const struct refusal *refusal)
     switch (refusal->kind) {
     case GATE_FORBIDDEN:
         if (refusal->right.size > 0)
-            put_format(out, "; you need the right %.*s", SLICE_PRINT(refusal->right));
+            put_format(out, "; you need the right %.*s, in a role and in the token's scope",
+                       SLICE_PRINT(refusal->right));
         break;
     case GATE_BAD_TOKEN:
         put_text(out, "; ask for a new one");

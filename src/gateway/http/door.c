@@ -185,8 +185,7 @@ door_attach(struct gate *gate, void **state, struct fault *fault)
     enum status status = http_server_new(
         gate->lane,
         /* A client that ends its side has left: the upstream need not go on for it. */
-        &(struct http_server_options){ .handler = &handler, .context = door },
-        &door->server);
+        &(struct http_server_options){ .handler = &handler, .context = door }, &door->server);
     if (status == STATUS_OK)
         status = open_listener(door, fault);
     if (status != STATUS_OK) {

@@ -311,6 +311,21 @@ a_role_that_loses_a_right_cuts_too(void **state)
 }
 
 static void
+an_upstream_that_is_dropped_cuts_too(void **state)
+{
+    int fd = kit_connect(&kit);
+
+    kit_send(fd, "GET /keyed/stream HTTP/1.1\r\nHost: gw\r\nAuthorization: Bearer %s\r\n\r\n",
+             token);
+    assert_true(kit_read_until(fd, "tick", out, sizeof out));
+    kit_change(&kit, object(CHANGE_UPSTREAM_DROPPED, "keyed", NULL));
+    kit_read_all(fd, out, sizeof out);
+    close(fd);
+    ask("GET /keyed/x HTTP/1.1\r\n" AUTHORIZED "\r\n");
+    expect_status(404);
+}
+
+static void
 an_upgrade_is_a_tunnel(void **state)
 {
     int fd = kit_connect(&kit);
@@ -513,6 +528,7 @@ main(void)
         cmocka_unit_test(the_body_is_asked_for_after_the_decision),
         cmocka_unit_test(revocation_cuts_what_is_open),
         cmocka_unit_test(a_role_that_loses_a_right_cuts_too),
+        cmocka_unit_test(an_upstream_that_is_dropped_cuts_too),
         cmocka_unit_test(an_upgrade_is_a_tunnel),
         cmocka_unit_test(uses_run_out),
         cmocka_unit_test(a_last_use_may_go_on),
