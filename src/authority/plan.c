@@ -313,6 +313,22 @@ drop_entries(struct plan *plan, struct policy_edit *edit)
     return STATUS_OK;
 }
 
+/* The file that holds what a pointer such as /roles/support/… leads to. */
+static const struct policy_file *
+file_of(const struct plan *plan, const char *pointer)
+{
+    char section[32], name[FAULT_POINTER_MAX];
+
+    if (sscanf(pointer, "/%31[^/]/%191[^/]", section, name) != 2)
+        return &plan->files[0];
+    for (size_t i = 0; i < plan->file_count; i++) {
+        const json_t *entries = json_object_get(yaml_root(plan->files[i].yaml), section);
+        if (json_object_get(entries, name) != NULL)
+            return &plan->files[i];
+    }
+    return &plan->files[0];
+}
+
 /* The policy as it would be, compiled and thrown away: its faults have a place. */
 static enum status
 check_policy(struct plan *plan)
@@ -338,7 +354,7 @@ check_policy(struct plan *plan)
         plan->fault->pointer[0] = '\0';
         status = policy_edit_finish(edit, &policy, plan->fault);
         if (status != STATUS_OK && plan->file_count > 0)
-            (void)fault_in_file(plan, &plan->files[0], "/roles", status);
+            (void)fault_in_file(plan, file_of(plan, plan->fault->pointer), "", status);
     }
     policy_free(policy);
     policy_edit_free(edit);

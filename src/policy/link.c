@@ -1,5 +1,6 @@
 /* policy/link.c - follows inheritance, compiles the roles that changed, and
  * checks that whatever is named is there. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "nearest.h"
@@ -37,24 +38,28 @@ refuse_missing(const struct policy *policy, const struct missing *missing, name_
 {
     struct slice text = names_text(policy->names, role);
     struct nearest nearest = nearest_to(text);
+    char place[FAULT_POINTER_MAX];
 
+    /* In the policy as a whole: /roles/NAME, /subjects/NAME. */
+    snprintf(place, sizeof place, "/%ss/%.*s", missing->kind, SLICE_PRINT(missing->name));
     if (missing->dropped)
-        return fault_set(fault, STATUS_CONFLICT, "%s %.*s still %s role %.*s", missing->kind,
-                         SLICE_PRINT(missing->name), missing->does, SLICE_PRINT(text));
+        return fault_at(fault, STATUS_CONFLICT, place, "%s %.*s still %s role %.*s", missing->kind,
+                        SLICE_PRINT(missing->name), missing->does, SLICE_PRINT(text));
     table_each(&policy->roles, see_role, &nearest);
     if (nearest_found(&nearest))
-        return fault_set(fault, STATUS_INVALID,
-                         "%s %.*s %s role %.*s, which there is not: did you mean %.*s?",
-                         missing->kind, SLICE_PRINT(missing->name), missing->does,
-                         SLICE_PRINT(text), SLICE_PRINT(nearest.best));
-    return fault_set(fault, STATUS_INVALID, "%s %.*s %s role %.*s, which there is not",
-                     missing->kind, SLICE_PRINT(missing->name), missing->does, SLICE_PRINT(text));
+        return fault_at(fault, STATUS_INVALID, place,
+                        "%s %.*s %s role %.*s, which there is not: did you mean %.*s?",
+                        missing->kind, SLICE_PRINT(missing->name), missing->does, SLICE_PRINT(text),
+                        SLICE_PRINT(nearest.best));
+    return fault_at(fault, STATUS_INVALID, place, "%s %.*s %s role %.*s, which there is not",
+                    missing->kind, SLICE_PRINT(missing->name), missing->does, SLICE_PRINT(text));
 }
 
 static enum status
 refuse_cycle(const struct closure *closure, const struct role_definition *again)
 {
     struct buffer text = BUFFER_LIMITED(FAULT_TEXT_MAX);
+    char place[FAULT_POINTER_MAX];
     enum status status;
     size_t from = 0;
 
@@ -65,8 +70,10 @@ refuse_cycle(const struct closure *closure, const struct role_definition *again)
         put_text(&text, " → ");
     }
     put_slice(&text, again->name);
-    status = fault_set(closure->fault, STATUS_INVALID, "roles inherit each other in a circle: %.*s",
-                       SLICE_PRINT(buffer_slice(&text)));
+    snprintf(place, sizeof place, "/roles/%.*s", SLICE_PRINT(again->name));
+    status =
+        fault_at(closure->fault, STATUS_INVALID, place,
+                 "roles inherit each other in a circle: %.*s", SLICE_PRINT(buffer_slice(&text)));
     buffer_free(&text);
     return status;
 }
