@@ -11,7 +11,9 @@
 
 enum {
     USES_IN_ONE = 2000,      /* lines of one commit */
+    FREE_USES_A_TICK = 500,
     SWEEP_EVERY = 600,       /* ticks, from the end of one walk to the next */
+    ANSWERS_EVERY = 60,      /* likewise */
     PAGE = 1000,             /* tokens looked at in one tick */
 };
 /* A dead token stays visible (and its revocation provable) this long. */
@@ -122,18 +124,35 @@ note_used(void *context, const struct token_id *line, uint32_t uses, int64_t las
     };
 }
 
-void
-housekeeping_flush(struct authority *authority)
+static size_t
+keep_uses(struct authority *authority, enum world_used_kind kind, size_t most)
 {
     struct used used = { 0 };
 
-    world_drain_used(authority->world, note_used, &used);
-    for (size_t done = 0; done < used.count; done += USES_IN_ONE) {
-        size_t some = used.count - done < USES_IN_ONE ? used.count - done : USES_IN_ONE;
-        commit_or_later(authority, used.changes + done, some);
-    }
+    world_drain_used(authority->world, kind, most, note_used, &used);
+    if (used.count > 0)
+        commit_or_later(authority, used.changes, used.count);
     free(used.changes);
+    return used.count;
+}
+
+/* A limit that a crash could lift is made durable each second. What people alone read
+ * may lag by minutes: 100,000 busy tokens would else cost more than their requests. */
+static void
+keep_uses_now(struct authority *authority)
+{
+    while (keep_uses(authority, WORLD_USED_LIMITED, USES_IN_ONE) == USES_IN_ONE)
+        continue;
+    (void)keep_uses(authority, WORLD_USED_FREE, FREE_USES_A_TICK);
     keep_head(authority);
+}
+
+void
+housekeeping_flush(struct authority *authority)
+{
+    keep_uses_now(authority);
+    while (keep_uses(authority, WORLD_USED_FREE, USES_IN_ONE) > 0)
+        continue;
 }
 
 /* --- forgetting and warning ------------------------------------------------------------ */
@@ -246,6 +265,56 @@ housekeeping_sweep(struct authority *authority, int64_t now)
     sweep_free(authority);
 }
 
+/* --- kept answers ------------------------------------------------------------------------ */
+
+struct answers {
+    struct arena texts;
+    struct change forget[PAGE];
+    struct slice last;
+    size_t count, seen;
+    int64_t now;
+};
+
+static enum status
+see_answer(void *context, const struct change *answer)
+{
+    struct answers *answers = context;
+
+    answers->seen++;
+    answers->last = arena_copy(&answers->texts, answer->name);
+    if (answers->last.at == NULL)
+        return STATUS_MEMORY;
+    if (answers->now - answer->at >= ANSWER_LIFE)
+        answers->forget[answers->count++] = (struct change){ .kind = CHANGE_ANSWER_FORGOTTEN,
+                                                             .at = answers->now,
+                                                             .name = answers->last };
+    return STATUS_OK;
+}
+
+bool
+housekeeping_answers(struct authority *authority, int64_t now)
+{
+    struct answers *answers = calloc(1, sizeof *answers);
+    enum status status;
+    bool done;
+
+    if (answers == NULL)
+        return true;
+    answers->now = now;
+    arena_init(&answers->texts, 1 << 20);
+    status = store_objects(authority->store, CHANGE_ANSWER_KEPT, buffer_slice(&authority->answers),
+                           PAGE, see_answer, answers);
+    if (status == STATUS_OK && answers->count > 0)
+        commit_or_later(authority, answers->forget, answers->count);
+    done = status != STATUS_OK || answers->seen < PAGE;
+    buffer_clear(&authority->answers);
+    if (!done)
+        put_slice(&authority->answers, answers->last);
+    arena_free(&answers->texts);
+    free(answers);
+    return done;
+}
+
 /* --- each second ------------------------------------------------------------------------ */
 
 static void
@@ -256,9 +325,11 @@ tick(struct timer *timer)
 
     timer_arm(authority->lane, timer, MS_SECOND);
     authority->ticks++;
-    housekeeping_flush(authority);
+    keep_uses_now(authority);
     if (authority->sweep != NULL || authority->ticks % SWEEP_EVERY == 0)
         housekeeping_sweep(authority, now);
+    if (authority->answers.size > 0 || authority->ticks % ANSWERS_EVERY == 0)
+        (void)housekeeping_answers(authority, now);
     world_quiescent(authority->reader);
     world_reclaim(authority->world);
 }
@@ -276,4 +347,5 @@ housekeeping_stop(struct authority *authority)
 {
     timer_disarm(&authority->tick);
     sweep_free(authority);
+    buffer_free(&authority->answers);
 }

@@ -36,11 +36,12 @@ struct world {
     _Atomic(struct picture *) picture;
     _Atomic(struct keyring *) keyring;
     struct table_shards tokens;
-    struct line touched_end; /* ends the list below */
-    _Alignas(64) _Atomic(struct line *) touched;
+    struct line touched_end; /* ends the lists below */
+    _Alignas(64) _Atomic(struct line *) touched[WORLD_USED_KINDS];
 
     /* the writer's alone */
     _Alignas(64) struct limbo limbo;
+    struct line *draining[WORLD_USED_KINDS]; /* taken from touched, not yet visited */
     struct names *names;
     struct world_pool pool;
     size_t token_count;

@@ -1,6 +1,14 @@
 /* world/use.c - uses are counted on a token and all its ancestors, all or none. */
 #include "inside.h"
 
+/* Of a line that never changes: its limits come with its first record. */
+static enum world_used_kind
+used_kind(const struct line *line)
+{
+    return line->max_uses == USES_UNLIMITED && line->idle_ms == TIME_NEVER ? WORLD_USED_FREE
+                                                                           : WORLD_USED_LIMITED;
+}
+
 /* Puts the line in the list of those whose use is not yet durable. A failed look
  * sees the list's mark before a drain takes it off, and then the drain sees the
  * count: both are sequentially consistent. */
@@ -8,14 +16,15 @@ static void
 note_touched(struct world *world, struct line *line)
 {
     struct line *none = NULL, *head;
+    _Atomic(struct line *) *list = &world->touched[used_kind(line)];
 
     if (atomic_load(&line->touched) != NULL ||
         !atomic_compare_exchange_strong(&line->touched, &none, &world->touched_end))
         return;
-    head = atomic_load(&world->touched);
+    head = atomic_load(list);
     do {
         atomic_store(&line->touched, head == NULL ? &world->touched_end : head);
-    } while (!atomic_compare_exchange_weak(&world->touched, &head, line));
+    } while (!atomic_compare_exchange_weak(list, &head, line));
 }
 
 /* The time goes forward, and a second's uses write it once. */
@@ -129,11 +138,14 @@ world_claim(struct world *world, const struct token_id *id, int64_t now,
 }
 
 void
-world_drain_used(struct world *world, world_used_visitor each, void *context)
+world_drain_used(struct world *world, enum world_used_kind kind, size_t most,
+                 world_used_visitor each, void *context)
 {
-    struct line *line = atomic_exchange(&world->touched, NULL);
+    struct line *line = world->draining[kind];
 
-    while (line != NULL && line != &world->touched_end) {
+    if (line == NULL)
+        line = atomic_exchange(&world->touched[kind], NULL);
+    for (; line != NULL && line != &world->touched_end && most > 0; most--) {
         /* From here on a use puts the line into the next list. */
         struct line *next = atomic_exchange(&line->touched, NULL);
 
@@ -142,4 +154,5 @@ world_drain_used(struct world *world, world_used_visitor each, void *context)
                  atomic_load(&line->last_used));
         line = next;
     }
+    world->draining[kind] = line == &world->touched_end ? NULL : line;
 }

@@ -90,7 +90,11 @@ world_free(struct world *world)
     if (world->next != NULL)
         world_abandon(world->next);
     world_loading_free(world);
-    world_drain_used(world, ignore_used, NULL);
+    for (unsigned kind = 0; kind < WORLD_USED_KINDS; kind++) {
+        /* What was left of one list, then the next. */
+        world_drain_used(world, kind, SIZE_MAX, ignore_used, NULL);
+        world_drain_used(world, kind, SIZE_MAX, ignore_used, NULL);
+    }
     world_limbo_free(world);
     world_table_each(&world->tokens, free_later_member, &world->tokens);
     world_table_each(&world->tokens, free_line, NULL);

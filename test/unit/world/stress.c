@@ -153,7 +153,8 @@ readers_and_writer(void **state)
         if (round % 8 == 0)
             write_policy(&stress, round);
         if (round % 4 == 0)
-            world_drain_used(f->world, ignore_used, NULL);
+            world_drain_used(f->world, round % 8 == 0 ? WORLD_USED_FREE : WORLD_USED_LIMITED, 3,
+                             ignore_used, NULL);
         world_quiescent(f->reader);
         world_reclaim(f->world);
     }

@@ -121,6 +121,14 @@ note_drained(void *context, const struct token_id *line, uint32_t uses, int64_t 
 }
 
 static void
+drain(struct fixture *f, size_t most, struct drained *out)
+{
+    *out = (struct drained){ 0 };
+    for (unsigned kind = 0; kind < WORLD_USED_KINDS; kind++)
+        world_drain_used(f->world, kind, most, note_drained, out);
+}
+
+static void
 drains(void **state)
 {
     struct fixture f = fixture_new();
@@ -131,18 +139,59 @@ drains(void **state)
     struct credential credential = credential_of(&f, 2);
     assert_int_equal(world_use(f.reader, &credential, NOW), USE_TAKEN);
     assert_int_equal(world_use(f.reader, &credential, NOW + 10), USE_TAKEN);
-    world_drain_used(f.world, note_drained, &drained);
+    drain(&f, SIZE_MAX, &drained);
     assert_int_equal(drained.lines, 2);
     assert_int_equal(drained.uses[1], 2);
     assert_int_equal(drained.uses[2], 2);
     assert_int_equal(drained.last[2], NOW); /* the same second is written once */
-    drained = (struct drained){ 0 };
-    world_drain_used(f.world, note_drained, &drained);
+    drain(&f, SIZE_MAX, &drained);
     assert_int_equal(drained.lines, 0);
     assert_int_equal(world_use(f.reader, &credential, NOW + 2000), USE_TAKEN);
-    world_drain_used(f.world, note_drained, &drained);
+    drain(&f, SIZE_MAX, &drained);
     assert_int_equal(drained.uses[2], 3);
     assert_int_equal(drained.last[2], NOW + 2000);
+    fixture_free(&f);
+}
+
+/* Limited lines apart from free ones, a few at a time; none is met twice or lost. */
+static void
+drains_in_parts(void **state)
+{
+    struct fixture f = fixture_new();
+    struct change idle = issued(4), limited = issued(5);
+    struct drained drained = { 0 };
+    struct credential credential;
+
+    idle.token.idle_ms = MS_HOUR;
+    limited.token.max_uses = 9;
+    apply(&f, idle);
+    apply(&f, limited);
+    for (unsigned i = 1; i <= 3; i++)
+        apply(&f, issued(i));
+    for (unsigned i = 1; i <= 5; i++) {
+        credential = credential_of(&f, i);
+        assert_int_equal(world_use(f.reader, &credential, NOW), USE_TAKEN);
+    }
+    world_drain_used(f.world, WORLD_USED_LIMITED, SIZE_MAX, note_drained, &drained);
+    assert_int_equal(drained.lines, 2);
+    assert_int_equal(drained.uses[4] + drained.uses[5], 2);
+    drained = (struct drained){ 0 };
+    world_drain_used(f.world, WORLD_USED_FREE, 2, note_drained, &drained);
+    assert_int_equal(drained.lines, 2);
+    /* Those that wait are met once, with what was used meanwhile. */
+    for (unsigned i = 1; i <= 3; i++) {
+        credential = credential_of(&f, i);
+        assert_int_equal(world_use(f.reader, &credential, NOW), USE_TAKEN);
+    }
+    drained = (struct drained){ 0 };
+    world_drain_used(f.world, WORLD_USED_FREE, 2, note_drained, &drained);
+    assert_int_equal(drained.lines, 1);
+    assert_int_equal(drained.uses[1] + drained.uses[2] + drained.uses[3], 2);
+    world_drain_used(f.world, WORLD_USED_FREE, 2, note_drained, &drained);
+    assert_int_equal(drained.lines, 3);
+    assert_int_equal(drained.uses[1] + drained.uses[2] + drained.uses[3], 6);
+    drain(&f, SIZE_MAX, &drained);
+    assert_int_equal(drained.lines, 0);
     fixture_free(&f);
 }
 
@@ -180,7 +229,7 @@ forgotten_undrained(void **state)
     apply(&f, about(CHANGE_TOKEN_FORGOTTEN, 1, NOW));
     world_quiescent(f.reader);
     world_reclaim(f.world);
-    world_drain_used(f.world, note_drained, &drained);
+    drain(&f, SIZE_MAX, &drained);
     assert_int_equal(drained.lines, 0);
     world_reclaim(f.world);
     fixture_free(&f);
@@ -281,6 +330,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_or_none),         cmocka_unit_test(not_after_its_end),
         cmocka_unit_test(one_time),            cmocka_unit_test(drains),
+        cmocka_unit_test(drains_in_parts),
         cmocka_unit_test(never_backwards),     cmocka_unit_test(forgotten_undrained),
         cmocka_unit_test(contended),           cmocka_unit_test(contended_claims),
     };

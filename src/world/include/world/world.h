@@ -68,11 +68,18 @@ struct names *world_names(struct world *world);
 typedef bool (*world_token_visitor)(void *context, const struct token_id *id);
 void world_each_token(const struct world *world, world_token_visitor each, void *context);
 
-/* Lines whose use has changed since the last drain (counts are absolute), to be
- * made durable as CHANGE_LINE_USED. */
+/* Lines whose use has changed since the last drain of their kind (counts are
+ * absolute), to be made durable as CHANGE_LINE_USED. */
+enum world_used_kind {
+    WORLD_USED_LIMITED, /* a limit of uses or an idle time hangs on it: soon */
+    WORLD_USED_FREE,    /* for people only: at leisure */
+    WORLD_USED_KINDS
+};
 typedef void (*world_used_visitor)(void *context, const struct token_id *line, uint32_t uses,
                                    int64_t last_used);
-void world_drain_used(struct world *world, world_used_visitor each, void *context);
+/* At most so many lines; the rest waits for the next call. */
+void world_drain_used(struct world *world, enum world_used_kind kind, size_t most,
+                      world_used_visitor each, void *context);
 
 /* --- readers ----------------------------------------------------------- */
 
