@@ -6,7 +6,6 @@
 #include "base/encoding.h"
 #include "crypto/hash.h"
 
-#define ANSWER_LIFE (10 * MS_MINUTE)
 enum { KEY_MAX = 255 };
 
 /* Two digests: of the key as this caller uses it on this path, and of that with

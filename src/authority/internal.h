@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "authority/authority.h"
+#include "base/clock.h"
 #include "base/json.h"
 #include "change/change.h"
 #include "http/api.h"
@@ -67,6 +68,7 @@ struct authority {
     struct head_hand_over *heads; /* between the audit's thread and the lane */
     struct timer tick;        /* housekeeping, each second */
     struct sweep *sweep;      /* under way through the tokens; NULL: none */
+    struct buffer answers;    /* where the walk through kept answers stands; empty: none */
     uint64_t ticks;
     struct authority_counters counters;
     char effective_policy[128]; /* the last applied digest, hex */
@@ -271,6 +273,8 @@ enum status api_reload(struct authority *, const struct api_request *, struct ap
 
 /* --- idempotency.c --------------------------------------------------------- */
 
+#define ANSWER_LIFE (10 * MS_MINUTE)
+
 /* Was this POST answered within the last ten minutes? OK with *id; NOT_FOUND; or
  * CONFLICT when the key came with another body. */
 enum status answer_find(struct authority *authority, const struct api_request *request,
@@ -295,6 +299,9 @@ enum status housekeeping_start(struct authority *authority) WRIT_MUST_USE;
 /* What a crash must not lose: uses and last-used times. */
 void housekeeping_flush(struct authority *authority);
 void housekeeping_stop(struct authority *authority);
+/* Forgets kept answers that are too old to be given again; a page at a time, from
+ * where the last call stopped. True at the end of a walk. */
+bool housekeeping_answers(struct authority *authority, int64_t now);
 /* One piece of the walk through all tokens: forgets the long dead, warns, and at its
  * end drops keys that are out of use. A piece costs a few milliseconds of the lane. */
 void housekeeping_sweep(struct authority *authority, int64_t now);
