@@ -4,7 +4,8 @@
 #include "change/change.h"
 #include "inside.h"
 
-enum { NO_STEP = UINT32_MAX, LIMBO_EACH = TOKEN_DEPTH_MAX + 2, LIMBO_PICTURE = 4 };
+enum { LIMBO_EACH = TOKEN_DEPTH_MAX + 2, LIMBO_PICTURE = 4 };
+#define NO_STEP UINT32_MAX
 
 /* One change of tokens, checked and with all its memory. */
 struct step {
