@@ -1,8 +1,8 @@
 /* token/attenuate.c - narrows a token without asking anyone (macaroons, Birgisson et al. 2014). */
 #include "base/clock.h"
+#include "caveat.h"
 #include "crypto/mac.h"
 #include "crypto/random.h"
-#include "caveat.h"
 
 /* A token being written: its bytes without the MAC, and the MAC so far. */
 struct draft {

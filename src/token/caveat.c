@@ -88,8 +88,7 @@ label_text_valid(struct slice value)
             point = point << 6 | (next & 0x3f);
         }
         if ((tail == 2 && point < 0x800) || (tail == 3 && point < 0x10000) || point > 0x10ffff ||
-            (point >= 0xd800 && point <= 0xdfff) || point < 0x20 ||
-            (point >= 0x7f && point < 0xa0))
+            (point >= 0xd800 && point <= 0xdfff) || point < 0x20 || (point >= 0x7f && point < 0xa0))
             return false;
     }
     return true;
@@ -116,8 +115,7 @@ caveat_valid(uint8_t kind, struct slice value, struct fault *fault)
         if (value.size > 0 && value.size <= CAVEAT_LABEL_MAX && label_text_valid(value))
             return true;
         fault_set(fault, STATUS_INVALID,
-                  "a label is 1 to %d bytes of UTF-8 without control characters",
-                  CAVEAT_LABEL_MAX);
+                  "a label is 1 to %d bytes of UTF-8 without control characters", CAVEAT_LABEL_MAX);
         return false;
     default:
         return false;
@@ -145,8 +143,8 @@ hop_is_new(const struct token_view *view, struct slice hop)
 static bool
 may_follow(const struct token_view *view, uint8_t kind)
 {
-    uint8_t last = view->caveat_count == 0 ? 0
-                                           : (uint8_t)view->caveats[view->caveat_count - 1].kind;
+    uint8_t last =
+        view->caveat_count == 0 ? 0 : (uint8_t)view->caveats[view->caveat_count - 1].kind;
 
     if (kind == CAVEAT_HOP)
         return last != CAVEAT_HOP;

@@ -2,8 +2,8 @@
 #include "token/text.h"
 
 #include "base/encoding.h"
-#include "crypto/mac.h"
 #include "caveat.h"
+#include "crypto/mac.h"
 #include "ring.h"
 
 enum { CRC_TEXT = 6, ATTENUATED_BODY_MAX = TOKEN_TEXT_MAX - 6 };
@@ -69,8 +69,7 @@ read_binary(struct token_view *view)
 
     if (!take_u8(&in, &version) || version != TOKEN_VERSION || !take_u8(&in, &view->kid) ||
         !take_bytes(&in, TOKEN_ID_SIZE, &id) || cursor_left(&in) < MAC_SIZE ||
-        !take_bytes(&in, cursor_left(&in) - MAC_SIZE, &caveats) ||
-        !take_bytes(&in, MAC_SIZE, &mac))
+        !take_bytes(&in, cursor_left(&in) - MAC_SIZE, &caveats) || !take_bytes(&in, MAC_SIZE, &mac))
         return STATUS_INVALID;
     memcpy(view->id.bytes, id.at, TOKEN_ID_SIZE);
     memcpy(view->mac, mac.at, MAC_SIZE);

@@ -82,8 +82,8 @@ rarity_new(struct world_pool *pool, const struct token_record *record, struct ra
     if (record->name.size > 0)
         memcpy(rarity->name, record->name.at, record->name.size);
     if (record->network_count > 0) {
-        status = world_share_networks(pool, record->networks, record->network_count,
-                                      &rarity->networks);
+        status =
+            world_share_networks(pool, record->networks, record->network_count, &rarity->networks);
         if (status != STATUS_OK) {
             free(rarity);
             return status;

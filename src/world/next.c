@@ -10,7 +10,7 @@ enum { LIMBO_EACH = TOKEN_DEPTH_MAX + 2, LIMBO_PICTURE = 4 };
 /* One change of tokens, checked and with all its memory. */
 struct step {
     enum change_kind kind;
-    uint32_t chain; /* the next step in its bucket of fresh members */
+    uint32_t chain;        /* the next step in its bucket of fresh members */
     struct member *member; /* issued, rotated, forgotten */
     struct member *predecessor;
     struct line *line;

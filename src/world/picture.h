@@ -39,7 +39,7 @@ struct picture {
 };
 
 enum status world_picture_new(struct names *names, struct picture **out) WRIT_MUST_USE;
-void world_picture_free(struct picture *picture); /* with all its parts */
+void world_picture_free(struct picture *picture);       /* with all its parts */
 void world_picture_parts_free(struct picture *picture); /* NULL parts are none */
 bool world_hop_revoked(const struct hop_set *hops, const struct token_id *id,
                        const struct hop_id *hop);

@@ -48,9 +48,12 @@ static enum credential_verdict
 verdict_of(enum token_state state)
 {
     static const enum credential_verdict verdicts[] = {
-        [TOKEN_LIVE] = CREDENTIAL_OK,           [TOKEN_NOT_YET] = CREDENTIAL_NOT_YET,
-        [TOKEN_EXPIRED] = CREDENTIAL_EXPIRED,   [TOKEN_IDLE] = CREDENTIAL_IDLE,
-        [TOKEN_EXHAUSTED] = CREDENTIAL_EXHAUSTED, [TOKEN_REVOKED] = CREDENTIAL_REVOKED,
+        [TOKEN_LIVE] = CREDENTIAL_OK,
+        [TOKEN_NOT_YET] = CREDENTIAL_NOT_YET,
+        [TOKEN_EXPIRED] = CREDENTIAL_EXPIRED,
+        [TOKEN_IDLE] = CREDENTIAL_IDLE,
+        [TOKEN_EXHAUSTED] = CREDENTIAL_EXHAUSTED,
+        [TOKEN_REVOKED] = CREDENTIAL_REVOKED,
     };
 
     return verdicts[state];
@@ -262,8 +265,8 @@ fill_lineage(const struct presented *presented, struct credential *out)
     out->lineage = (struct lineage){ .links = links, .count = walk->count };
     return copy_values(presented->view, CAVEAT_RIGHTS, presented->arena, &links[0].narrowings,
                        &links[0].narrowing_count) &&
-           copy_values(presented->view, CAVEAT_NETWORK, presented->arena,
-                       &links[0].caveat_networks, &links[0].caveat_network_count);
+           copy_values(presented->view, CAVEAT_NETWORK, presented->arena, &links[0].caveat_networks,
+                       &links[0].caveat_network_count);
 }
 
 /* What the audit wants of every token that exists. */
@@ -274,8 +277,7 @@ fill_who(const struct presented *presented, struct credential *out)
 
     out->id = presented->view->id;
     out->id_text = presented_id(presented->view, presented->arena);
-    if (policy_subject(presented->picture->policy, presented->walk.members[0]->subject,
-                       &subject)) {
+    if (policy_subject(presented->picture->policy, presented->walk.members[0]->subject, &subject)) {
         out->subject = subject.name;
         out->subject_type = subject.type;
     }
@@ -322,8 +324,8 @@ authenticate(struct world_reader *reader, struct presented *presented, struct cr
 }
 
 enum credential_verdict
-world_authenticate(struct world_reader *reader, struct slice text, int64_t now,
-                   struct arena *arena, struct credential *out)
+world_authenticate(struct world_reader *reader, struct slice text, int64_t now, struct arena *arena,
+                   struct credential *out)
 {
     struct token_view view;
     struct presented presented = { .view = &view, .now = now, .arena = arena };

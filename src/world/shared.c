@@ -141,7 +141,7 @@ read_roles(struct shared *entry, struct names *names, struct fault *fault)
 
 enum status
 world_share_roles(struct world_pool *pool, struct names *names, struct slice roles,
-             struct shared **out, struct fault *fault)
+                  struct shared **out, struct fault *fault)
 {
     struct shared *entry = pool_take(pool, SHARED_ROLES, roles);
     enum status status;
@@ -163,7 +163,7 @@ world_share_roles(struct world_pool *pool, struct names *names, struct slice rol
 
 enum status
 world_share_scope(struct world_pool *pool, struct slice scope, struct shared **out,
-             struct fault *fault)
+                  struct fault *fault)
 {
     struct shared *entry = pool_take(pool, SHARED_SCOPE, scope);
     enum status status;

@@ -14,9 +14,9 @@ struct shared {
     uint64_t hash;
     uint32_t refs;
     enum shared_kind kind;
-    struct scope *scope;  /* SHARED_SCOPE */
-    size_t count;         /* of roles or networks */
-    name_id *roles;       /* SHARED_ROLES */
+    struct scope *scope;   /* SHARED_SCOPE */
+    size_t count;          /* of roles or networks */
+    name_id *roles;        /* SHARED_ROLES */
     struct cidr *networks; /* SHARED_NETWORKS */
     size_t size;
     char key[]; /* the text, or the networks' bytes */
@@ -32,11 +32,11 @@ void world_pool_free(struct world_pool *pool); /* entries that are left go too *
 
 /* *out is counted once more. Empty roles are an entry too (of no role). */
 enum status world_share_roles(struct world_pool *pool, struct names *names, struct slice roles,
-                         struct shared **out, struct fault *fault) WRIT_MUST_USE;
+                              struct shared **out, struct fault *fault) WRIT_MUST_USE;
 enum status world_share_scope(struct world_pool *pool, struct slice scope, struct shared **out,
-                         struct fault *fault) WRIT_MUST_USE;
+                              struct fault *fault) WRIT_MUST_USE;
 enum status world_share_networks(struct world_pool *pool, const struct cidr *networks, size_t count,
-                            struct shared **out) WRIT_MUST_USE;
+                                 struct shared **out) WRIT_MUST_USE;
 void world_share_release(struct world_pool *pool, struct shared *entry); /* accepts NULL */
 
 static inline struct slice

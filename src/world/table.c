@@ -83,8 +83,8 @@ struct member *
 world_table_find(const struct table_shards *shards, const struct token_id *id)
 {
     uint64_t hash = world_id_hash(id);
-    const struct table *table = atomic_load_explicit(
-        &shards->tables[(hash >> 56) % TABLE_SHARDS], memory_order_acquire);
+    const struct table *table =
+        atomic_load_explicit(&shards->tables[(hash >> 56) % TABLE_SHARDS], memory_order_acquire);
 
     for (size_t at = hash & table->mask;; at = (at + 1) & table->mask) {
         uintptr_t slot = atomic_load_explicit(&table->slots[at], memory_order_acquire);
@@ -125,8 +125,7 @@ enum status
 world_table_room(const struct table_shards *shards, unsigned shard, size_t count,
                  struct table **grown)
 {
-    const struct table *old =
-        atomic_load_explicit(&shards->tables[shard], memory_order_relaxed);
+    const struct table *old = atomic_load_explicit(&shards->tables[shard], memory_order_relaxed);
     struct table *table;
     size_t capacity = SHARD_FIRST;
 
@@ -150,15 +149,15 @@ world_table_room(const struct table_shards *shards, unsigned shard, size_t count
 void
 world_table_put(struct table_shards *shards, struct member *member)
 {
-    put(atomic_load_explicit(&shards->tables[world_table_shard(&member->id)],
-                             memory_order_relaxed), member);
+    put(atomic_load_explicit(&shards->tables[world_table_shard(&member->id)], memory_order_relaxed),
+        member);
 }
 
 void
 world_table_remove(struct table_shards *shards, const struct member *member)
 {
-    struct table *table = atomic_load_explicit(
-        &shards->tables[world_table_shard(&member->id)], memory_order_relaxed);
+    struct table *table =
+        atomic_load_explicit(&shards->tables[world_table_shard(&member->id)], memory_order_relaxed);
     size_t at = world_id_hash(&member->id) & table->mask;
 
     while (member_of(atomic_load_explicit(&table->slots[at], memory_order_relaxed)) != member)
@@ -172,8 +171,7 @@ world_table_each(const struct table_shards *shards,
                  bool (*each)(void *context, struct member *member), void *context)
 {
     for (unsigned i = 0; i < TABLE_SHARDS; i++) {
-        const struct table *table =
-            atomic_load_explicit(&shards->tables[i], memory_order_relaxed);
+        const struct table *table = atomic_load_explicit(&shards->tables[i], memory_order_relaxed);
         for (size_t at = 0; at <= table->mask; at++) {
             uintptr_t slot = atomic_load_explicit(&table->slots[at], memory_order_relaxed);
             if (is_member(slot) && !each(context, member_of(slot)))

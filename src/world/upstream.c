@@ -186,8 +186,7 @@ drop_upstream(struct upstream_set *set, struct slice name, struct fault *fault)
     upstream_release(set->owners[at]);
     set->count--;
     memmove(&set->views[at], &set->views[at + 1], (set->count - at) * sizeof *set->views);
-    memmove(&set->owners[at], &set->owners[at + 1],
-            (set->count - at) * sizeof(struct upstream *));
+    memmove(&set->owners[at], &set->owners[at + 1], (set->count - at) * sizeof(struct upstream *));
     return STATUS_OK;
 }
 

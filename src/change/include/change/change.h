@@ -9,25 +9,28 @@
 
 /* kind, name; the members that count besides at (when it was made), which every kind
  * has. A kind's place in the list is its number in the bytes: new ones go to the end. */
-#define CHANGE_MAP(X)                                                                   \
-    X(TOKEN_ISSUED, "token.issued")      /* token */                                    \
-    X(TOKEN_ROTATED, "token.rotated")    /* token (its predecessor is set), expires_at: the predecessor's new end */ \
-    X(LINE_REVOKED, "line.revoked")      /* id: the line, at */                         \
-    X(HOP_REVOKED, "hop.revoked")        /* id: the token, hop, at, expires_at: when it may be forgotten */ \
-    X(LINE_USED, "line.used")            /* id: the line, uses (absolute), at: last use; never goes back */ \
-    X(TOKEN_FORGOTTEN, "token.forgotten") /* id: dead long enough */                    \
-    X(ROLE_PUT, "role.put")              /* name, body: JSON, owner */                  \
-    X(ROLE_DROPPED, "role.dropped")      /* name */                                     \
-    X(SUBJECT_PUT, "subject.put")                                                       \
-    X(SUBJECT_DROPPED, "subject.dropped")                                               \
-    X(UPSTREAM_PUT, "upstream.put")                                                     \
-    X(UPSTREAM_DROPPED, "upstream.dropped")                                             \
-    X(KEY_PUT, "key.put")                /* name: "mac/KID" or "sign/NAME", body: sealed bytes, owner: "active" | "retired" */ \
-    X(KEY_DROPPED, "key.dropped")                                                       \
-    X(POLICY_APPLIED, "policy.applied")  /* name: the files' digest (hex), at */        \
-    X(AUDIT_HEAD, "audit.head")          /* name: node, uses: unused, body: be64 seq and 32 bytes hash */ \
-    X(ANSWER_KEPT, "answer.kept")        /* name: digest of caller, Idempotency-Key and body; id: the token; at */ \
-    X(ANSWER_FORGOTTEN, "answer.forgotten")
+/* clang-format off */
+#define CHANGE_MAP(X)                                                                             \
+    X(TOKEN_ISSUED, "token.issued")           /* token */                                         \
+    X(TOKEN_ROTATED, "token.rotated")         /* token, expires_at: its predecessor's new end */  \
+    X(LINE_REVOKED, "line.revoked")           /* id: the line */                                  \
+    X(HOP_REVOKED, "hop.revoked")             /* id: the token, hop, expires_at: then forget it */\
+    X(LINE_USED, "line.used")                 /* id: the line, uses: in all, at: last use */      \
+    X(TOKEN_FORGOTTEN, "token.forgotten")     /* id: dead long enough */                          \
+    X(ROLE_PUT, "role.put")                   /* name, body: JSON, owner */                       \
+    X(ROLE_DROPPED, "role.dropped")           /* name */                                          \
+    X(SUBJECT_PUT, "subject.put")             /* as a role */                                     \
+    X(SUBJECT_DROPPED, "subject.dropped")     /* name */                                          \
+    X(UPSTREAM_PUT, "upstream.put")           /* as a role */                                     \
+    X(UPSTREAM_DROPPED, "upstream.dropped")   /* name */                                          \
+    X(KEY_PUT, "key.put")                     /* name: mac/KID or sign/NAME, body, owner */       \
+    X(KEY_DROPPED, "key.dropped")             /* name */                                          \
+    X(POLICY_APPLIED, "policy.applied")       /* name: the files' digest in hex */                \
+    X(AUDIT_HEAD, "audit.head")               /* name: the node, body: be64 seq, 32 bytes hash */ \
+    X(ANSWER_KEPT, "answer.kept")             /* name: a digest, id: the token */                 \
+    X(ANSWER_FORGOTTEN, "answer.forgotten")   /* name */
+/* A key's body is sealed, its owner "active" or "retired". An answer's digest is over its
+ * caller, Idempotency-Key and body. A line's use never goes back. */
 
 enum change_kind {
 #define CHANGE_ENUM(kind, name) CHANGE_##kind,
@@ -35,6 +38,7 @@ enum change_kind {
 #undef CHANGE_ENUM
     CHANGE_KINDS
 };
+/* clang-format on */
 const char *change_kind_name(enum change_kind kind);
 
 /* One flat value; which members count stands in CHANGE_MAP. Slices are borrowed. */
@@ -57,6 +61,7 @@ struct change {
  * content is then as before, else only whole after OK.
  * networks: room for TOKEN_NETWORKS_MAX entries, which the change then points at. */
 enum status change_encode(const struct change *change, struct buffer *out) WRIT_MUST_USE;
-enum status change_decode(struct slice bytes, struct cidr *networks, struct change *out) WRIT_MUST_USE;
+enum status change_decode(struct slice bytes, struct cidr *networks,
+                          struct change *out) WRIT_MUST_USE;
 
 #endif

@@ -17,8 +17,9 @@ struct ring_key {
 };
 
 struct keyring;
-enum status keyring_new(const struct ring_key *keys, size_t count, struct keyring **out) WRIT_MUST_USE;
-void keyring_free(struct keyring *ring); /* wipes */
+enum status keyring_new(const struct ring_key *keys, size_t count,
+                        struct keyring **out) WRIT_MUST_USE;
+void keyring_free(struct keyring *ring);                       /* wipes */
 bool keyring_newest(const struct keyring *ring, uint8_t *kid); /* false: empty */
 
 struct keyring_state;
@@ -26,6 +27,7 @@ enum status keyring_state_new(struct keyring_state **out) WRIT_MUST_USE;
 void keyring_state_free(struct keyring_state *state);
 /* Prepares contexts for a ring when it differs from the last one (by pointer and
  * version); no cost when it is the same. */
-enum status keyring_state_follow(struct keyring_state *state, const struct keyring *ring) WRIT_MUST_USE;
+enum status keyring_state_follow(struct keyring_state *state,
+                                 const struct keyring *ring) WRIT_MUST_USE;
 
 #endif

@@ -31,8 +31,8 @@ struct token_record {
     uint32_t max_uses; /* of the line */
     struct binding binding;
     struct slice subject;
-    struct slice roles;    /* names, space separated */
-    struct slice scope;    /* rights, space separated; empty: all of the roles */
+    struct slice roles; /* names, space separated */
+    struct slice scope; /* rights, space separated; empty: all of the roles */
     const struct cidr *networks;
     size_t network_count;
     struct slice name;      /* for people */
@@ -41,10 +41,10 @@ struct token_record {
 
 /* The state that changes, shared by a line's members unless said otherwise. */
 struct token_life {
-    int64_t revoked_at;  /* of the line; TIME_NEVER: alive */
-    int64_t last_used;   /* of the line; 0: never */
-    uint32_t uses;       /* of the line */
-    int64_t expires_at;  /* of this member: a rotated one dies after its grace */
+    int64_t revoked_at; /* of the line; TIME_NEVER: alive */
+    int64_t last_used;  /* of the line; 0: never */
+    uint32_t uses;      /* of the line */
+    int64_t expires_at; /* of this member: a rotated one dies after its grace */
 };
 
 enum token_state {
@@ -55,7 +55,8 @@ enum token_state {
     TOKEN_EXHAUSTED,
     TOKEN_REVOKED,
 };
-const char *token_state_name(enum token_state state); /* "live" "not_yet_valid" "expired" "idle" "exhausted" "revoked" */
+const char *token_state_name(
+    enum token_state state); /* "live" "not_yet_valid" "expired" "idle" "exhausted" "revoked" */
 /* Revoked beats all else. A moment equal to expires_at is expired. */
 enum token_state token_state_at(const struct token_record *record, const struct token_life *life,
                                 int64_t now);
