@@ -110,6 +110,15 @@ struct api_caller {
     uint16_t peer_port;
 };
 
+/* caller.c. What is not known stays empty; refusal says why. */
+struct http_head;
+void caller_of_socket(struct authority *authority, unsigned uid, struct arena *arena,
+                      struct api_caller *caller);
+void caller_of_text(struct authority *authority, struct slice text, int64_t now, struct arena *arena,
+                    struct api_caller *caller);
+void caller_of_token(struct authority *authority, const struct http_head *head, int64_t now,
+                     struct arena *arena, struct api_caller *caller);
+
 enum { API_PARAMS = 2 };
 
 struct api_request {

@@ -251,53 +251,6 @@ edit_entries(struct plan *plan, const struct policy_file *file, struct policy_ed
     return STATUS_OK;
 }
 
-/* Does the role exist when all is done? */
-static bool
-role_known(const struct plan *plan, const char *name)
-{
-    const struct policy *policy = world_policy_of(plan->authority->world);
-    name_id id = names_find(world_names(plan->authority->world), slice_text(name));
-    size_t kinds_count;
-    const struct object_kind *kinds = object_kinds(&kinds_count);
-
-    for (size_t i = 0; i < kinds_count; i++) {
-        if (kinds[i].put == CHANGE_ROLE_PUT && other_holder(plan, &kinds[i], name, NULL) != NULL)
-            return true;
-    }
-    for (size_t i = 0; i < plan->count; i++) {
-        if (plan->changes[i].kind == CHANGE_ROLE_DROPPED && slice_is(plan->changes[i].name, name))
-            return false;
-    }
-    return id != NAME_NONE && policy_has_role(policy, id);
-}
-
-/* The policy room refuses an unknown role as well; here its place is known. */
-static enum status
-check_role_names(struct plan *plan, const struct policy_file *file, bool roles)
-{
-    const char *section = roles ? "roles" : "subjects", *member = roles ? "inherits" : "roles";
-    const json_t *entries = json_object_get(yaml_root(file->yaml), section);
-    char pointer[FAULT_POINTER_MAX];
-    const char *name;
-    json_t *definition, *item;
-    size_t i;
-
-    json_object_foreach((json_t *)(uintptr_t)entries, name, definition)
-    {
-        json_array_foreach(json_object_get(definition, member), i, item)
-        {
-            if (!json_is_string(item) || role_known(plan, json_string_value(item)))
-                continue;
-            plan->fault->pointer[0] = '\0';
-            snprintf(pointer, sizeof pointer, "/%s/%s/%s/%zu", section, name, member, i);
-            (void)fault_set(plan->fault, STATUS_INVALID, "%s: there is no role %s", name,
-                            json_string_value(item));
-            return fault_in_file(plan, file, pointer, STATUS_INVALID);
-        }
-    }
-    return STATUS_OK;
-}
-
 static enum status
 drop_entries(struct plan *plan, struct policy_edit *edit)
 {
@@ -343,11 +296,6 @@ check_policy(struct plan *plan)
         status = edit_entries(plan, &plan->files[i], edit, true);
     for (size_t i = 0; status == STATUS_OK && i < plan->file_count; i++)
         status = edit_entries(plan, &plan->files[i], edit, false);
-    for (size_t i = 0; status == STATUS_OK && i < plan->file_count; i++) {
-        status = check_role_names(plan, &plan->files[i], true);
-        if (status == STATUS_OK)
-            status = check_role_names(plan, &plan->files[i], false);
-    }
     if (status == STATUS_OK)
         status = drop_entries(plan, edit);
     if (status == STATUS_OK) {

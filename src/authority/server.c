@@ -241,75 +241,21 @@ start_job(struct api_call *call)
 /* --- who calls -------------------------------------------------------------------- */
 
 static void
-local_caller(struct authority *authority, struct http_call *call, struct api_caller *caller,
-             struct arena *arena)
+find_caller(struct authority *authority, struct http_call *http, bool local,
+            struct api_request *request)
 {
-    struct lineage_link *link = arena_zeroed(arena, sizeof *link);
-    name_id *role = arena_take(arena, sizeof *role);
+    struct api_caller *caller = &request->caller;
+    const struct stream *stream = http_call_stream(http);
     uid_t uid;
 
-    caller->local = true;
-    if (!stream_peer_uid(http_call_stream(call), &uid) || (uid != geteuid() && uid != 0)) {
-        caller->refusal = SLICE_LITERAL("the local socket is for root and the user that Writ runs as");
-        return;
-    }
-    if (link == NULL || role == NULL ||
-        builtin_operator(authority, uid, &caller->subject, arena) != STATUS_OK)
-        return;
-    *role = names_find(world_names(authority->world), SLICE_LITERAL(ADMIN_ROLE));
-    *link = (struct lineage_link){ .subject = names_find(world_names(authority->world), caller->subject),
-                                   .roles = role,
-                                   .role_count = 1 };
-    caller->subject_type = SLICE_LITERAL("user");
-    caller->lineage = (struct lineage){ .links = link, .count = 1 };
-}
-
-/* RFC 6750 §2.1: one Authorization field, the scheme without regard to case. */
-static struct slice
-bearer(const struct http_head *head, struct slice *refusal)
-{
-    struct slice value = http_head_value(head, HTTP_FIELD_AUTHORIZATION);
-    size_t blank = slice_find(value, ' ');
-
-    if (value.at == NULL)
-        return value;
-    if (http_head_field_count(head, HTTP_FIELD_AUTHORIZATION) > 1) {
-        *refusal = SLICE_LITERAL("two Authorization headers came");
-        return (struct slice){ 0 };
-    }
-    if (!slice_equal_nocase(slice_first(value, blank), SLICE_LITERAL("Bearer"))) {
-        *refusal = SLICE_LITERAL("the API takes Authorization: Bearer");
-        return (struct slice){ 0 };
-    }
-    return slice_trim(slice_from(value, blank));
-}
-
-static void
-token_caller(struct authority *authority, struct http_call *call, struct api_caller *caller,
-             int64_t now, struct arena *arena)
-{
-    struct credential *credential = arena_zeroed(arena, sizeof *credential);
-    struct slice text = bearer(http_call_head(call), &caller->refusal);
-    enum credential_verdict verdict;
-
-    if (text.at == NULL || credential == NULL)
-        return;
-    verdict = world_authenticate(authority->reader, text, now, arena, credential);
-    caller->token = credential->id_text;
-    caller->subject = credential->subject;
-    if (verdict != CREDENTIAL_OK) {
-        caller->refusal = slice_text(credential_verdict_text(verdict));
-        return;
-    }
-    if (credential->binding.kind != BINDING_NONE) {
-        caller->refusal = SLICE_LITERAL("the token is bound to a key, and no proof of it came");
-        return;
-    }
-    caller->token_id = credential->id;
-    caller->attenuated = credential->id_text.size > TOKEN_ID_TEXT;
-    caller->subject_type = slice_text(subject_type_name(credential->subject_type));
-    caller->credential = credential;
-    caller->lineage = credential->lineage;
+    caller->peer = *stream_peer(stream);
+    caller->peer_port = stream_peer_port(stream);
+    if (!local)
+        caller_of_token(authority, http_call_head(http), request->now, request->arena, caller);
+    else if (stream_peer_uid(stream, &uid))
+        caller_of_socket(authority, uid, request->arena, caller);
+    else
+        caller->refusal = SLICE_LITERAL("the kernel does not say who is at the socket");
 }
 
 /* A call without a right to show for it leaves a line as well, folded. */
@@ -360,12 +306,7 @@ take_request(struct http_call *http, struct slice body, struct authority *author
                                .started_us = clock_mono_us(),
                                .bytes_in = body.size };
     authority->calls = call;
-    request.caller.peer = *stream_peer(http_call_stream(http));
-    request.caller.peer_port = stream_peer_port(http_call_stream(http));
-    if (local)
-        local_caller(authority, http, &request.caller, request.arena);
-    else
-        token_caller(authority, http, &request.caller, request.now, request.arena);
+    find_caller(authority, http, local, &request);
     api_handle(authority, &request, &call->answer, &call->outcome);
     if (call->answer.status == 401 && audit_stranger(authority, &request, 401) != STATUS_OK)
         api_problem(&call->answer, 503, "audit", "The audit can't be written",
