@@ -145,8 +145,10 @@ route_find(struct api_request *request, bool *wrong_method, struct buffer *allow
             continue;
         if (slice_is(request->method, rows[i].method)) {
             for (size_t k = 0; k < API_PARAMS; k++) {
-                if (!path_decode(request->arena, params[k], &request->params[k]))
+                if (!path_decode(request->arena, params[k], &request->params[k])) {
+                    *wrong_method = false;
                     return NULL;
+                }
             }
             return &rows[i];
         }
