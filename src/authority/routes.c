@@ -81,6 +81,8 @@ pattern_fits(const char *pattern, struct slice path, struct slice params[API_PAR
     struct slice left = slice_text(pattern), want, have;
     size_t count = 0;
 
+    if (slice_ends(path, SLICE_LITERAL("/")))
+        return false; /* an empty last segment, which slice_next does not tell */
     while (slice_next(&left, '/', &want)) {
         if (!slice_next(&path, '/', &have))
             return false;
