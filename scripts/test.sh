@@ -15,7 +15,7 @@ started=$SECONDS
 # Sanitizers stop at the first finding, and a leak is one.
 export ASAN_OPTIONS=abort_on_error=1:detect_leaks=1:strict_string_checks=1
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=$PWD/scripts/tsan.supp
 
 step() { printf '\n== %s (%ds)\n' "$1" $((SECONDS - started)); }
 

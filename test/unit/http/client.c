@@ -30,7 +30,7 @@ struct job {
     struct http_exchange *exchange;
 };
 
-static void
+static void WRIT_PRINTF(1, 2)
 note(const char *format, ...)
 {
     size_t size = strlen(seen);
