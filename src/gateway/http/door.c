@@ -90,7 +90,32 @@ on_request(struct http_call *call, bool more, void *context)
     http->more = false;
 }
 
+/* Bytes that were no request get their answer and their line, folded with others
+ * of the peer; nothing of the bytes is repeated. */
+static void
+on_refused(struct stream *stream, const struct http_refusal *why, void *context)
+{
+    struct gate *gate = ((struct http_door *)context)->gate;
+    struct audit_event event = {
+        .at = lane_now_ms(gate->lane),
+        .resource = SLICE_LITERAL("-"),
+        .action = SLICE_LITERAL("-"),
+        .object = SLICE_LITERAL("-"),
+        .reason = slice_text(why->reason),
+        .peer = *stream_peer(stream),
+        .peer_port = stream_peer_port(stream),
+        .decision = AUDIT_DENY,
+    };
+
+    counter_add(&gate->counters.malformed, 1);
+    /* It is refused in any case: a full audit changes nothing about that. */
+    if (audit_line(gate->journal, &event, &(struct audit_outcome){ .status = why->status }) !=
+        STATUS_OK)
+        counter_add(&gate->counters.limited, 1);
+}
+
 static const struct http_handler handler = {
+    .refused = on_refused,
     .request = on_request,
     .body = relay_body,
     .body_end = relay_body_end,

@@ -73,6 +73,14 @@ a_request_passes(void **state)
 }
 
 static void
+what_is_no_request_leaves_a_line(void **state)
+{
+    ask("GET /orders/x HTTP/1.1\r\n" AUTHORIZED "Content-Length: 1\r\nContent-Length: 2\r\n\r\n");
+    expect_status(400);
+    expect_line("-", "deny", 400);
+}
+
+static void
 a_connection_is_kept(void **state)
 {
     int fd = kit_connect(&kit);
@@ -519,6 +527,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_request_passes),
+        cmocka_unit_test(what_is_no_request_leaves_a_line),
         cmocka_unit_test(a_connection_is_kept),
         cmocka_unit_test(pipelined_requests_are_answered_in_order),
         cmocka_unit_test(refusals),
