@@ -2,7 +2,6 @@
  * reference and `writ config show`. */
 #include "config.h"
 
-#include <limits.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/nearest.h"
 #include "base/yaml.h"
 
 enum setting_type {
@@ -293,56 +293,20 @@ find_row(const char *key, bool *inside)
     return -1;
 }
 
-enum { KEY_SHOWN = 64 };
-
-/* Edits (insert, delete, replace) between two keys. */
-static unsigned
-distance(const char *a, const char *b)
-{
-    unsigned row[KEY_SHOWN + 1], diagonal;
-    size_t b_size = strlen(b);
-
-    if (strlen(a) > KEY_SHOWN || b_size > KEY_SHOWN)
-        return UINT_MAX;
-    for (size_t j = 0; j <= b_size; j++)
-        row[j] = (unsigned)j;
-    for (; *a != '\0'; a++) {
-        diagonal = row[0]++;
-        for (size_t j = 1; j <= b_size; j++) {
-            unsigned best = diagonal + (*a != b[j - 1]);
-
-            diagonal = row[j];
-            best = row[j] + 1 < best ? row[j] + 1 : best;
-            row[j] = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-        }
-    }
-    return row[b_size];
-}
-
 /* Keys and the levels above them: "gatewy.http" is near to "gateway.http". */
-static const char *
-nearest_key(const char *key, char level[KEY_SHOWN + 1])
+static struct slice
+nearest_key(const char *key)
 {
-    const char *best = settings[0].key;
-    unsigned least = UINT_MAX;
+    struct nearest nearest = nearest_to(slice_text(key));
 
     for (int i = 0; i < SETTING_ROWS; i++) {
-        for (const char *end = settings[i].key; end != NULL;) {
-            char part[KEY_SHOWN + 1];
-            unsigned edits;
+        const char *row = settings[i].key;
 
-            end = strchr(end + 1, '.');
-            snprintf(part, sizeof part, "%.*s",
-                     (int)(end == NULL ? strlen(settings[i].key) : (size_t)(end - settings[i].key)),
-                     settings[i].key);
-            edits = distance(key, part);
-            if (edits < least) {
-                least = edits;
-                best = strcpy(level, part);
-            }
-        }
+        for (const char *end = strchr(row, '.'); end != NULL; end = strchr(end + 1, '.'))
+            nearest_see(&nearest, slice_of(row, (size_t)(end - row)));
+        nearest_see(&nearest, slice_text(row));
     }
-    return best;
+    return nearest.best;
 }
 
 static void
@@ -353,7 +317,7 @@ read_level(struct reading *reading, const json_t *level, const char *prefix, con
 
     json_object_foreach((json_t *)(uintptr_t)level, name, value)
     {
-        char key[160], at[FAULT_POINTER_MAX], near[KEY_SHOWN + 1];
+        char key[160], at[FAULT_POINTER_MAX];
         bool inside;
         int row;
 
@@ -365,8 +329,8 @@ read_level(struct reading *reading, const json_t *level, const char *prefix, con
             if (!json_is_null(value))
                 set_row(reading, &settings[row], value, at);
         } else if (!inside) {
-            complain(reading, at, "unknown setting %s; the nearest known is %s", key,
-                     nearest_key(key, near));
+            complain(reading, at, "unknown setting %s; the nearest known is %.*s", key,
+                     SLICE_PRINT(nearest_key(key)));
         } else if (json_is_object(value)) {
             read_level(reading, value, key, at);
         } else if (!json_is_null(value)) {
@@ -456,7 +420,7 @@ config_read(const char *path, struct config *out, struct buffer *faults)
         if (fault.line != 0)
             put_format(faults, "%s:%u:%u: %s\n", path, fault.line, fault.column, fault.text);
         else
-            put_format(faults, "%s: %s\n", path, fault.text);
+            put_format(faults, "writ: %s\n", fault.text);
         goto done;
     }
     if (json_is_object(yaml_root(reading.yaml)))

@@ -83,6 +83,10 @@ config_command(int argc, char **argv)
     struct config config = { 0 };
     const char *path;
 
+    if (argc >= 1 && (strcmp(argv[argc - 1], "--help") == 0 || strcmp(argv[argc - 1], "-h") == 0)) {
+        fputs(config_usage, stdout);
+        return 0;
+    }
     if (argc == 1 && strcmp(argv[0], "reference") == 0) {
         config_reference(&out);
     } else if (argc >= 1 && strcmp(argv[0], "show") == 0 &&

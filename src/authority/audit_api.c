@@ -288,10 +288,10 @@ work_verify(struct api_job *job)
         question->fault = why;
         return;
     }
-    question->body = json_pack("{s:b, s:I, s:I, s:I, s:I, s:o}", "holds", status == STATUS_OK, "lines",
+    question->body = json_pack("{s:b, s:I, s:I, s:I, s:I, s:b, s:o}", "holds", status == STATUS_OK, "lines",
                                (json_int_t)verdict.lines, "first", (json_int_t)verdict.first, "last",
                                (json_int_t)verdict.last, "segments", (json_int_t)verdict.segments,
-                               "reason", status == STATUS_OK ? json_null() : json_string(why.text));
+                               "head_compared", question->head_known, "reason", status == STATUS_OK ? json_null() : json_string(why.text));
     question->status = question->body == NULL ? STATUS_MEMORY : STATUS_OK;
 }
 

@@ -1,7 +1,7 @@
 /* base/json.c - JSON documents in, out, and their typed members. */
 #include "base/json.h"
 
-#include <limits.h>
+#include "base/nearest.h"
 
 enum { SIZE_MOST = 64 << 20, NAME_SHOWN = 64 };
 
@@ -275,55 +275,21 @@ json_take_u64(const json_t *object, const char *name, uint64_t most, uint64_t *o
     return STATUS_OK;
 }
 
-/* Edits (insert, delete, replace) between two names, for names of a sane length. */
-static unsigned
-distance(const char *a, const char *b)
-{
-    size_t a_size = strlen(a), b_size = strlen(b);
-    unsigned row[NAME_SHOWN + 1], diagonal, above;
-
-    if (a_size > NAME_SHOWN || b_size > NAME_SHOWN)
-        return UINT_MAX;
-    for (size_t j = 0; j <= b_size; j++)
-        row[j] = (unsigned)j;
-    for (size_t i = 1; i <= a_size; i++) {
-        diagonal = row[0];
-        row[0] = (unsigned)i;
-        for (size_t j = 1; j <= b_size; j++) {
-            unsigned best = diagonal + (a[i - 1] != b[j - 1]);
-            above = row[j];
-            if (above + 1 < best)
-                best = above + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            diagonal = above;
-            row[j] = best;
-        }
-    }
-    return row[b_size];
-}
-
 static enum status
 unknown(const char *name, const char *const *known, struct fault *fault)
 {
     struct buffer shown = BUFFER_LIMITED(8 * NAME_SHOWN);
     char pointer[FAULT_POINTER_MAX];
-    const char *nearest = NULL;
-    unsigned least = UINT_MAX;
+    struct nearest nearest = nearest_to(slice_text(name));
 
-    for (; *known != NULL; known++) {
-        unsigned edits = distance(name, *known);
-        if (edits < least) {
-            least = edits;
-            nearest = *known;
-        }
-    }
+    for (; *known != NULL; known++)
+        nearest_see(&nearest, slice_text(*known));
     pointer_to(name, pointer);
     put_json_string(&shown, slice_first(slice_text(name), NAME_SHOWN));
     put_u8(&shown, '\0');
-    if (nearest != NULL && least <= 1 + strlen(nearest) / 3)
-        (void)fault_at(fault, STATUS_INVALID, pointer, "unknown member %s; did you mean \"%s\"?",
-                       shown.bytes, nearest);
+    if (nearest_found(&nearest))
+        (void)fault_at(fault, STATUS_INVALID, pointer, "unknown member %s; did you mean \"%.*s\"?",
+                       shown.bytes, SLICE_PRINT(nearest.best));
     else
         (void)fault_at(fault, STATUS_INVALID, pointer, "unknown member %s", shown.bytes);
     buffer_free(&shown);

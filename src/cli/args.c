@@ -4,6 +4,8 @@
 
 #include "internal.h"
 
+#include "base/nearest.h"
+
 const struct option common_options[] = {
     { "-o", "json", "one JSON document on standard output, nothing else" },
     { "--config", "FILE", "the configuration whose data directory holds the socket (writ.yaml)" },
@@ -49,6 +51,23 @@ complain(const struct command *command, const char *what, const char *which)
     return false;
 }
 
+static bool
+unknown_option(const struct command *command, struct slice name)
+{
+    const struct option *const lists[] = { command->options, common_options };
+    struct nearest nearest = nearest_to(name);
+
+    for (size_t i = 0; i < 2; i++) {
+        for (const struct option *option = lists[i]; option != NULL && option->name != NULL; option++)
+            nearest_see(&nearest, slice_text(option->name));
+    }
+    fprintf(stderr, "writ %s: unknown option %.*s", command->name, SLICE_PRINT(name));
+    if (nearest_found(&nearest))
+        fprintf(stderr, "; did you mean %.*s?", SLICE_PRINT(nearest.best));
+    fprintf(stderr, "\n  writ %s --help lists them\n", command->name);
+    return false;
+}
+
 bool
 args_parse(const struct command *command, int argc, char **argv, struct args *out)
 {
@@ -74,7 +93,7 @@ args_parse(const struct command *command, int argc, char **argv, struct args *ou
         if (option == NULL)
             option = find_option(common_options, word, size);
         if (option == NULL)
-            return complain(command, "unknown option", word);
+            return unknown_option(command, slice_of(word, size));
         out->names[out->count] = option->name;
         if (option->value == NULL)
             out->values[out->count++] = "";

@@ -7,6 +7,9 @@
 
 #include "internal.h"
 
+#include "audit/search.h"
+#include "base/encoding.h"
+
 static void
 put_search(struct buffer *path, const struct args *args)
 {
@@ -39,6 +42,34 @@ print_event(const struct cli *cli, const json_t *event)
 }
 
 static int
+by_time(const void *a, const void *b)
+{
+    const json_t *const *left = a, *const *right = b;
+    int order = strcmp(text_of(*left, "at"), text_of(*right, "at"));
+    json_int_t difference = json_integer_value(json_object_get(*left, "seq")) -
+                            json_integer_value(json_object_get(*right, "seq"));
+
+    return order != 0 ? order : difference < 0 ? -1 : difference > 0;
+}
+
+/* The newest last, where the prompt is. Lines are numbered as they are sealed, lane by
+ * lane: a person reads them by their time. */
+static void
+print_events(const struct cli *cli, const json_t *items)
+{
+    size_t count = json_array_size(items);
+    const json_t **sorted = calloc(count + 1, sizeof(const json_t *));
+
+    for (size_t i = 0; sorted != NULL && i < count; i++)
+        sorted[i] = json_array_get(items, i);
+    if (sorted != NULL)
+        qsort(sorted, count, sizeof(const json_t *), by_time);
+    for (size_t i = 0; sorted != NULL && i < count; i++)
+        print_event(cli, sorted[i]);
+    free(sorted);
+}
+
+static int
 search(struct cli *cli, const struct args *args)
 {
     struct buffer path = { 0 };
@@ -53,9 +84,7 @@ search(struct cli *cli, const struct args *args)
         print_json(answer);
     } else if (status == EXIT_DONE) {
         items = json_object_get(answer, "items");
-        /* The newest last, where the prompt is. */
-        for (size_t i = json_array_size(items); i > 0; i--)
-            print_event(cli, json_array_get(items, i - 1));
+        print_events(cli, items);
         if (json_array_size(items) == 0)
             fputs("no line fits\n", stderr);
     }
@@ -102,7 +131,8 @@ tail(struct cli *cli, const struct args *args)
         }
         json_decref(answer);
         fflush(stdout);
-        if (!follow || status != EXIT_DONE)
+        /* A reader that has gone (| head) ends it. */
+        if (!follow || status != EXIT_DONE || ferror(stdout))
             break;
         usleep(500000);
     }
@@ -110,23 +140,103 @@ tail(struct cli *cli, const struct args *args)
     return status;
 }
 
+/* --- verify ------------------------------------------------------------------------ */
+
+/* The data directory is where the socket would be. */
+static char *
+beside_socket(const struct cli *cli, const char *name)
+{
+    const char *slash = strrchr(cli->socket, '/');
+    char *path;
+
+    if (asprintf(&path, "%.*s%s", slash == NULL ? 0 : (int)(slash - cli->socket) + 1, cli->socket, name) < 0)
+        return NULL;
+    return path;
+}
+
+static bool
+read_public_key(const char *path, uint8_t key[32])
+{
+    FILE *file = path == NULL ? NULL : fopen(path, "re");
+    char text[65] = { 0 };
+    bool read = file != NULL && fread(text, 1, 64, file) == 64;
+
+    if (file != NULL)
+        fclose(file);
+    return read && hex_decode(slice_of(text, 64), key, 32);
+}
+
+/* When no authority runs: the files alone. What the store knows of the log's end is
+ * then not compared, and that is said. */
+static json_t *
+verify_files(const struct cli *cli, struct fault *fault)
+{
+    char *key_path = beside_socket(cli, "audit.pub"), *dir = beside_socket(cli, "audit");
+    struct audit_verdict verdict = { 0 };
+    json_t *answer = NULL;
+    uint8_t key[32];
+    enum status status;
+
+    if (dir == NULL || !read_public_key(key_path, key)) {
+        (void)fault_set(fault, STATUS_NOT_FOUND, "no authority at %s, and no audit.pub beside it", cli->socket);
+    } else {
+        status = audit_verify(dir, key, NULL, &verdict, fault);
+        if (status == STATUS_OK || status == STATUS_CORRUPT)
+            answer = json_pack("{s:b, s:I, s:I, s:I, s:I, s:b, s:o}", "holds", status == STATUS_OK, "lines",
+                               (json_int_t)verdict.lines, "first", (json_int_t)verdict.first, "last",
+                               (json_int_t)verdict.last, "segments", (json_int_t)verdict.segments,
+                               "head_compared", false, "reason",
+                               status == STATUS_OK ? json_null() : json_string(fault->text));
+    }
+    free(key_path);
+    free(dir);
+    return answer;
+}
+
+static void
+print_chain(const struct cli *cli, const json_t *answer, bool running)
+{
+    char lines[48], segments[48];
+
+    if (json_is_true(json_object_get(answer, "holds")))
+        printf("%sthe chain holds%s: %s in %s\n", tint(cli, TINT_GOOD), untint(cli),
+               plural(json_integer_value(json_object_get(answer, "lines")), "line", lines),
+               plural(json_integer_value(json_object_get(answer, "segments")), "segment", segments));
+    else
+        printf("%sthe chain does not hold%s: %s\n", tint(cli, TINT_BAD), untint(cli), text_of(answer, "reason"));
+    if (!running)
+        fputs("no authority is running: the files were read as they are, and whether lines are missing at "
+              "their end was not compared with the store\n",
+              stderr);
+}
+
 static int
 verify(struct cli *cli, const struct args *args)
 {
-    json_t *answer;
-    int status = cli_ask(cli, "GET", "/v1/audit/verify", NULL, &answer);
+    struct reply reply = { 0 };
+    struct fault fault = { 0 };
+    json_t *answer = NULL;
+    int status = EXIT_DONE;
+    bool running = cli_call(cli, "GET", "/v1/audit/verify", NULL, &reply, &fault) == STATUS_OK;
 
-    if (status == EXIT_DONE && !json_is_true(json_object_get(answer, "holds")))
+    if (!running) {
+        if (cli->url == NULL)
+            answer = verify_files(cli, &fault);
+        if (answer == NULL)
+            cli_tell_fault(&fault);
+    } else if (reply.status == 200) {
+        answer = json_incref(reply.body);
+    } else {
+        cli_tell_problem(cli, &reply);
+    }
+    if (answer == NULL || !json_is_true(json_object_get(answer, "holds")))
         status = EXIT_REFUSED;
     if (answer != NULL && cli->json)
         print_json(answer);
-    else if (status == EXIT_DONE)
-        printf("%sthe chain holds%s: %lld lines in %lld segments\n", tint(cli, TINT_GOOD), untint(cli),
-               (long long)json_integer_value(json_object_get(answer, "lines")),
-               (long long)json_integer_value(json_object_get(answer, "segments")));
     else if (answer != NULL)
-        printf("%sthe chain does not hold%s: %s\n", tint(cli, TINT_BAD), untint(cli), text_of(answer, "reason"));
+        print_chain(cli, answer, running);
     json_decref(answer);
+    reply_free(&reply);
     return status;
 }
 

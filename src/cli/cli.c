@@ -8,6 +8,8 @@
 
 #include "internal.h"
 
+#include "base/nearest.h"
+
 const struct command *const *
 command_groups(size_t *count)
 {
@@ -66,19 +68,25 @@ unknown(int argc, char **argv)
     const char *first = argc > 0 ? argv[0] : "";
     size_t groups, size = strlen(first);
     const struct command *const *group = command_groups(&groups);
+    struct nearest nearest = nearest_to(slice_text(first));
     bool listed = false;
 
     for (size_t i = 0; i < groups; i++) {
         for (const struct command *command = group[i]; command->name != NULL; command++) {
+            nearest_see(&nearest, slice_first(slice_text(command->name), strcspn(command->name, " ")));
             if (size == 0 || strncmp(command->name, first, size) != 0 || command->name[size] != ' ')
                 continue;
+            if (!listed && argc > 1)
+                fprintf(stderr, "writ: unknown command '%s %s'; there are\n", first, argv[1]);
             fprintf(stderr, "  writ %-20s %s\n", command->name, command->help);
             listed = true;
         }
     }
     if (!listed) {
-        fprintf(stderr, "writ: unknown command '%s'\n", first);
-        (void)help_print(stderr);
+        fprintf(stderr, "writ: unknown command '%s'", first);
+        if (nearest_found(&nearest))
+            fprintf(stderr, "; did you mean %.*s?", SLICE_PRINT(nearest.best));
+        fputs("\n  writ help lists them\n", stderr);
     }
     return EXIT_USAGE;
 }
@@ -86,6 +94,7 @@ unknown(int argc, char **argv)
 int
 cli_main(int argc, char **argv)
 {
+    static char version_word[] = "version";
     struct cli cli = { 0 };
     struct args args;
     struct fault fault = { 0 };
@@ -97,7 +106,7 @@ cli_main(int argc, char **argv)
     if (argc == 0 || strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)
         return help_print(argc == 0 ? stderr : stdout) == EXIT_DONE && argc > 0 ? EXIT_DONE : EXIT_USAGE;
     if (strcmp(argv[0], "--version") == 0)
-        argv[0] = (char[]){ "version" };
+        argv[0] = version_word;
     command = find_command(argc, argv, &words);
     if (command == NULL)
         return unknown(argc, argv);
@@ -126,13 +135,13 @@ help_print(FILE *to)
     const struct command *const *group = command_groups(&groups);
 
     fputs("writ - API tokens with exact rights, and the gateway that enforces them\n\n"
-          "  writ serve                 Run the authority and the gateway.\n"
-          "  writ config show           The settings in force.\n\n", to);
+          "  writ serve                       Run the authority and the gateway.\n"
+          "  writ config show                 The settings in force.\n\n", to);
     for (size_t i = 0; i < groups; i++) {
         for (const struct command *command = group[i]; command->name != NULL; command++) {
             char usage[64];
             snprintf(usage, sizeof usage, "%s %s", command->name, command->words);
-            fprintf(to, "  writ %-21s %s\n", usage, command->help);
+            fprintf(to, "  writ %-27s %s\n", usage, command->help);
         }
         fputs("\n", to);
     }

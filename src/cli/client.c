@@ -12,6 +12,7 @@
 #include "net/resolve.h"
 #include "net/stream.h"
 #include "net/tls.h"
+#include "token/text.h"
 
 enum { REPLY_MAX = 256 << 20, CALL_MS = 120000 };
 
@@ -54,9 +55,12 @@ cli_connect(struct cli *cli, const struct args *args, struct fault *fault)
     cli->colour = isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL;
     cli->url = args_value(args, "--url");
     cli->token = getenv("WRIT_TOKEN");
+    if (cli->url != NULL && cli->token == NULL)
+        return fault_set(fault, STATUS_INVALID, "--url needs the token in WRIT_TOKEN");
     if (cli->url != NULL)
-        return cli->token != NULL ? STATUS_OK
-                                  : fault_set(fault, STATUS_INVALID, "--url needs the token in WRIT_TOKEN");
+        return token_text_valid(slice_text(cli->token))
+                   ? STATUS_OK
+                   : fault_set(fault, STATUS_INVALID, "WRIT_TOKEN holds no Writ token: is it whole?");
     if (config != NULL && access(config, R_OK) != 0)
         return fault_set(fault, STATUS_NOT_FOUND, "--config: cannot read %s", config);
     cli->socket = socket != NULL ? strdup(socket)
@@ -359,18 +363,31 @@ cli_ask(struct cli *cli, const char *method, const char *path, json_t *body, jso
     return exit_status;
 }
 
-void
-put_query(struct buffer *out, const char *name, const char *value)
+static void
+put_encoded(struct buffer *out, const char *text)
 {
-    if (value == NULL)
-        return;
-    put_format(out, "%c%s=", memchr(out->bytes, '?', out->size) == NULL ? '?' : '&', name);
-    for (; *value != '\0'; value++) {
-        unsigned char c = (unsigned char)*value;
+    for (; *text != '\0'; text++) {
+        unsigned char c = (unsigned char)*text;
         if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
             strchr("-._~/:", c) != NULL)
             put_u8(out, c);
         else
             put_format(out, "%%%02X", c);
     }
+}
+
+void
+put_query(struct buffer *out, const char *name, const char *value)
+{
+    if (value == NULL)
+        return;
+    put_format(out, "%c%s=", memchr(out->bytes, '?', out->size) == NULL ? '?' : '&', name);
+    put_encoded(out, value);
+}
+
+void
+put_path(struct buffer *out, const char *prefix, const char *word)
+{
+    put_text(out, prefix);
+    put_encoded(out, word);
 }

@@ -79,8 +79,12 @@ int cli_ask(struct cli *cli, const char *method, const char *path, json_t *body,
 /* Tells a problem document, or a fault, on standard error. */
 void cli_tell_problem(const struct cli *cli, const struct reply *reply);
 void cli_tell_fault(const struct fault *fault);
-/* Percent-encodes for a path or query. */
+/* "?name=value" or "&name=value", percent-encoded; nothing for NULL. */
 void put_query(struct buffer *out, const char *name, const char *value);
+/* The prefix and one more word of a path, percent-encoded; '/' stays, for ID/HOP. */
+void put_path(struct buffer *out, const char *prefix, const char *word);
+/* "1 line", "2 lines" */
+const char *plural(long long count, const char *word, char out[48]);
 
 /* --- output (output.c) ---------------------------------------------------------- */
 

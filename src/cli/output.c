@@ -54,6 +54,13 @@ relative(const json_t *object, const char *member, char out[32])
     return time_relative(at, clock_wall_ms(), out);
 }
 
+const char *
+plural(long long count, const char *word, char out[48])
+{
+    snprintf(out, 48, "%lld %s%s", count, word, count == 1 ? "" : "s");
+    return out;
+}
+
 void
 print_member(const struct cli *cli, const char *name, const char *value)
 {

@@ -187,8 +187,12 @@ who_can(struct cli *cli, const struct args *args)
         print_reach(cli, answer, "subjects", subject_columns);
         print_reach(cli, answer, "roles", role_columns);
         print_reach(cli, answer, "tokens", token_columns);
-        printf("%zu subjects, %zu roles, %zu tokens%s\n", json_array_size(json_object_get(answer, "subjects")),
-               json_array_size(json_object_get(answer, "roles")), json_array_size(json_object_get(answer, "tokens")),
+        char subjects[48], roles[48], tokens[48];
+
+        printf("%s, %s, %s%s\n",
+               plural((long long)json_array_size(json_object_get(answer, "subjects")), "subject", subjects),
+               plural((long long)json_array_size(json_object_get(answer, "roles")), "role", roles),
+               plural((long long)json_array_size(json_object_get(answer, "tokens")), "token", tokens),
                json_is_true(json_object_get(answer, "cut")) ? " (cut: there are more)" : "");
     }
     json_decref(answer);
@@ -200,14 +204,18 @@ who_can(struct cli *cli, const struct args *args)
 static int
 show_object(struct cli *cli, const char *kind, const struct args *args)
 {
-    char path[256], *text;
+    struct buffer path = { 0 };
+    char *text;
     json_t *answer, *item;
     size_t i;
     int status;
 
-    snprintf(path, sizeof path, args->word_count == 0 ? "/v1/%s" : "/v1/%s/%s", kind,
-             args->word_count == 0 ? "" : args->words[0]);
-    status = cli_ask(cli, "GET", path, NULL, &answer);
+    put_format(&path, "/v1/%s", kind);
+    if (args->word_count > 0)
+        put_path(&path, "/", args->words[0]);
+    put_u8(&path, 0);
+    status = cli_ask(cli, "GET", path.bytes, NULL, &answer);
+    buffer_free(&path);
     if (status == EXIT_DONE && cli->json) {
         print_json(answer);
     } else if (status == EXIT_DONE && args->word_count == 0) {

@@ -231,12 +231,14 @@ print_token(const struct cli *cli, const json_t *token)
 static int
 show(struct cli *cli, const struct args *args)
 {
-    char path[256];
+    struct buffer path = { 0 };
     json_t *token;
     int status;
 
-    snprintf(path, sizeof path, "/v1/tokens/%s", args->words[0]);
-    status = cli_ask(cli, "GET", path, NULL, &token);
+    put_path(&path, "/v1/tokens/", args->words[0]);
+    put_u8(&path, 0);
+    status = cli_ask(cli, "GET", path.bytes, NULL, &token);
+    buffer_free(&path);
     if (status == EXIT_DONE && cli->json)
         print_json(token);
     else if (status == EXIT_DONE)
@@ -251,12 +253,16 @@ static int
 rotate(struct cli *cli, const struct args *args)
 {
     json_t *body = json_object(), *token;
-    char path[256], when[32];
+    struct buffer path = { 0 };
+    char when[32];
     int status;
 
     set_text(body, "grace", args_value(args, "--grace"));
-    snprintf(path, sizeof path, "/v1/tokens/%s/rotate", args->words[0]);
-    status = cli_ask(cli, "POST", path, body, &token);
+    put_path(&path, "/v1/tokens/", args->words[0]);
+    put_text(&path, "/rotate");
+    put_u8(&path, 0);
+    status = cli_ask(cli, "POST", path.bytes, body, &token);
+    buffer_free(&path);
     if (status == EXIT_DONE && cli->json) {
         print_json(token);
     } else if (status == EXIT_DONE) {
@@ -310,7 +316,7 @@ revoke(struct cli *cli, const struct args *args)
 {
     bool many = args_value(args, "--subject") != NULL || args_value(args, "--role") != NULL ||
                 args_value(args, "--issued-before") != NULL;
-    char path[256];
+    struct buffer path = { 0 };
     json_t *answer;
     int status;
 
@@ -320,9 +326,11 @@ revoke(struct cli *cli, const struct args *args)
     }
     if (many)
         return revoke_many(cli, args);
-    snprintf(path, sizeof path, "/v1/tokens/%s%s", args->words[0],
-             args_value(args, "--wait") == NULL ? "" : "?wait=fleet");
-    status = cli_ask(cli, "DELETE", path, NULL, &answer);
+    put_path(&path, "/v1/tokens/", args->words[0]);
+    put_query(&path, "wait", args_value(args, "--wait") == NULL ? NULL : "fleet");
+    put_u8(&path, 0);
+    status = cli_ask(cli, "DELETE", path.bytes, NULL, &answer);
+    buffer_free(&path);
     return print_revoked(cli, status, answer);
 }
 

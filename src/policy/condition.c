@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "nearest.h"
+#include "base/nearest.h"
 
 enum { NETWORKS_MAX = 256, MINUTES_A_DAY = 24 * 60, ALL_DAYS = 0x7f };
 #define RATE_MOST_MAX 1000000000u

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "nearest.h"
+#include "base/nearest.h"
 #include "picture.h"
 
 /* All that one role inherits, gathered depth first. */

@@ -1,5 +1,5 @@
-/* policy/nearest.c - "did you mean": the edit distance between short names. */
-#include "nearest.h"
+/* base/nearest.c - "did you mean": the edit distance between short names. */
+#include "base/nearest.h"
 
 enum { NAME_MAX_COMPARED = 64 };
 

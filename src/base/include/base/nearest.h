@@ -1,6 +1,6 @@
-/* policy/nearest.h - "did you mean". */
-#ifndef WRIT_POLICY_NEAREST_H
-#define WRIT_POLICY_NEAREST_H
+/* base/nearest.h - "did you mean": the known name that is nearest to one that is not. */
+#ifndef WRIT_BASE_NEAREST_H
+#define WRIT_BASE_NEAREST_H
 
 #include "base/slice.h"
 
