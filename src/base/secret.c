@@ -14,12 +14,20 @@ bool
 secret_equal(const void *a, const void *b, size_t size)
 {
     const uint8_t *left = a, *right = b;
-    uint8_t difference = 0;
+    uint64_t difference = 0, one, other;
 
-    for (size_t i = 0; i < size; i++) {
-        difference |= left[i] ^ right[i];
+    while (size > 0) {
+        size_t step = size < sizeof one ? 1 : sizeof one;
+
+        one = other = 0;
+        memcpy(&one, left, step);
+        memcpy(&other, right, step);
+        difference |= one ^ other;
         /* The compiler may not reason about the value, so it can't stop early. */
         __asm__ volatile("" : "+r"(difference));
+        left += step;
+        right += step;
+        size -= step;
     }
     return difference == 0;
 }

@@ -20,6 +20,7 @@ struct keyring_state {
     uint8_t kids[KEYRING_MAX];
     struct mac_state *macs[KEYRING_MAX];
     struct mac_state *stranger; /* under a random key, for a kid that is not in the ring */
+    struct known_texts known;   /* under this ring */
 };
 
 static _Atomic uint64_t last_version;
@@ -113,6 +114,7 @@ keyring_state_free(struct keyring_state *state)
         return;
     free_macs(state->macs, state->count);
     mac_state_free(state->stranger);
+    secret_wipe(&state->known, sizeof state->known);
     free(state);
 }
 
@@ -132,6 +134,7 @@ keyring_state_follow(struct keyring_state *state, const struct keyring *ring)
         }
     }
     free_macs(state->macs, state->count);
+    secret_wipe(&state->known, sizeof state->known);
     for (size_t i = 0; i < ring->count; i++) {
         state->macs[i] = macs[i];
         state->kids[i] = ring->keys[i].kid;
@@ -154,4 +157,10 @@ keyring_state_mac(struct keyring_state *state, uint8_t kid, bool *known)
         }
     }
     return found;
+}
+
+struct known_texts *
+keyring_state_known(struct keyring_state *state)
+{
+    return &state->known;
 }

@@ -3,10 +3,12 @@
 #define WRIT_TOKEN_RING_H
 
 #include "crypto/mac.h"
+#include "known.h"
 #include "token/keyring.h"
 
 /* The state's MAC for kid. When the ring has no such key, *known is false and the
  * answer is a MAC under a key that nobody knows, so that both cases cost the same. */
 struct mac_state *keyring_state_mac(struct keyring_state *state, uint8_t kid, bool *known);
+struct known_texts *keyring_state_known(struct keyring_state *state);
 
 #endif

@@ -72,6 +72,7 @@ read_binary(struct token_view *view)
         !take_bytes(&in, cursor_left(&in) - MAC_SIZE, &caveats) || !take_bytes(&in, MAC_SIZE, &mac))
         return STATUS_INVALID;
     memcpy(view->id.bytes, id.at, TOKEN_ID_SIZE);
+    token_id_format(&view->id, view->id_text);
     memcpy(view->mac, mac.at, MAC_SIZE);
     if (token_id_is_none(&view->id))
         return STATUS_INVALID;
@@ -122,6 +123,23 @@ token_verify(const struct token_view *view, struct keyring_state *ring)
     if (status == STATUS_OK && !(secret_equal(mac, view->mac, sizeof mac) & known))
         status = STATUS_DENIED;
     secret_wipe(mac, sizeof mac);
+    return status;
+}
+
+enum status
+token_recognize(struct slice text, struct keyring_state *ring, struct token_view *out)
+{
+    struct known_texts *known = keyring_state_known(ring);
+    enum status status;
+
+    if (known_find(known, text, out))
+        return STATUS_OK;
+    status = token_parse(text, out);
+    if (status != STATUS_OK)
+        return status;
+    status = token_verify(out, ring);
+    if (status == STATUS_OK)
+        known_add(known, text, out);
     return status;
 }
 

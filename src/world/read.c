@@ -83,7 +83,7 @@ presented_id(const struct token_view *view, struct arena *arena)
     char text[TOKEN_ID_TEXT + 1 + HOP_ID_TEXT + 1];
     size_t size = TOKEN_ID_TEXT;
 
-    token_id_format(&view->id, text);
+    memcpy(text, view->id_text, TOKEN_ID_TEXT);
     for (size_t i = view->caveat_count; i-- > 0;) {
         if (view->caveats[i].kind == CAVEAT_HOP) {
             struct hop_id hop;
@@ -298,14 +298,9 @@ static enum credential_verdict
 authenticate(struct world_reader *reader, struct presented *presented, struct credential *out)
 {
     struct world *world = reader->world;
-    const struct keyring *ring = atomic_load_explicit(&world->keyring, memory_order_acquire);
-    struct member *member;
+    struct member *member = world_member_find(world, &presented->view->id);
     enum credential_verdict verdict;
 
-    if (ring == NULL || keyring_state_follow(reader->keys, ring) != STATUS_OK ||
-        token_verify(presented->view, reader->keys) != STATUS_OK)
-        return CREDENTIAL_UNKNOWN;
-    member = world_member_find(world, &presented->view->id);
     if (member == NULL) {
         out->id_text = presented_id(presented->view, presented->arena);
         return CREDENTIAL_UNKNOWN;
@@ -327,14 +322,21 @@ enum credential_verdict
 world_authenticate(struct world_reader *reader, struct slice text, int64_t now, struct arena *arena,
                    struct credential *out)
 {
+    const struct keyring *ring =
+        atomic_load_explicit(&reader->world->keyring, memory_order_acquire);
     struct token_view view;
     struct presented presented = { .view = &view, .now = now, .arena = arena };
-    enum credential_verdict verdict;
+    enum credential_verdict verdict = CREDENTIAL_UNKNOWN;
+    enum status status;
 
     *out = (struct credential){ 0 };
-    if (token_parse(text, &view) != STATUS_OK)
+    if (ring == NULL || keyring_state_follow(reader->keys, ring) != STATUS_OK)
+        return CREDENTIAL_UNKNOWN;
+    status = token_recognize(text, reader->keys, &view);
+    if (status == STATUS_INVALID)
         return CREDENTIAL_MALFORMED;
-    verdict = authenticate(reader, &presented, out);
+    if (status == STATUS_OK)
+        verdict = authenticate(reader, &presented, out);
     token_view_wipe(&view);
     return verdict;
 }

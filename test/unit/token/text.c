@@ -167,6 +167,45 @@ prefix_exchanged(void **state)
     assert_int_equal(token_parse(slice_of(text, TOKEN_TEXT_SIZE), &view), STATUS_INVALID);
 }
 
+/* Known again by its whole text, and under this ring alone. */
+static void
+recognized(void **state)
+{
+    struct keyring_state *ring = fixture_ring(7);
+    struct token_id id = fixture_id();
+    struct ring_key other = { .kid = 7 };
+    struct keyring *later;
+    struct token_view view;
+    char text[TOKEN_TEXT_SIZE + 1], changed[TOKEN_TEXT_SIZE + 1], none[TOKEN_TEXT_SIZE] = { 0 };
+
+    assert_int_equal(token_recognize(slice_of(none, sizeof none), ring, &view), STATUS_INVALID);
+    assert_int_equal(token_write(&id, 7, ring, text), STATUS_OK);
+    for (unsigned i = 0; i < 3; i++) {
+        memset(&view, 0xa5, sizeof view);
+        assert_int_equal(token_recognize(slice_text(text), ring, &view), STATUS_OK);
+        assert_true(token_id_equal(&view.id, &id));
+        assert_int_equal(view.kid, 7);
+        assert_int_equal(view.caveat_count, 0);
+        assert_false(view.attenuated);
+        assert_string_equal(view.id_text, token_id_format(&id, changed));
+        token_view_wipe(&view);
+    }
+    for (size_t i = 0; i < TOKEN_TEXT_SIZE; i++) {
+        memcpy(changed, text, sizeof changed);
+        changed[i] = changed[i] == 'x' ? 'y' : 'x';
+        assert_int_equal(token_recognize(slice_text(changed), ring, &view), STATUS_INVALID);
+        fixture_checksum(changed, TOKEN_TEXT_SIZE);
+        if (strcmp(changed, text) != 0)
+            assert_int_not_equal(token_recognize(slice_text(changed), ring, &view), STATUS_OK);
+    }
+    assert_int_equal(token_recognize(slice_text(text), ring, &view), STATUS_OK);
+    assert_int_equal(keyring_new(&other, 1, &later), STATUS_OK);
+    assert_int_equal(keyring_state_follow(ring, later), STATUS_OK);
+    assert_int_equal(token_recognize(slice_text(text), ring, &view), STATUS_DENIED);
+    keyring_free(later);
+    keyring_state_free(ring);
+}
+
 static void
 ids(void **state)
 {
@@ -225,6 +264,7 @@ main(void)
         cmocka_unit_test(each_character_changed), cmocka_unit_test(each_bit_flipped),
         cmocka_unit_test(truncated_and_extended), cmocka_unit_test(not_canonical),
         cmocka_unit_test(no_id),                  cmocka_unit_test(prefix_exchanged),
+        cmocka_unit_test(recognized),
         cmocka_unit_test(ids),                    cmocka_unit_test(rings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,6 +45,7 @@ struct token_view {
     uint8_t kid;
     bool attenuated;
     struct token_id id;
+    char id_text[TOKEN_ID_TEXT + 1];
     struct caveat caveats[2 * TOKEN_CAVEATS_MAX]; /* hops stand between */
     size_t caveat_count;
     uint8_t mac[32];
@@ -60,6 +61,10 @@ void token_view_wipe(struct token_view *view);
 /* The whole chain in constant time; DENIED when it does not hold or the ring has
  * no such key (which costs the same). */
 enum status token_verify(const struct token_view *view, struct keyring_state *ring) WRIT_MUST_USE;
+/* Both in one. A text without caveats that this ring's state verified lately is known
+ * again without its MAC; the view's mac and binary are then empty. INVALID, DENIED. */
+enum status token_recognize(struct slice text, struct keyring_state *ring,
+                            struct token_view *out) WRIT_MUST_USE;
 /* Derives the text of an id: at issue, and again for a repeated idempotent issue. */
 enum status token_write(const struct token_id *id, uint8_t kid, struct keyring_state *ring,
                         char out[TOKEN_TEXT_SIZE + 1]) WRIT_MUST_USE;
