@@ -1,9 +1,16 @@
 /* net/stream.c - streams: reading, writing, ending; plain here, TLS through its engine. */
 #include "stream_inside.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include "tls_inside.h"
+
+/* libuv promises it on Unix. */
+_Static_assert(sizeof(uv_buf_t) == sizeof(struct iovec) &&
+                   offsetof(uv_buf_t, len) == offsetof(struct iovec, iov_len),
+               "a uv_buf_t is an iovec");
 
 /* What did not go at once, copied. */
 struct write_job {
@@ -292,6 +299,26 @@ job_new(const uv_buf_t *parts, unsigned count, size_t skip, size_t total)
     return job;
 }
 
+/* What the kernel takes at once; a negative code of libuv's when it takes nothing.
+ * Not uv_try_write: for write(2) the kernel does more, in vain, than for a socket's call. */
+static ssize_t
+send_now(const struct stream *stream, const uv_buf_t *parts, unsigned count)
+{
+    struct msghdr message = { .msg_iov = (struct iovec *)(uintptr_t)parts, .msg_iovlen = count };
+    ssize_t went;
+    uv_os_fd_t fd;
+
+    if (uv_stream_get_write_queue_size(&stream->uv.stream) > 0)
+        return UV_EAGAIN;
+    if (uv_fileno(&stream->uv.handle, &fd) != 0)
+        return UV_EBADF;
+    do {
+        went = count == 1 ? send(fd, parts->base, parts->len, MSG_NOSIGNAL | MSG_DONTWAIT)
+                          : sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    } while (went < 0 && errno == EINTR);
+    return went < 0 ? uv_translate_sys_error(errno) : went;
+}
+
 enum stream_wrote
 stream_transport_write(struct stream *stream, const uv_buf_t *parts, unsigned count,
                        stream_done_callback done, void *context)
@@ -299,16 +326,16 @@ stream_transport_write(struct stream *stream, const uv_buf_t *parts, unsigned co
     struct write_job *job;
     uv_buf_t rest;
     size_t total = 0, went = 0;
-    int code = UV_EAGAIN;
+    ssize_t sent;
+    int code;
 
     for (unsigned i = 0; i < count; i++)
         total += parts[i].len;
-    if (uv_stream_get_write_queue_size(&stream->uv.stream) == 0)
-        code = uv_try_write(&stream->uv.stream, parts, count);
-    if (code >= 0)
-        went = (size_t)code;
-    else if (code != UV_EAGAIN)
-        return break_writing(stream, uv_strerror(code));
+    sent = send_now(stream, parts, count);
+    if (sent >= 0)
+        went = (size_t)sent;
+    else if (sent != UV_EAGAIN)
+        return break_writing(stream, uv_strerror((int)sent));
     if (went == total)
         return STREAM_WRITTEN;
 
