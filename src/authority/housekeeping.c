@@ -11,7 +11,7 @@
 
 enum {
     USES_IN_ONE = 2000,      /* lines of one commit */
-    FREE_USES_A_TICK = 500,
+    FREE_EVERY = 10,         /* ticks */
     SWEEP_EVERY = 600,       /* ticks, from the end of one walk to the next */
     ANSWERS_EVERY = 60,      /* likewise */
     PAGE = 1000,             /* tokens looked at in one tick */
@@ -143,7 +143,8 @@ keep_uses_now(struct authority *authority)
 {
     while (keep_uses(authority, WORLD_USED_LIMITED, USES_IN_ONE) == USES_IN_ONE)
         continue;
-    (void)keep_uses(authority, WORLD_USED_FREE, FREE_USES_A_TICK);
+    if (authority->ticks % FREE_EVERY == 0)
+        (void)keep_uses(authority, WORLD_USED_FREE, USES_IN_ONE);
     keep_head(authority);
 }
 
