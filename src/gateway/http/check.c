@@ -53,6 +53,10 @@ path_find(struct slice uri, struct arena *arena, struct asked *asked)
         asked->request.object = path.object;
     else
         fault(asked, GATE_UNCHECKED, path_verdict_text(verdict));
+    /* At the door the resolved path is what is forwarded; here the proxy forwards
+     * what it got, and the server behind may not resolve it. */
+    if (verdict == PATH_OK && path.dots)
+        fault(asked, GATE_UNCHECKED, "the original path holds dot segments");
 }
 
 static void
@@ -77,7 +81,8 @@ original_find(const struct gate *gate, const struct http_head *head, struct aren
         fault(asked, GATE_MALFORMED,
               "the proxy must send X-Original-Method and X-Original-URI, or X-Forwarded-Method "
               "and X-Forwarded-Uri");
-    else if (!method_valid(method) || slice_is(method, "CONNECT") || slice_is(method, "TRACE"))
+    else if (!method_valid(method) || method_has_small_letters(method) ||
+             slice_is(method, "CONNECT") || slice_is(method, "TRACE"))
         fault(asked, GATE_UNCHECKED, "the original method is never let through");
     else
         asked->request.action = method;

@@ -116,6 +116,16 @@ method_valid(struct slice method)
     return true;
 }
 
+bool
+method_has_small_letters(struct slice method)
+{
+    for (size_t i = 0; i < method.size; i++) {
+        if (method.at[i] >= 'a' && method.at[i] <= 'z')
+            return true;
+    }
+    return false;
+}
+
 /* The server behind would do another thing than what was decided. */
 static bool
 is_override(struct slice name)
@@ -157,6 +167,9 @@ method_judge(const struct http_head *head, struct asked *asked)
     else if (!method_valid(asked->request.action))
         malformed(asked, GATE_MALFORMED,
                   "the method has other characters than letters, digits, \"-\", \"_\" and \".\"");
+    else if (head->method == HTTP_METHOD_OTHER && method_has_small_letters(asked->request.action))
+        malformed(asked, GATE_MALFORMED,
+                  "the method has small letters: servers read it differently");
     /* What stands in the audit is text that a right could name. */
     if (!method_valid(asked->request.action))
         asked->request.action = SLICE_LITERAL("-");
@@ -206,13 +219,16 @@ path_judge(struct slice raw, struct arena *arena, struct asked *asked,
 }
 
 static void
-tokens_judge(const struct http_head *head, struct asked *asked)
+tokens_judge(const struct http_head *head, struct slice query, struct arena *arena,
+             struct asked *asked)
 {
     struct slice all = slice_of(head->bytes, head->size);
     struct slice object = asked->request.object;
     bool decoded = object.at < all.at || object.at >= all.at + all.size;
 
-    if (!token_misplaced(all, asked->token) && !(decoded && token_misplaced(object, asked->token)))
+    if (!token_misplaced(all, asked->token) &&
+        !(decoded && token_misplaced(object, asked->token)) &&
+        !token_misplaced(path_query_decoded(query, arena), slice_of(NULL, 0)))
         return;
     /* Neither the audit nor the answer repeats it. */
     malformed(asked, GATE_MISPLACED,
@@ -241,5 +257,5 @@ classify(const struct routes *routes, const struct http_head *head, struct arena
     path_judge(raw, arena, asked, target);
     if (!path_query_valid(target->query))
         malformed(asked, GATE_MALFORMED, "the query holds a byte that must be percent-encoded");
-    tokens_judge(head, asked);
+    tokens_judge(head, target->query, arena, asked);
 }

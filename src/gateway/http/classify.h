@@ -35,6 +35,9 @@ bool token_misplaced(struct slice bytes, struct slice belongs);
 
 /* A method that a right can name and that is safe to pass on. */
 bool method_valid(struct slice method);
+/* Methods are case-sensitive (RFC 9110 §9.1), yet some servers raise them to capitals:
+ * "delete" would be decided as a method of its own and done as DELETE. */
+bool method_has_small_letters(struct slice method);
 
 /* All of it. Slices borrow from the head, the arena and the routes. */
 void classify(const struct routes *routes, const struct http_head *head, struct arena *arena,

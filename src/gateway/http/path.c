@@ -84,6 +84,7 @@ struct decoded {
     uint8_t *bytes;
     bool *escaped;
     size_t size;
+    bool dots;
 };
 
 static enum path_verdict
@@ -227,6 +228,7 @@ resolve_dots(struct decoded *path)
         int dots = dots_of(path, from + 1, to);
         if (dots != 0 && to - from - 1 != (size_t)dots)
             return PATH_CLIMBS;
+        path->dots = path->dots || dots != 0;
         if (dots == 2) {
             if (kept == 0)
                 return PATH_CLIMBS;
@@ -268,17 +270,25 @@ encode(const struct decoded *path, struct arena *arena, struct path *out)
     char *object = arena_take(arena, 3 * path->size);
     char *forward = arena_take(arena, 3 * path->size);
     char *object_end = object, *forward_end = forward;
+    bool parameter = false;
 
     if (object == NULL || forward == NULL)
         return PATH_MEMORY;
     for (size_t i = 0; i < path->size; i++) {
         uint8_t byte = path->bytes[i];
         bool wire = (kinds[byte] & WIRE) != 0 && !(byte == ';' && path->escaped[i]);
-        object_end = write_byte(object_end, byte, (kinds[byte] & PLAIN) != 0);
+        /* A parameter is no part of the object, as the query is none: else "/a;x"
+         * would slip past a deny of "/a". */
+        parameter = byte != '/' && (parameter || (byte == ';' && !path->escaped[i]));
+        if (byte == '/' && object_end > object && object_end[-1] == '/')
+            return PATH_EMPTY;
+        if (!parameter)
+            object_end = write_byte(object_end, byte, (kinds[byte] & PLAIN) != 0);
         forward_end = write_byte(forward_end, byte, wire);
     }
     out->object = without_trailing_slash(slice_of(object, (size_t)(object_end - object)));
     out->forward = slice_of(forward, (size_t)(forward_end - forward));
+    out->dots = path->dots;
     return PATH_OK;
 }
 
@@ -315,4 +325,24 @@ path_query_valid(struct slice query)
             return false;
     }
     return true;
+}
+
+struct slice
+path_query_decoded(struct slice query, struct arena *arena)
+{
+    size_t size = 0;
+    char *bytes =
+        slice_find(query, '%') == query.size ? NULL : (char *)arena_take(arena, query.size);
+
+    for (size_t i = 0; bytes != NULL && i < query.size; i++) {
+        int high = -1, low = -1;
+        if (query.at[i] == '%' && query.size - i > 2) {
+            high = hex_digit((uint8_t)query.at[i + 1]);
+            low = hex_digit((uint8_t)query.at[i + 2]);
+        }
+        bool escaped = high >= 0 && low >= 0;
+        bytes[size++] = escaped ? (char)(high << 4 | low) : query.at[i];
+        i += escaped ? 2 : 0;
+    }
+    return slice_of(bytes, size);
 }

@@ -35,6 +35,7 @@ enum path_params { PATH_PARAMS_REFUSE, PATH_PARAMS_ALLOW };
 struct path {
     struct slice object;  /* canonical object text; no trailing / but for the root */
     struct slice forward; /* the same path for the wire; a trailing / is kept */
+    bool dots;            /* dot segments were resolved */
 };
 
 /* raw is the path of a request target without query, beginning with "/". Both
@@ -46,5 +47,7 @@ enum path_verdict path_canonical(struct slice raw, enum path_params params, stru
 
 /* Is it fit to be forwarded as it is: visible ASCII, no "#"? */
 bool path_query_valid(struct slice query);
+/* Its escapes taken off, as servers log it; empty when it has none or is too long. */
+struct slice path_query_decoded(struct slice query, struct arena *arena);
 
 #endif
