@@ -1,0 +1,60 @@
+/* app/settings.c - every setting of writ.yaml, in the order in which it is shown. */
+#include "settings.h"
+
+#include <stddef.h>
+
+#define AT(member) offsetof(struct config, member)
+#define LISTEN_ROWS(prefix, member, what)                                                         \
+    { prefix ".listen", SETTING_ADDRESS, AT(member.listen), NULL, NULL, what },                   \
+    { prefix ".tls.cert", SETTING_PATH, AT(member.cert), NULL, NULL,                              \
+      "Certificate chain, PEM. Read again on SIGHUP." },                                          \
+    { prefix ".tls.key", SETTING_PATH, AT(member.key), NULL, NULL, "Its private key, PEM." },     \
+    { prefix ".tls.client_ca", SETTING_PATH, AT(member.client_ca), NULL, NULL,                    \
+      "Authorities that client certificates must chain to, PEM." },                               \
+    { prefix ".tls.client_cert", SETTING_CHOICE, AT(member.client_cert), "none",                  \
+      "none|request|require", "Whether clients are asked for a certificate." },                   \
+    { prefix ".insecure", SETTING_FLAG, AT(member.insecure), "false", NULL,                       \
+      "Allow this listener to be clear (no TLS) on an address that is not loopback." }
+
+const struct setting settings[] = {
+    { "data", SETTING_PATH, AT(data), "./data", NULL,
+      "Keys, embedded store and audit. Made with mode 0700." },
+    { "node", SETTING_TEXT, AT(node), NULL, NULL,
+      "This node's name in the audit; the host's name when absent." },
+    { "lanes", SETTING_COUNT, AT(lanes), "auto", NULL,
+      "Worker threads of the gateway; auto is one per core." },
+    { "user", SETTING_TEXT, AT(user), NULL, NULL,
+      "When started as root: the user to become once the listeners are open." },
+    LISTEN_ROWS("authority", authority, "Management API, host:port; the local socket is always there."),
+    { "authority.issuer", SETTING_TEXT, AT(issuer), NULL, NULL,
+      "The authority's public URL; http(s)://listen when absent." },
+    LISTEN_ROWS("gateway.http", http, "The HTTP door, host:port. Only what is listed opens."),
+    LISTEN_ROWS("gateway.postgres", postgres, "The PostgreSQL door (not in this version: stays shut)."),
+    LISTEN_ROWS("gateway.redis", redis, "The Redis door (not in this version: stays shut)."),
+    { "gateway.connections", SETTING_COUNT, AT(connections), "16384", NULL,
+      "Most client connections of one lane; further ones wait in the kernel." },
+    { "store.type", SETTING_CHOICE, AT(store_type), "sqlite", "sqlite|postgres",
+      "The embedded store; postgres is not in this version." },
+    { "store.url", SETTING_TEXT, AT(store_url), NULL, NULL, "For store.type postgres." },
+    { "keys.passphrase_file", SETTING_PATH, AT(passphrase_file), NULL, NULL,
+      "Seals the key ring with a passphrase instead of data/key." },
+    { "policy", SETTING_PATHS, AT(policy), NULL, NULL,
+      "Policy files, applied at start when they are new to this store, and on SIGHUP.", true },
+    { "limits.default_ttl", SETTING_DURATION, AT(default_ttl), "24h", NULL,
+      "Life of a token that names none.", true },
+    { "limits.max_ttl", SETTING_DURATION, AT(max_ttl), "7d", NULL, "Longest life of one token.",
+      true },
+    { "limits.max_line", SETTING_DURATION, AT(max_line), "90d", NULL,
+      "How long a token may go on by rotating itself.", true },
+    { "trusted_proxies", SETTING_NETWORKS, AT(trusted_proxies), NULL, NULL,
+      "Peers whose Forwarded, X-Forwarded-* and X-Original-* headers are believed." },
+    { "dpop.nonce", SETTING_CHOICE, AT(dpop_nonce), "optional", "optional|required",
+      "Whether DPoP proofs need a nonce of the server." },
+    { "audit.mode", SETTING_CHOICE, AT(audit_mode), "strict", "strict|lossy",
+      "strict: no audit line, no answer. lossy: goes on and counts what is lost." },
+    { "audit.retention", SETTING_DURATION, AT(audit_retention), "90d", NULL,
+      "How long audit lines are kept." },
+    { "fleet.staleness", SETTING_DURATION, AT(fleet_staleness), "5s", NULL,
+      "For a fleet: the oldest view a node may act on." },
+};
+_Static_assert(sizeof settings / sizeof settings[0] == SETTING_ROWS, "one row for each");
