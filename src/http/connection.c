@@ -162,6 +162,16 @@ connection_refuse(struct connection *connection, unsigned status, const char *re
 }
 
 void
+connection_refuse_head(struct connection *connection, const struct http_refusal *why)
+{
+    const struct http_server_options *options = &connection->server->options;
+
+    if (options->handler->refused != NULL)
+        options->handler->refused(connection->stream, why, options->context);
+    connection_refuse(connection, why->status, why->reason);
+}
+
+void
 connection_fail(struct connection *connection, enum status status, unsigned answer,
                 const char *reason)
 {
@@ -192,7 +202,8 @@ connection_timer_fire(struct timer *timer)
     switch ((enum wait)connection->wait) {
     case WAIT_HEAD:
         if (connection->in.size > 0)
-            connection_refuse(connection, 408, "the head took too long");
+            connection_refuse_head(connection,
+                                   &(struct http_refusal){ 408, "the head took too long" });
         else
             connection_close(connection);
         break;

@@ -89,6 +89,8 @@ void connection_free(struct connection *connection);
 void connection_timer_fire(struct timer *timer);
 /* Ends the call, if there is one, without its handler. */
 void connection_call_gone(struct connection *connection, enum status status);
+/* Tells the handler that what came is no request, answers, and closes. */
+void connection_refuse_head(struct connection *connection, const struct http_refusal *why);
 /* Answers what no handler answers, and closes. */
 void connection_refuse(struct connection *connection, unsigned status, const char *reason);
 /* The request can't be completed: tells the handler, and the peer if it can; answer 0:

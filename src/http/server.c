@@ -95,7 +95,7 @@ begin_call(struct connection *connection, struct http_call *call, size_t waiting
 
     if (kept.at == NULL) {
         http_call_give(connection->server, call);
-        connection_refuse(connection, 503, "out of memory");
+        connection_refuse_head(connection, &(struct http_refusal){ 503, "out of memory" });
         return;
     }
     head->bytes = kept.at;
@@ -140,9 +140,7 @@ read_head(struct connection *connection, struct slice *in)
         return false;
     case HTTP_MALFORMED:
         http_call_give(server, call);
-        if (server->options.handler->refused != NULL)
-            server->options.handler->refused(connection->stream, &why, server->options.context);
-        connection_refuse(connection, why.status, why.reason);
+        connection_refuse_head(connection, &why);
         break;
     }
     return false;

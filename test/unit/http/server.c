@@ -443,6 +443,7 @@ limits_slow_clients(void **state)
 {
     char answer[4096];
     int silent = dial(port), head = dial(port), body = dial(port), idle = dial(port);
+    unsigned told = atomic_load(&refused);
 
     say(head, "GET / HTTP/1.1\r\n");
     say(body, "POST /hang HTTP/1.1\r\n" H "Content-Length: 10\r\n\r\nabc");
@@ -451,6 +452,7 @@ limits_slow_clients(void **state)
     assert_string_equal(answer, "");
     assert_true(hear(head, answer, sizeof answer, NULL, 1500));
     assert_non_null(strstr(answer, " 408 "));
+    assert_int_equal(atomic_load(&refused), told + 1);
     assert_true(hear(body, answer, sizeof answer, NULL, 1500));
     assert_non_null(strstr(answer, " 408 "));
     assert_int_equal(atomic_load(&gone_status), STATUS_TIMEOUT);

@@ -39,7 +39,8 @@ struct http_handler {
     /* The call ended without the handler: CLOSED or IO (the peer left), TIMEOUT (too
      * slow), INVALID (malformed body). The server has answered if it could. */
     void (*gone)(struct http_call *call, enum status status, void *context);
-    /* A head was refused before it became a call; the server answers. For the audit. */
+    /* A head was refused, or did not come in time, before it became a call; the server
+     * answers. For the audit. */
     void (*refused)(struct stream *stream, const struct http_refusal *why, void *context);
 };
 
