@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "cli/cli.h"
@@ -66,6 +67,8 @@ serve_command(int argc, char **argv)
     if (!read_config(path, &config))
         return 1;
     umask(0077);
+    /* A dump of this process would hold keys and tokens. */
+    (void)setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
     if (check) {
         printf("%s: well formed\n", path);
         exit_status = 0;
