@@ -240,6 +240,8 @@ find(struct api_request *request, struct api_answer *answer, struct api_outcome 
     bool wrong_method;
     const struct route *route = route_find(request, &wrong_method, &allow);
 
+    if (route == NULL && request->caller.refusal.size == 0)
+        request->caller.refusal = SLICE_LITERAL("there is no such call");
     if (route == NULL && wrong_method) {
         outcome->allow = arena_copy(request->arena, buffer_slice(&allow));
         api_problem(answer, 405, "method", "Not with this method",
@@ -303,11 +305,31 @@ take_body(const struct route *route, struct api_request *request, struct fault *
     return status;
 }
 
+/* Where it would be logged. Neither the audit nor the answer repeats it. */
+static bool
+refuse_misplaced(struct api_request *request, struct api_answer *answer)
+{
+    struct slice nowhere = { 0 };
+
+    if (!token_text_stands_in(request->path, nowhere) &&
+        !token_text_stands_in(request->query, nowhere) &&
+        !token_text_stands_in(request->agent, nowhere))
+        return false;
+    request->path = SLICE_LITERAL("-");
+    request->agent = nowhere;
+    request->caller.refusal = SLICE_LITERAL("a token stands where it may be logged");
+    api_problem(answer, 400, "misplaced-token", "A token stands where none belongs",
+                SLICE_LITERAL("name the token by its id; its text belongs in Authorization alone: "
+                              "revoke it, for it may have been logged"),
+                NULL);
+    return true;
+}
+
 void
 api_handle(struct authority *authority, struct api_request *request, struct api_answer *answer,
            struct api_outcome *outcome)
 {
-    const struct route *route = find(request, answer, outcome);
+    const struct route *route;
     const struct decision *decision;
     struct audit_event event;
     struct request asked;
@@ -315,9 +337,14 @@ api_handle(struct authority *authority, struct api_request *request, struct api_
     enum status status;
 
     authority->counters.calls++;
+    outcome->unlined = true;
+    if (refuse_misplaced(request, answer))
+        return;
+    route = find(request, answer, outcome);
     if (route == NULL)
         return;
     if (route->action == NULL) {
+        outcome->unlined = false; /* open to all, and tells nothing */
         run(authority, route, request, answer);
         return;
     }
@@ -325,6 +352,7 @@ api_handle(struct authority *authority, struct api_request *request, struct api_
         unauthenticated(request, answer, outcome);
         return;
     }
+    outcome->unlined = false;
     status = take_body(route, request, &fault);
     decision = decide(authority, request, slice_text(route->action),
                       route->object == NULL ? SLICE_LITERAL("-") : route->object(authority, request),

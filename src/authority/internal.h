@@ -163,6 +163,7 @@ struct api_outcome {
     audit_ticket ticket;
     const char *challenge;  /* WWW-Authenticate, for 401 and 403; NULL: none */
     struct slice allow;     /* Allow, for 405 */
+    bool unlined;           /* refused before its line was begun: it needs one of its own */
 };
 void api_handle(struct authority *authority, struct api_request *request, struct api_answer *answer,
                 struct api_outcome *outcome);

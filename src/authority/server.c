@@ -258,7 +258,7 @@ find_caller(struct authority *authority, struct http_call *http, bool local,
         caller->refusal = SLICE_LITERAL("the kernel does not say who is at the socket");
 }
 
-/* A call without a right to show for it leaves a line as well, folded. */
+/* What was refused before it was a call leaves a line as well, folded for strangers. */
 static enum status
 audit_stranger(struct authority *authority, const struct api_request *request, unsigned status)
 {
@@ -308,7 +308,8 @@ take_request(struct http_call *http, struct slice body, struct authority *author
     authority->calls = call;
     find_caller(authority, http, local, &request);
     api_handle(authority, &request, &call->answer, &call->outcome);
-    if (call->answer.status == 401 && audit_stranger(authority, &request, 401) != STATUS_OK)
+    if (call->outcome.unlined &&
+        audit_stranger(authority, &request, call->answer.status) != STATUS_OK)
         api_problem(&call->answer, 503, "audit", "The audit can't be written",
                     SLICE_LITERAL("nothing is answered that would leave no line"), NULL);
     json_decref(request.body);

@@ -88,7 +88,7 @@ original_find(const struct gate *gate, const struct http_head *head, struct aren
         asked->request.action = method;
     if (uri.size > 0)
         path_find(uri, arena, asked);
-    if (token_misplaced(slice_of(head->bytes, head->size), asked->token)) {
+    if (token_text_stands_in(slice_of(head->bytes, head->size), asked->token)) {
         fault(asked, GATE_UNCHECKED, "a token stands elsewhere than in Authorization");
         asked->request.object = SLICE_LITERAL("-");
         asked->agent = SLICE_LITERAL("");

@@ -65,43 +65,6 @@ is_alphanumeric(char byte)
            (byte >= 'A' && byte <= 'Z');
 }
 
-/* at points to an underscore within bytes. */
-static bool
-token_around(struct slice bytes, const char *at, struct slice belongs)
-{
-    size_t before = (size_t)(at - bytes.at), prefix = 0;
-    const char *end = at + 1, *last = bytes.at + bytes.size;
-
-    if (before >= 4 && memcmp(at - 4, "writ", 4) == 0)
-        prefix = 4;
-    else if (before >= 5 && memcmp(at - 5, "writa", 5) == 0)
-        prefix = 5;
-    if (prefix == 0 || at - prefix == belongs.at)
-        return false;
-    while (end < last && is_alphanumeric(*end))
-        end++;
-    struct slice run = slice_of(at - prefix, (size_t)(end - at) + prefix);
-    if (prefix == 4)
-        run = slice_first(run, TOKEN_TEXT_SIZE);
-    return token_text_valid(run);
-}
-
-bool
-token_misplaced(struct slice bytes, struct slice belongs)
-{
-    const char *at = bytes.at, *end = bytes.at + bytes.size;
-
-    while (at != NULL && at < end) {
-        at = memchr(at, '_', (size_t)(end - at));
-        if (at == NULL)
-            break;
-        if (token_around(bytes, at, belongs))
-            return true;
-        at++;
-    }
-    return false;
-}
-
 /* RFC 9110 §9.1 allows any token; a right's action has letters, digits and -_. so
  * that a method can't turn into a pattern. */
 bool
@@ -226,9 +189,9 @@ tokens_judge(const struct http_head *head, struct slice query, struct arena *are
     struct slice object = asked->request.object;
     bool decoded = object.at < all.at || object.at >= all.at + all.size;
 
-    if (!token_misplaced(all, asked->token) &&
-        !(decoded && token_misplaced(object, asked->token)) &&
-        !token_misplaced(path_query_decoded(query, arena), slice_of(NULL, 0)))
+    if (!token_text_stands_in(all, asked->token) &&
+        !(decoded && token_text_stands_in(object, asked->token)) &&
+        !token_text_stands_in(path_query_decoded(query, arena), slice_of(NULL, 0)))
         return;
     /* Neither the audit nor the answer repeats it. */
     malformed(asked, GATE_MISPLACED,
@@ -236,7 +199,7 @@ tokens_judge(const struct http_head *head, struct slice query, struct arena *are
               "revoke it, and send its successor in Authorization alone");
     asked->request.object = SLICE_LITERAL("-");
     asked->agent = SLICE_LITERAL("");
-    if (token_misplaced(asked->request.resource, slice_of(NULL, 0)))
+    if (token_text_stands_in(asked->request.resource, slice_of(NULL, 0)))
         asked->request.resource = SLICE_LITERAL("-");
 }
 

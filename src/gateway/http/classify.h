@@ -29,10 +29,6 @@ void target_split(struct slice path, struct slice *name, struct slice *rest);
  * upstream allows it. asked->token, scheme and, for what is malformed, fault. */
 void credential_find(const struct http_head *head, bool api_key, struct asked *asked);
 
-/* Does a token of ours, its checksum right, stand in these bytes outside the slice
- * in which it belongs? */
-bool token_misplaced(struct slice bytes, struct slice belongs);
-
 /* A method that a right can name and that is safe to pass on. */
 bool method_valid(struct slice method);
 /* Methods are case-sensitive (RFC 9110 §9.1), yet some servers raise them to capitals:

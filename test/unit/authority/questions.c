@@ -226,6 +226,30 @@ calls_leave_lines(void **state)
     fixture_free(f);
 }
 
+/* Its text would stand in the audit and in the answer. */
+static void
+a_token_is_no_name(void **state)
+{
+    struct fixture *f = fixture_new();
+    struct issued amara = issue(f, "amara", "");
+    const char *callers[] = { NULL, "", amara.token };
+    char path[200];
+
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "/v1/tokens/%s", amara.token);
+        expect(400, call(f, callers[i], "GET", path, NULL));
+        assert_true(f->outcome.unlined);
+        snprintf(path, sizeof path, "/v1/audit?token=%s", amara.token);
+        expect(400, call(f, callers[i], "GET", path, NULL));
+        assert_true(f->outcome.unlined);
+    }
+    expect(404, call(f, NULL, "GET", "/v1/nowhere", NULL));
+    assert_true(f->outcome.unlined);
+    expect(200, call(f, NULL, "GET", "/healthz", NULL));
+    assert_false(f->outcome.unlined);
+    fixture_free(f);
+}
+
 static void
 wrong_questions(void **state)
 {
@@ -250,6 +274,7 @@ main(void)
         cmocka_unit_test(check),                cmocka_unit_test(check_from_elsewhere),
         cmocka_unit_test(check_wrongly),        cmocka_unit_test(who_can),
         cmocka_unit_test(calls_leave_lines),    cmocka_unit_test(wrong_questions),
+        cmocka_unit_test(a_token_is_no_name),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -223,13 +223,13 @@ a_near_token_is_no_token(void **state)
     struct scene scene = scene_new();
     struct slice none = { 0 };
 
-    assert_true(token_misplaced(with_token(&scene, "x=$"), none));
-    assert_true(token_misplaced(with_token(&scene, "$$"), none));
-    assert_true(token_misplaced(with_token(&scene, "_writ_$_"), none));
-    assert_false(token_misplaced(slice_first(slice_text(scene.token), TOKEN_TEXT_SIZE - 1), none));
-    assert_false(token_misplaced(SLICE_LITERAL("writ_ writa_ _ writ_x"), none));
+    assert_true(token_text_stands_in(with_token(&scene, "x=$"), none));
+    assert_true(token_text_stands_in(with_token(&scene, "$$"), none));
+    assert_true(token_text_stands_in(with_token(&scene, "_writ_$_"), none));
+    assert_false(token_text_stands_in(slice_first(slice_text(scene.token), TOKEN_TEXT_SIZE - 1), none));
+    assert_false(token_text_stands_in(SLICE_LITERAL("writ_ writa_ _ writ_x"), none));
     scene.token[20] ^= 1;
-    assert_false(token_misplaced(slice_text(scene.token), none));
+    assert_false(token_text_stands_in(slice_text(scene.token), none));
     scene_free(&scene);
 }
 

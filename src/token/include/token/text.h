@@ -56,6 +56,8 @@ struct token_view {
 /* Cheap test for "this looks like ours" in places where no token belongs:
  * prefix, alphabet, length and checksum are right. */
 bool token_text_valid(struct slice text);
+/* Does such a text stand anywhere in these bytes but where `belongs` begins? */
+bool token_text_stands_in(struct slice bytes, struct slice belongs);
 enum status token_parse(struct slice text, struct token_view *out) WRIT_MUST_USE;
 void token_view_wipe(struct token_view *view);
 /* The whole chain in constant time; DENIED when it does not hold or the ring has
