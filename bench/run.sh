@@ -6,10 +6,8 @@ cd "$(dirname "$0")/.."
 
 scripts/build.sh build-bench -Dbench=true -Dtests=false
 
-if [ -z "${ONLY_ROOMS:-}" ]; then
-    echo "== side by side"
-    python3 bench/compare.py --writ build-bench/src/app/writ "$@"
-fi
+echo "== side by side"
+python3 bench/compare.py --writ build-bench/src/app/writ "$@"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
