@@ -99,7 +99,12 @@ connection_finish(struct connection *connection)
         return;
     connection->closing = true;
     timer_disarm(&connection->timer);
-    stream_finish(connection->stream, LINGER_MS, on_closed, connection);
+    /* A slow reader gets the end of its answer too: what waits for it has the time
+     * that every write has. */
+    stream_finish(connection->stream,
+                  stream_queued(connection->stream) > 0 ? connection->server->options.write_ms
+                                                        : LINGER_MS,
+                  on_closed, connection);
 }
 
 struct slice

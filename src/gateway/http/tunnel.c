@@ -7,6 +7,7 @@
 enum {
     QUEUE_MARK = 256 << 10, /* more than this waits for one side: the other is not read */
     LINGER_MS = 5000,
+    DELIVER_MS = 60000, /* for what still waits for a slow side */
 };
 
 struct tunnel;
@@ -49,6 +50,13 @@ on_closed(struct stream *stream, void *context)
 enum ending { ENDING_ORDERLY, ENDING_CUT };
 
 static void
+finish(struct side *side)
+{
+    stream_finish(side->stream, stream_queued(side->stream) > 0 ? DELIVER_MS : LINGER_MS,
+                  on_closed, side);
+}
+
+static void
 end(struct tunnel *tunnel, enum ending ending)
 {
     struct passage *passage = tunnel->passage;
@@ -58,8 +66,8 @@ end(struct tunnel *tunnel, enum ending ending)
     tunnel->passage = NULL;
     pipeline_leave(passage, 101, tunnel->client.bytes, tunnel->upstream.bytes);
     if (ending == ENDING_ORDERLY) {
-        stream_finish(tunnel->client.stream, LINGER_MS, on_closed, &tunnel->client);
-        stream_finish(tunnel->upstream.stream, LINGER_MS, on_closed, &tunnel->upstream);
+        finish(&tunnel->client);
+        finish(&tunnel->upstream);
     } else {
         stream_close(tunnel->client.stream, on_closed, &tunnel->client);
         stream_close(tunnel->upstream.stream, on_closed, &tunnel->upstream);
