@@ -459,6 +459,8 @@ open_authority(struct server *server, struct fault *fault)
             .listen = slice_text(config->authority.listen),
             .tls_cert = config->authority.cert,
             .tls_key = config->authority.key,
+            .tls_client_ca = config->authority.client_ca,
+            .tls_client_cert = slice_text(config->authority.client_cert),
             .passphrase_file = config->passphrase_file,
             .settings = settings_of(config),
             .own_addresses = server->own_addresses,

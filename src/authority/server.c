@@ -14,6 +14,7 @@
 enum {
     LOCAL_BODY_MAX = 64 << 20,
     REMOTE_BODY_MAX = 8 << 20, /* collected before the caller is known */
+    CONNECTIONS_MAX = 256,     /* each may hold that much; further ones wait in the kernel */
     WORKING_MAX = 4,
     ENFORCE_MS = 5000,         /* the longest wait for lanes that should answer in one turn */
 };
@@ -386,6 +387,14 @@ open_local(struct authority *authority, struct fault *fault)
     return status;
 }
 
+static enum tls_client_certificate
+client_certificate(const struct authority_options *options)
+{
+    if (slice_is(options->tls_client_cert, "require"))
+        return TLS_CLIENT_REQUIRE;
+    return slice_is(options->tls_client_cert, "request") ? TLS_CLIENT_REQUEST : TLS_CLIENT_NONE;
+}
+
 static enum status
 open_remote(struct authority *authority, struct fault *fault)
 {
@@ -401,9 +410,12 @@ open_remote(struct authority *authority, struct fault *fault)
                               .gone = call_gone,
                               .context = authority };
     if (options->tls_cert != NULL)
-        status = tls_server_new(&(struct tls_server_options){ .cert = options->tls_cert,
-                                                              .key = options->tls_key },
-                                &authority->tls, fault);
+        status = tls_server_new(
+            &(struct tls_server_options){ .cert = options->tls_cert,
+                                          .key = options->tls_key,
+                                          .client_ca = options->tls_client_ca,
+                                          .client_certificate = client_certificate(options) },
+            &authority->tls, fault);
     if (status == STATUS_OK)
         status = http_server_new(
             authority->lane,
@@ -413,6 +425,7 @@ open_remote(struct authority *authority, struct fault *fault)
         status = listener_open(authority->lane,
                                &(struct listener_options){ .address = address,
                                                            .tls = authority->tls,
+                                                           .connections = CONNECTIONS_MAX,
                                                            .accepted = accept_remote,
                                                            .context = authority },
                                &authority->remote_listener, fault);

@@ -130,10 +130,18 @@ args_usage(const struct command *command, FILE *to)
         fputs("\noptions:\n", to);
         print_options(command->options, to);
     }
-    if (to == stderr)
-        return;
-    fputs("\neverywhere:\n", to);
-    print_options(common_options, to);
+}
+
+void
+args_examples(const struct command *command, FILE *to)
+{
     if (command->examples != NULL)
         fprintf(to, "\nexamples:\n%s", command->examples);
+}
+
+void
+args_common(FILE *to)
+{
+    fputs("\neverywhere:\n", to);
+    print_options(common_options, to);
 }

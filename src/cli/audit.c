@@ -313,7 +313,7 @@ advise(struct cli *cli, const struct args *args)
 #define SEARCH_OPTIONS                                                                             \
     { "--subject", "S", "of this subject" }, { "--token", "ID", "of this token, its hops too" },   \
         { "--resource", "R", "of this upstream; writ for the authority itself" },                  \
-        { "--action", "A", "of this action" }, { "--decision", "allow|deny", "" },                 \
+        { "--action", "A", "of this action" }, { "--decision", "allow|deny", "of this decision" },                 \
         { "--since", "T", "from a time, or a duration ago, on" },                                  \
         { "--until", "T", "up to a time, or a duration ago" }, { "--limit", "N", "at most so many (100)" }
 

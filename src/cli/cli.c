@@ -112,6 +112,8 @@ cli_main(int argc, char **argv)
         return unknown(argc, argv);
     if (wants_help(argc - words, argv + words)) {
         args_usage(command, stdout);
+        args_common(stdout);
+        args_examples(command, stdout);
         return EXIT_DONE;
     }
     if (!args_parse(command, argc - words, argv + words, &args))
@@ -146,6 +148,23 @@ help_print(FILE *to)
         fputs("\n", to);
     }
     fputs("Each has --help with examples; -o json prints one JSON document and nothing else.\n", to);
+    return EXIT_DONE;
+}
+
+int
+help_print_all(void)
+{
+    size_t groups;
+    const struct command *const *group = command_groups(&groups);
+
+    for (size_t i = 0; i < groups; i++) {
+        for (const struct command *command = group[i]; command->name != NULL; command++) {
+            args_usage(command, stdout);
+            args_examples(command, stdout);
+            puts("");
+        }
+    }
+    args_common(stdout);
     return EXIT_DONE;
 }
 

@@ -46,7 +46,10 @@ const char *args_value(const struct args *args, const char *name);
 const char *args_next(const struct args *args, const char *name, size_t *at);
 /* False after it has complained on standard error. */
 bool args_parse(const struct command *command, int argc, char **argv, struct args *out);
+/* The parts of --help: the command and its options, examples, options of all. */
 void args_usage(const struct command *command, FILE *to);
+void args_examples(const struct command *command, FILE *to);
+void args_common(FILE *to);
 extern const struct option common_options[];
 
 /* --- the authority (client.c) ------------------------------------------------ */
@@ -112,6 +115,7 @@ bool confirm(const char *question);
 extern const struct command token_commands[], policy_commands[], audit_commands[], node_commands[];
 int complete_print(const char *shell); /* help.c */
 int help_print(FILE *to);
+int help_print_all(void); /* each command with its options and examples */
 const struct command *const *command_groups(size_t *count);
 /* binding.c: the thumbprint, base64url, of a JWK file (RFC 7638) or a PEM certificate. */
 enum status jwk_thumbprint(const char *path, struct buffer *out, struct fault *fault) WRIT_MUST_USE;

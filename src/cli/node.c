@@ -63,7 +63,7 @@ backup(struct cli *cli, const struct args *args)
 static int
 help(struct cli *cli, const struct args *args)
 {
-    return help_print(stdout);
+    return args_value(args, "--all") != NULL ? help_print_all() : help_print(stdout);
 }
 
 static int
@@ -72,12 +72,17 @@ completion(struct cli *cli, const struct args *args)
     return complete_print(args->words[0]);
 }
 
+static const struct option help_options[] = {
+    { "--all", NULL, "each command with its options and examples" },
+    { NULL, NULL, NULL },
+};
+
 const struct command node_commands[] = {
     { "keys rotate", "", 0, 0, NULL, "A new key for new tokens.", NULL, keys_rotate },
     { "backup", "FILE", 1, 1, NULL, "A consistent copy of the store while it runs.", "  writ backup /var/backups/writ.db\n", backup },
     { "reload", "", 0, 0, NULL, "Read policy files and certificates again.", NULL, reload },
     { "completion", "bash|zsh|fish", 1, 1, NULL, "Shell completion.", "  source <(writ completion bash)\n", completion },
     { "version", "", 0, 0, NULL, "The version.", NULL, version },
-    { "help", "", 0, 0, NULL, "All commands.", NULL, help },
+    { "help", "", 0, 0, help_options, "All commands.", NULL, help },
     { NULL, NULL, 0, 0, NULL, NULL, NULL, NULL },
 };
