@@ -31,7 +31,7 @@ member_of(struct config *config, const struct setting *row)
 }
 
 static void WRIT_PRINTF(3, 4)
-complain(struct reading *reading, const char *pointer, const char *format, ...)
+    complain(struct reading *reading, const char *pointer, const char *format, ...)
 {
     struct fault fault = { 0 };
     char text[FAULT_TEXT_MAX];
@@ -293,7 +293,8 @@ check_listen(struct reading *reading, const struct config_listen *listen, const 
         return;
     if ((listen->cert == NULL) != (listen->key == NULL))
         complain(reading, pointer, "tls needs both cert and key");
-    if (listen->cert == NULL && listen->client_cert != NULL && strcmp(listen->client_cert, "none") != 0)
+    if (listen->cert == NULL && listen->client_cert != NULL &&
+        strcmp(listen->client_cert, "none") != 0)
         complain(reading, pointer, "client_cert %s needs tls: {cert, key}", listen->client_cert);
     if (listen->cert != NULL || listen->insecure)
         return;
@@ -322,7 +323,8 @@ check_whole(struct reading *reading)
     if (config->lanes > LANES_MAX)
         complain(reading, "/lanes", "lanes: at most %d", LANES_MAX);
     if (config->default_ttl > config->max_ttl)
-        complain(reading, "/limits/default_ttl", "limits.default_ttl is longer than limits.max_ttl");
+        complain(reading, "/limits/default_ttl",
+                 "limits.default_ttl is longer than limits.max_ttl");
 }
 
 enum status
@@ -332,7 +334,8 @@ config_read(const char *path, struct config *out, struct buffer *faults)
     struct reading reading = { .path = path, .config = &config, .faults = faults };
     struct fault fault = { 0 };
     const char *slash = strrchr(path, '/');
-    char *dir = slash == NULL ? strdup("") : strndup(path, slash == path ? 1 : (size_t)(slash - path));
+    char *dir =
+        slash == NULL ? strdup("") : strndup(path, slash == path ? 1 : (size_t)(slash - path));
     enum status status;
 
     if (dir == NULL)

@@ -112,10 +112,14 @@ void
 config_reference(struct buffer *out)
 {
     static const char *const kinds[] = {
-        [SETTING_TEXT] = "text",         [SETTING_CHOICE] = "choice",
-        [SETTING_PATH] = "path",         [SETTING_PATHS] = "list of paths",
-        [SETTING_ADDRESS] = "host:port", [SETTING_DURATION] = "duration",
-        [SETTING_FLAG] = "true or false", [SETTING_COUNT] = "number or auto",
+        [SETTING_TEXT] = "text",
+        [SETTING_CHOICE] = "choice",
+        [SETTING_PATH] = "path",
+        [SETTING_PATHS] = "list of paths",
+        [SETTING_ADDRESS] = "host:port",
+        [SETTING_DURATION] = "duration",
+        [SETTING_FLAG] = "true or false",
+        [SETTING_COUNT] = "number or auto",
         [SETTING_NETWORKS] = "list of networks",
     };
 

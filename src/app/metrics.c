@@ -30,24 +30,28 @@ write_latency(const struct gateway_stats *stats, struct buffer *out)
     enum { BUCKETS = sizeof stats->latency_us_buckets / sizeof stats->latency_us_buckets[0] };
     uint64_t total = 0;
 
-    put_text(out, "# HELP writ_request_duration_seconds From a request's head to its answer's end.\n"
-                  "# TYPE writ_request_duration_seconds histogram\n");
+    put_text(out,
+             "# HELP writ_request_duration_seconds From a request's head to its answer's end.\n"
+             "# TYPE writ_request_duration_seconds histogram\n");
     for (int i = 0; i < BUCKETS; i++) {
         total += stats->latency_us_buckets[i];
         if (i == BUCKETS - 1)
-            put_format(out, "writ_request_duration_seconds_bucket{le=\"+Inf\"} %" PRIu64 "\n", total);
+            put_format(out, "writ_request_duration_seconds_bucket{le=\"+Inf\"} %" PRIu64 "\n",
+                       total);
         else
             put_format(out, "writ_request_duration_seconds_bucket{le=\"%.6f\"} %" PRIu64 "\n",
                        (double)(UINT64_C(64) << i) / 1e6, total);
     }
-    put_format(out, "writ_request_duration_seconds_sum %.6f\n", (double)stats->latency_us_sum / 1e6);
+    put_format(out, "writ_request_duration_seconds_sum %.6f\n",
+               (double)stats->latency_us_sum / 1e6);
     put_format(out, "writ_request_duration_seconds_count %" PRIu64 "\n", total);
 }
 
 void
 metrics_write(const struct gateway *gateway, const struct audit *audit, struct buffer *out)
 {
-    const char *const requests = "writ_requests_total", *const asked = "Requests at the gate, by answer.";
+    const char *const requests = "writ_requests_total", *const asked =
+                                                            "Requests at the gate, by answer.";
     struct gateway_stats gate;
     struct audit_stats lines;
 
@@ -64,7 +68,8 @@ metrics_write(const struct gateway *gateway, const struct audit *audit, struct b
         { "writ_connections_open", "gauge", "Client connections now.", "", gate.connections_open },
         { "writ_connections_total", "counter", "Client connections accepted.", "",
           gate.connections_total },
-        { "writ_bytes_total", "counter", "Body bytes relayed.", "{direction=\"in\"}", gate.bytes_in },
+        { "writ_bytes_total", "counter", "Body bytes relayed.", "{direction=\"in\"}",
+          gate.bytes_in },
         { "writ_bytes_total", "counter", "Body bytes relayed.", "{direction=\"out\"}",
           gate.bytes_out },
         { "writ_sessions_cut_total", "counter", "Open sessions cut because their right ended.", "",

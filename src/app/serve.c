@@ -27,9 +27,9 @@ struct worker {
     unsigned index;
     enum status status; /* of its start */
     struct fault fault;
-    _Atomic uint64_t enforced;    /* the generation that it works on */
-    atomic_bool telling;          /* `told` is on its way */
-    struct lane_message told;     /* to the authority's lane */
+    _Atomic uint64_t enforced; /* the generation that it works on */
+    atomic_bool telling;       /* `told` is on its way */
+    struct lane_message told;  /* to the authority's lane */
 };
 
 struct server {
@@ -45,9 +45,9 @@ struct server {
     struct lane *main; /* the authority's lane: this thread */
     struct worker *workers;
     unsigned worker_count;
-    const char *own_addresses[2];   /* that the process listens on */
+    const char *own_addresses[2];      /* that the process listens on */
     struct slice gateway_addresses[2]; /* those that are not the gateway's own doors */
-    char *socket_address;           /* "unix:DATA/writ.sock" */
+    char *socket_address;              /* "unix:DATA/writ.sock" */
     size_t own_address_count, gateway_address_count;
     bool as_user; /* started as root: who it becomes */
     uid_t uid;
@@ -202,8 +202,9 @@ reload(void *app, struct fault *fault)
     enum status status = config_read(server->config_path, &next, &text);
 
     if (status != STATUS_OK) {
-        status = fault_set(fault, status, "%.*s",
-                           SLICE_PRINT(slice_first(buffer_slice(&text), text.size - (text.size > 0))));
+        status =
+            fault_set(fault, status, "%.*s",
+                      SLICE_PRINT(slice_first(buffer_slice(&text), text.size - (text.size > 0))));
         buffer_free(&text);
         return status;
     }
@@ -258,8 +259,7 @@ worker_begin(struct lane *lane, void *context)
 {
     struct worker *worker = context;
 
-    worker->status =
-        gateway_attach(worker->server->gateway, lane, worker->index, &worker->fault);
+    worker->status = gateway_attach(worker->server->gateway, lane, worker->index, &worker->fault);
     sem_post(&worker->server->started);
 }
 
@@ -286,13 +286,13 @@ start_workers(struct server *server, struct fault *fault)
         snprintf(name, sizeof name, "writ-lane-%u", i % 1000);
         worker->server = server;
         worker->index = i;
-        status = lane_new(&(struct lane_options){ .name = name,
-                                                  .index = i,
-                                                  .hooks = { .begin = worker_begin,
-                                                             .turn = worker_turn,
-                                                             .stop = worker_stop },
-                                                  .context = worker },
-                          &worker->lane);
+        status = lane_new(
+            &(struct lane_options){
+                .name = name,
+                .index = i,
+                .hooks = { .begin = worker_begin, .turn = worker_turn, .stop = worker_stop },
+                .context = worker },
+            &worker->lane);
         if (status == STATUS_OK)
             status = lane_start(worker->lane);
         if (status != STATUS_OK)
@@ -327,7 +327,8 @@ act_as_user(struct server *server, struct fault *fault)
     server->uid = entry->pw_uid;
     server->gid = entry->pw_gid;
     if (mkdir(config->data, 0700) == 0 && chown(config->data, server->uid, server->gid) != 0)
-        return fault_set(fault, STATUS_IO, "data: cannot give %s to %s", config->data, config->user);
+        return fault_set(fault, STATUS_IO, "data: cannot give %s to %s", config->data,
+                         config->user);
     if (setgroups(0, NULL) != 0 || setegid(server->gid) != 0 || seteuid(server->uid) != 0)
         return fault_set(fault, STATUS_DENIED, "user: cannot become %s", config->user);
     return STATUS_OK;
@@ -516,7 +517,8 @@ open_rooms(struct server *server, struct fault *fault)
 {
     enum status status = world_new(&server->world);
 
-    if (status == STATUS_OK && asprintf(&server->socket_address, "unix:%s/writ.sock", server->config->data) < 0) {
+    if (status == STATUS_OK &&
+        asprintf(&server->socket_address, "unix:%s/writ.sock", server->config->data) < 0) {
         server->socket_address = NULL;
         status = STATUS_MEMORY;
     }

@@ -4,17 +4,28 @@
 #include <stddef.h>
 
 #define AT(member) offsetof(struct config, member)
-#define LISTEN_ROWS(prefix, member, what)                                                         \
-    { prefix ".listen", SETTING_ADDRESS, AT(member.listen), NULL, NULL, what },                   \
-    { prefix ".tls.cert", SETTING_PATH, AT(member.cert), NULL, NULL,                              \
-      "Certificate chain, PEM. Read again on SIGHUP." },                                          \
-    { prefix ".tls.key", SETTING_PATH, AT(member.key), NULL, NULL, "Its private key, PEM." },     \
-    { prefix ".tls.client_ca", SETTING_PATH, AT(member.client_ca), NULL, NULL,                    \
-      "Authorities that client certificates must chain to, PEM." },                               \
-    { prefix ".tls.client_cert", SETTING_CHOICE, AT(member.client_cert), "none",                  \
-      "none|request|require", "Whether clients are asked for a certificate." },                   \
-    { prefix ".insecure", SETTING_FLAG, AT(member.insecure), "false", NULL,                       \
-      "Allow this listener to be clear (no TLS) on an address that is not loopback." }
+#define LISTEN_ROWS(prefix, member, what)                                                          \
+    { prefix ".listen", SETTING_ADDRESS, AT(member.listen), NULL, NULL, what },                    \
+        { prefix ".tls.cert",                                                                      \
+          SETTING_PATH,                                                                            \
+          AT(member.cert),                                                                         \
+          NULL,                                                                                    \
+          NULL,                                                                                    \
+          "Certificate chain, PEM. Read again on SIGHUP." },                                       \
+        { prefix ".tls.key", SETTING_PATH, AT(member.key), NULL, NULL, "Its private key, PEM." },  \
+        { prefix ".tls.client_ca",                                                                 \
+          SETTING_PATH,                                                                            \
+          AT(member.client_ca),                                                                    \
+          NULL,                                                                                    \
+          NULL,                                                                                    \
+          "Authorities that client certificates must chain to, PEM." },                            \
+        { prefix ".tls.client_cert", SETTING_CHOICE,                                               \
+          AT(member.client_cert),    "none",                                                       \
+          "none|request|require",    "Whether clients are asked for a certificate." },             \
+    {                                                                                              \
+        prefix ".insecure", SETTING_FLAG, AT(member.insecure), "false", NULL,                      \
+            "Allow this listener to be clear (no TLS) on an address that is not loopback."         \
+    }
 
 const struct setting settings[] = {
     { "data", SETTING_PATH, AT(data), "./data", NULL,
@@ -25,11 +36,13 @@ const struct setting settings[] = {
       "Worker threads of the gateway; auto is one per core." },
     { "user", SETTING_TEXT, AT(user), NULL, NULL,
       "When started as root: the user to become once the listeners are open." },
-    LISTEN_ROWS("authority", authority, "Management API, host:port; the local socket is always there."),
+    LISTEN_ROWS("authority", authority,
+                "Management API, host:port; the local socket is always there."),
     { "authority.issuer", SETTING_TEXT, AT(issuer), NULL, NULL,
       "The authority's public URL; http(s)://listen when absent." },
     LISTEN_ROWS("gateway.http", http, "The HTTP door, host:port. Only what is listed opens."),
-    LISTEN_ROWS("gateway.postgres", postgres, "The PostgreSQL door (not in this version: stays shut)."),
+    LISTEN_ROWS("gateway.postgres", postgres,
+                "The PostgreSQL door (not in this version: stays shut)."),
     LISTEN_ROWS("gateway.redis", redis, "The Redis door (not in this version: stays shut)."),
     { "gateway.connections", SETTING_COUNT, AT(connections), "16384", NULL,
       "Most client connections of one lane; further ones wait in the kernel." },

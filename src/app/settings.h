@@ -7,10 +7,10 @@
 
 enum setting_type {
     SETTING_TEXT,
-    SETTING_CHOICE,   /* one of `choices` */
-    SETTING_PATH,     /* relative to the file */
-    SETTING_PATHS,    /* a list of them */
-    SETTING_ADDRESS,  /* host:port */
+    SETTING_CHOICE,  /* one of `choices` */
+    SETTING_PATH,    /* relative to the file */
+    SETTING_PATHS,   /* a list of them */
+    SETTING_ADDRESS, /* host:port */
     SETTING_DURATION,
     SETTING_FLAG,
     SETTING_COUNT,    /* a number, or "auto" for 0 */
@@ -20,9 +20,9 @@ enum setting_type {
 struct setting {
     const char *key; /* as in the file, with dots between levels */
     enum setting_type type;
-    size_t offset;         /* into struct config */
-    const char *initial;   /* the default, written as in the file; NULL: none */
-    const char *choices;   /* "a|b", for SETTING_CHOICE */
+    size_t offset;       /* into struct config */
+    const char *initial; /* the default, written as in the file; NULL: none */
+    const char *choices; /* "a|b", for SETTING_CHOICE */
     const char *help;
     bool live; /* SIGHUP brings a new value into force; else it waits for a restart */
 };

@@ -75,9 +75,11 @@ problem_of_fault(struct api_answer *answer, enum status status, const struct fau
         json_object_set_new(more, "line", json_integer(fault->line));
         json_object_set_new(more, "column", json_integer(fault->column));
     }
-    api_problem(answer, code, strncmp(fault->text, "invalid_scope", 13) == 0 ? "invalid_scope" : status_name(status),
-                strncmp(fault->text, "invalid_scope", 13) == 0 ? "invalid_scope" : status_text(status),
-                slice_text(fault->text[0] == '\0' ? status_text(status) : fault->text), more);
+    api_problem(
+        answer, code,
+        strncmp(fault->text, "invalid_scope", 13) == 0 ? "invalid_scope" : status_name(status),
+        strncmp(fault->text, "invalid_scope", 13) == 0 ? "invalid_scope" : status_text(status),
+        slice_text(fault->text[0] == '\0' ? status_text(status) : fault->text), more);
 }
 
 /* --- rights -------------------------------------------------------------------- */
@@ -129,7 +131,7 @@ api_permit(struct authority *authority, const struct api_request *request, struc
 static int
 hex_digit(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0'
+    return c >= '0' && c <= '9'   ? c - '0'
            : c >= 'a' && c <= 'f' ? c - 'a' + 10
            : c >= 'A' && c <= 'F' ? c - 'A' + 10
                                   : -1;
@@ -166,8 +168,8 @@ api_query(const struct api_request *request, const char *name)
         size_t equals = slice_find(pair, '=');
 
         if (slice_is(slice_first(pair, equals), name))
-            return query_decode(request->arena,
-                                equals == pair.size ? slice_from(pair, pair.size) : slice_from(pair, equals + 1));
+            return query_decode(request->arena, equals == pair.size ? slice_from(pair, pair.size)
+                                                                    : slice_from(pair, equals + 1));
     }
     return (struct slice){ 0 };
 }
@@ -199,8 +201,8 @@ fill_event(const struct authority *authority, const struct api_request *request,
 }
 
 static void
-refuse(struct authority *authority, const struct api_request *request, const struct decision *decision,
-       struct api_answer *answer)
+refuse(struct authority *authority, const struct api_request *request,
+       const struct decision *decision, struct api_answer *answer)
 {
     struct slice reason = decision_reason(decision), right = decision_right(decision);
 
@@ -244,9 +246,10 @@ find(struct api_request *request, struct api_answer *answer, struct api_outcome 
         request->caller.refusal = SLICE_LITERAL("there is no such call");
     if (route == NULL && wrong_method) {
         outcome->allow = arena_copy(request->arena, buffer_slice(&allow));
-        api_problem(answer, 405, "method", "Not with this method",
-                    arena_format(request->arena, "this path takes %.*s", SLICE_PRINT(outcome->allow)),
-                    NULL);
+        api_problem(
+            answer, 405, "method", "Not with this method",
+            arena_format(request->arena, "this path takes %.*s", SLICE_PRINT(outcome->allow)),
+            NULL);
     } else if (route == NULL) {
         api_problem(answer, 404, "not_found", "No such path",
                     SLICE_LITERAL("the paths are listed in /openapi.json"), NULL);
@@ -262,9 +265,10 @@ unauthenticated(const struct api_request *request, struct api_answer *answer,
 {
     if (request->caller.refusal.size == 0) {
         outcome->challenge = "Bearer realm=\"writ\"";
-        api_problem(answer, 401, "unauthenticated", "A token is needed",
-                    SLICE_LITERAL("send it as Authorization: Bearer writ_…, or use the local socket"),
-                    NULL);
+        api_problem(
+            answer, 401, "unauthenticated", "A token is needed",
+            SLICE_LITERAL("send it as Authorization: Bearer writ_…, or use the local socket"),
+            NULL);
     } else {
         outcome->challenge = "Bearer realm=\"writ\", error=\"invalid_token\"";
         api_problem(answer, 401, "invalid_token", "The token is worth nothing",
@@ -281,8 +285,7 @@ count_use(struct authority *authority, const struct api_request *request)
     if (credential == NULL)
         return true;
     verdict = world_use(authority->reader, credential, request->now);
-    if (verdict == USE_CLAIM &&
-        authority_claim(authority, &credential->id, &verdict) != STATUS_OK)
+    if (verdict == USE_CLAIM && authority_claim(authority, &credential->id, &verdict) != STATUS_OK)
         verdict = USE_EXHAUSTED;
     return verdict == USE_TAKEN;
 }
@@ -354,13 +357,15 @@ api_handle(struct authority *authority, struct api_request *request, struct api_
     }
     outcome->unlined = false;
     status = take_body(route, request, &fault);
-    decision = decide(authority, request, slice_text(route->action),
-                      route->object == NULL ? SLICE_LITERAL("-") : route->object(authority, request),
-                      route->listing, &asked);
+    decision =
+        decide(authority, request, slice_text(route->action),
+               route->object == NULL ? SLICE_LITERAL("-") : route->object(authority, request),
+               route->listing, &asked);
     fill_event(authority, request, &asked, decision, &event);
     if (audit_begin(authority->journal, &event, &outcome->ticket) != STATUS_OK) {
         api_problem(answer, 503, "audit", "The audit can't be written",
-                    SLICE_LITERAL("nothing is done that would leave no line; is the disk full?"), NULL);
+                    SLICE_LITERAL("nothing is done that would leave no line; is the disk full?"),
+                    NULL);
         return;
     }
     if (!decision_allows(decision)) {
@@ -373,7 +378,8 @@ api_handle(struct authority *authority, struct api_request *request, struct api_
         unauthenticated(request, answer, outcome);
     } else if (route->local_only && !request->caller.local) {
         api_problem(answer, 403, "local_only", "Only at the local socket",
-                    SLICE_LITERAL("this names files of the machine; call it on the machine itself"), NULL);
+                    SLICE_LITERAL("this names files of the machine; call it on the machine itself"),
+                    NULL);
     } else {
         run(authority, route, request, answer);
     }

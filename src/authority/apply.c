@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* --- through the API -------------------------------------------------------------------------------- */
+/* --- through the API
+ * -------------------------------------------------------------------------------- */
 
 static enum status
 take_files(const struct api_request *request, struct policy_file *files, size_t *count,
@@ -17,8 +18,10 @@ take_files(const struct api_request *request, struct policy_file *files, size_t 
     json_t *item;
     size_t i;
 
-    if (!json_is_array(list) || json_array_size(list) == 0 || json_array_size(list) > FILE_MAX_COUNT)
-        return fault_at(fault, STATUS_INVALID, "/files", "files is a list of 1 to %d {name, text}", FILE_MAX_COUNT);
+    if (!json_is_array(list) || json_array_size(list) == 0 ||
+        json_array_size(list) > FILE_MAX_COUNT)
+        return fault_at(fault, STATUS_INVALID, "/files", "files is a list of 1 to %d {name, text}",
+                        FILE_MAX_COUNT);
     json_array_foreach(list, i, item)
     {
         enum status status;
@@ -89,7 +92,8 @@ api_apply(struct authority *authority, const struct api_request *request, struct
     return status;
 }
 
-/* --- at start and on reload ------------------------------------------------------------------------------ */
+/* --- at start and on reload
+ * ------------------------------------------------------------------------------ */
 
 static enum status
 read_whole(const char *path, struct buffer *out, struct fault *fault)
@@ -118,7 +122,8 @@ is_new(struct authority *authority, const struct policy_file *file)
     bool applied;
 
     return file_digest(file, digest) != STATUS_OK ||
-           store_policy_applied(authority->store, slice_text(digest), &applied) != STATUS_OK || !applied;
+           store_policy_applied(authority->store, slice_text(digest), &applied) != STATUS_OK ||
+           !applied;
 }
 
 enum status

@@ -51,8 +51,8 @@ question_step(struct authority *authority, struct api_job *job, bool *done, stru
 }
 
 static enum status
-question_new(struct authority *authority, struct api_answer *answer, void (*work)(struct api_job *job),
-             struct question **out)
+question_new(struct authority *authority, struct api_answer *answer,
+             void (*work)(struct api_job *job), struct question **out)
 {
     struct question *question = calloc(1, sizeof *question);
 
@@ -85,7 +85,8 @@ take_time(const struct api_request *request, const char *name, int64_t *out, str
 
     if (text.at == NULL || time_parse_since(text, request->now, out) == STATUS_OK)
         return STATUS_OK;
-    return fault_set(fault, STATUS_INVALID, "%s must be a time, or a duration ago such as 1h", name);
+    return fault_set(fault, STATUS_INVALID, "%s must be a time, or a duration ago such as 1h",
+                     name);
 }
 
 static enum status
@@ -104,7 +105,8 @@ work_search(struct api_job *job)
     struct question *question = (struct question *)job;
 
     audit_flush(question->audit);
-    question->status = audit_search(question->dir, &question->search, &question->body, &question->fault);
+    question->status =
+        audit_search(question->dir, &question->search, &question->body, &question->fault);
 }
 
 static enum status
@@ -239,12 +241,13 @@ work_advice(struct api_job *job)
     struct question *question = (struct question *)job;
 
     audit_flush(question->audit);
-    question->status = audit_advise(question->dir, &question->advice, &question->body, &question->fault);
+    question->status =
+        audit_advise(question->dir, &question->advice, &question->body, &question->fault);
 }
 
 enum status
-api_advice(struct authority *authority, const struct api_request *request, struct api_answer *answer,
-           struct fault *fault)
+api_advice(struct authority *authority, const struct api_request *request,
+           struct api_answer *answer, struct fault *fault)
 {
     struct audit_advice_query query = { .subject = api_query(request, "subject"),
                                         .token = api_query(request, "token"),
@@ -280,18 +283,20 @@ work_verify(struct api_job *job)
     struct question *question = (struct question *)job;
     struct audit_verdict verdict = { 0 };
     struct fault why = { 0 };
-    enum status status = audit_verify(question->dir, question->public_key,
-                                      question->head_known ? &question->head : NULL, &verdict, &why);
+    enum status status =
+        audit_verify(question->dir, question->public_key,
+                     question->head_known ? &question->head : NULL, &verdict, &why);
 
     if (status != STATUS_OK && status != STATUS_CORRUPT) {
         question->status = status;
         question->fault = why;
         return;
     }
-    question->body = json_pack("{s:b, s:I, s:I, s:I, s:I, s:b, s:o}", "holds", status == STATUS_OK, "lines",
-                               (json_int_t)verdict.lines, "first", (json_int_t)verdict.first, "last",
-                               (json_int_t)verdict.last, "segments", (json_int_t)verdict.segments,
-                               "head_compared", question->head_known, "reason", status == STATUS_OK ? json_null() : json_string(why.text));
+    question->body = json_pack(
+        "{s:b, s:I, s:I, s:I, s:I, s:b, s:o}", "holds", status == STATUS_OK, "lines",
+        (json_int_t)verdict.lines, "first", (json_int_t)verdict.first, "last",
+        (json_int_t)verdict.last, "segments", (json_int_t)verdict.segments, "head_compared",
+        question->head_known, "reason", status == STATUS_OK ? json_null() : json_string(why.text));
     question->status = question->body == NULL ? STATUS_MEMORY : STATUS_OK;
 }
 

@@ -15,14 +15,16 @@ caller_of_socket(struct authority *authority, unsigned uid, struct arena *arena,
 
     caller->local = true;
     if (uid != geteuid() && uid != 0) {
-        caller->refusal = SLICE_LITERAL("the local socket is for root and the user that Writ runs as");
+        caller->refusal =
+            SLICE_LITERAL("the local socket is for root and the user that Writ runs as");
         return;
     }
     if (link == NULL || role == NULL ||
         builtin_operator(authority, uid, &caller->subject, arena) != STATUS_OK)
         return;
     *role = names_find(world_names(authority->world), SLICE_LITERAL(ADMIN_ROLE));
-    *link = (struct lineage_link){ .subject = names_find(world_names(authority->world), caller->subject),
+    *link = (struct lineage_link){ .subject =
+                                       names_find(world_names(authority->world), caller->subject),
                                    .roles = role,
                                    .role_count = 1 };
     caller->subject_type = SLICE_LITERAL("user");

@@ -34,7 +34,8 @@ take_right(const struct authority *authority, struct slice text, struct request 
     enum object_syntax syntax = syntax_of(authority, slice_first(text, slice_find(text, ':')));
 
     if (text.size == 0)
-        return fault_at(fault, STATUS_INVALID, "/right", "right is missing: which one is asked about?");
+        return fault_at(fault, STATUS_INVALID, "/right",
+                        "right is missing: which one is asked about?");
     return request_from_right(text, syntax, out, fault);
 }
 
@@ -52,19 +53,20 @@ answer_decision(const struct decision *decision, struct api_answer *answer)
 {
     bool allowed = decision_allows(decision);
 
-    answer->body = json_pack("{s:s, s:o, s:o, s:o, s:o}", "decision", allowed ? "allow" : "deny", "right",
-                             json_slice(decision_right(decision)), "role",
-                             decision_role(decision).size == 0 ? json_null() : json_slice(decision_role(decision)),
-                             "reason", allowed ? json_null() : json_slice(decision_reason(decision)), "hint",
-                             decision_hint(decision).size == 0 ? json_null() : json_slice(decision_hint(decision)));
+    answer->body = json_pack(
+        "{s:s, s:o, s:o, s:o, s:o}", "decision", allowed ? "allow" : "deny", "right",
+        json_slice(decision_right(decision)), "role",
+        decision_role(decision).size == 0 ? json_null() : json_slice(decision_role(decision)),
+        "reason", allowed ? json_null() : json_slice(decision_reason(decision)), "hint",
+        decision_hint(decision).size == 0 ? json_null() : json_slice(decision_hint(decision)));
     return answer->body == NULL ? STATUS_MEMORY : STATUS_OK;
 }
 
 static enum status
 answer_worthless(struct api_answer *answer, const char *reason)
 {
-    answer->body = json_pack("{s:s, s:n, s:n, s:s, s:n}", "decision", "deny", "right", "role", "reason",
-                             reason, "hint");
+    answer->body = json_pack("{s:s, s:n, s:n, s:s, s:n}", "decision", "deny", "right", "role",
+                             "reason", reason, "hint");
     return answer->body == NULL ? STATUS_MEMORY : STATUS_OK;
 }
 
@@ -94,8 +96,8 @@ check_token(struct authority *authority, const struct api_request *request, stru
 
     if (verdict != CREDENTIAL_OK)
         return answer_worthless(answer, credential_verdict_text(verdict));
-    return answer_decision(policy_decide(world_policy(authority->reader), &credential.lineage, asked,
-                                         request->now, request->arena),
+    return answer_decision(policy_decide(world_policy(authority->reader), &credential.lineage,
+                                         asked, request->now, request->arena),
                            answer);
 }
 
@@ -143,7 +145,8 @@ api_check(struct authority *authority, const struct api_request *request, struct
         return status;
     asked.peer = peer_of(request);
     if (network.at != NULL && ip_parse(network, &asked.peer) != STATUS_OK)
-        return fault_at(fault, STATUS_INVALID, "/network", "network must be one address: where the request would come from");
+        return fault_at(fault, STATUS_INVALID, "/network",
+                        "network must be one address: where the request would come from");
     if (subject.at != NULL)
         return check_subject(authority, request, subject, &asked, answer, fault);
     if (token.at != NULL)
@@ -157,7 +160,12 @@ api_check(struct authority *authority, const struct api_request *request, struct
 
 /* --- who can -------------------------------------------------------------------------- */
 
-enum { WHO_CAN_MAX = 1000, WHO_CAN_PAGE = 500, WHO_CAN_TEXTS = 64 << 10, WHO_CAN_SCRATCH = 1 << 20 };
+enum {
+    WHO_CAN_MAX = 1000,
+    WHO_CAN_PAGE = 500,
+    WHO_CAN_TEXTS = 64 << 10,
+    WHO_CAN_SCRATCH = 1 << 20
+};
 
 /* A page of tokens a turn: a million of them never hold up a revoke. */
 struct who_can {
@@ -176,15 +184,15 @@ static bool
 try_subject(void *context, name_id id)
 {
     struct who_can *who = context;
-    const struct decision *decision =
-        policy_decide_subject(world_policy(who->authority->reader), id, &who->asked, who->at, &who->scratch);
+    const struct decision *decision = policy_decide_subject(
+        world_policy(who->authority->reader), id, &who->asked, who->at, &who->scratch);
 
     if (decision_allows(decision))
-        json_array_append_new(who->subjects,
-                              json_pack("{s:o, s:o, s:o}", "subject",
-                                        json_slice(names_text(world_names(who->authority->world), id)),
-                                        "right", json_slice(decision_right(decision)), "role",
-                                        json_slice(decision_role(decision))));
+        json_array_append_new(
+            who->subjects, json_pack("{s:o, s:o, s:o}", "subject",
+                                     json_slice(names_text(world_names(who->authority->world), id)),
+                                     "right", json_slice(decision_right(decision)), "role",
+                                     json_slice(decision_role(decision))));
     arena_reset(&who->scratch);
     return json_array_size(who->subjects) < WHO_CAN_MAX;
 }
@@ -218,10 +226,10 @@ try_role(void *context, name_id id)
 
     policy_role_rules(world_policy(who->authority->reader), id, try_rule, &attempt);
     if (attempt.allowed && !attempt.denied)
-        json_array_append_new(who->roles,
-                              json_pack("{s:o, s:o}", "role",
-                                        json_slice(names_text(world_names(who->authority->world), id)),
-                                        "right", json_slice(attempt.right)));
+        json_array_append_new(
+            who->roles, json_pack("{s:o, s:o}", "role",
+                                  json_slice(names_text(world_names(who->authority->world), id)),
+                                  "right", json_slice(attempt.right)));
     return json_array_size(who->roles) < WHO_CAN_MAX;
 }
 
@@ -241,13 +249,13 @@ try_token(void *context, const struct store_token *token)
         return STATUS_OK;
     if (world_authenticate(who->authority->reader, slice_text(text), who->at, &who->scratch,
                            &credential) == CREDENTIAL_OK) {
-        decision = policy_decide(world_policy(who->authority->reader), &credential.lineage, &who->asked,
-                                 who->at, &who->scratch);
+        decision = policy_decide(world_policy(who->authority->reader), &credential.lineage,
+                                 &who->asked, who->at, &who->scratch);
         if (decision_allows(decision))
-            json_array_append_new(who->tokens,
-                                  json_pack("{s:s, s:o, s:o}", "token", token_id_format(id, id_text),
-                                            "subject", json_slice(credential.subject), "right",
-                                            json_slice(decision_right(decision))));
+            json_array_append_new(who->tokens, json_pack("{s:s, s:o, s:o}", "token",
+                                                         token_id_format(id, id_text), "subject",
+                                                         json_slice(credential.subject), "right",
+                                                         json_slice(decision_right(decision))));
     }
     secret_wipe(text, sizeof text);
     arena_reset(&who->scratch);

@@ -94,7 +94,8 @@ builtin_operator(struct authority *authority, unsigned uid, struct slice *name, 
     struct slice subject = arena_format(arena, "local:%u", uid);
     struct change known = { .kind = CHANGE_SUBJECT_PUT,
                             .name = subject,
-                            .body = SLICE_LITERAL("{\"type\":\"user\",\"roles\":[\"" ADMIN_ROLE "\"]}") };
+                            .body = SLICE_LITERAL("{\"type\":\"user\",\"roles\":[\"" ADMIN_ROLE
+                                                  "\"]}") };
     struct subject_view view;
     struct world_next *next;
     enum status status;

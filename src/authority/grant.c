@@ -38,7 +38,8 @@ within_scope(const struct lineage_link *link, const struct right *wanted)
 
 /* Each link must hold it: a child can't give what its parent could not. */
 static bool
-lineage_holds(struct authority *authority, const struct lineage *lineage, const struct right *wanted)
+lineage_holds(struct authority *authority, const struct lineage *lineage,
+              const struct right *wanted)
 {
     const struct policy *policy = world_policy_of(authority->world);
 
@@ -236,7 +237,8 @@ grant_of(struct authority *authority, enum change_kind put_kind, struct slice na
 {
     const struct policy *policy = world_policy_of(authority->world);
     const struct names *names = world_names(authority->world);
-    const json_t *roles = json_object_get(definition, put_kind == CHANGE_ROLE_PUT ? "inherits" : "roles");
+    const json_t *roles =
+        json_object_get(definition, put_kind == CHANGE_ROLE_PUT ? "inherits" : "roles");
     json_t *item;
     size_t i;
 

@@ -10,15 +10,15 @@
 #include "base/log.h"
 
 enum {
-    USES_IN_ONE = 2000,      /* lines of one commit */
-    FREE_EVERY = 10,         /* ticks */
-    SWEEP_EVERY = 600,       /* ticks, from the end of one walk to the next */
-    ANSWERS_EVERY = 60,      /* likewise */
-    PAGE = 1000,             /* tokens looked at in one tick */
+    USES_IN_ONE = 2000, /* lines of one commit */
+    FREE_EVERY = 10,    /* ticks */
+    SWEEP_EVERY = 600,  /* ticks, from the end of one walk to the next */
+    ANSWERS_EVERY = 60, /* likewise */
+    PAGE = 1000,        /* tokens looked at in one tick */
 };
 /* A dead token stays visible (and its revocation provable) this long. */
 #define REMEMBER_DEAD (30 * MS_DAY)
-#define WARN_BEFORE MS_HOUR
+#define WARN_BEFORE   MS_HOUR
 
 /* What fails now is tried again by a later tick; the commit has logged why. */
 static void
@@ -27,7 +27,8 @@ commit_or_later(struct authority *authority, const struct change *changes, size_
     enum status status = authority_commit(authority, changes, count, NULL, NULL);
 
     if (status != STATUS_OK)
-        log_write(LOG_WARN, "authority", "housekeeping is behind", "why", status_text(status), NULL);
+        log_write(LOG_WARN, "authority", "housekeeping is behind", "why", status_text(status),
+                  NULL);
 }
 
 /* --- the audit's head comes from the audit's thread ------------------------------ */
@@ -119,9 +120,8 @@ note_used(void *context, const struct token_id *line, uint32_t uses, int64_t las
         used->changes = changes;
         used->capacity = capacity;
     }
-    used->changes[used->count++] = (struct change){
-        .kind = CHANGE_LINE_USED, .at = last_used, .id = *line, .uses = uses
-    };
+    used->changes[used->count++] =
+        (struct change){ .kind = CHANGE_LINE_USED, .at = last_used, .id = *line, .uses = uses };
 }
 
 static size_t
@@ -167,7 +167,7 @@ struct sweep {
     struct buffer cursor;
     struct change forget[PAGE];
     size_t count;
-    unsigned ending; /* live tokens in use that end within the hour, without a successor */
+    unsigned ending;          /* live tokens in use that end within the hour, without a successor */
     bool kids[UINT8_MAX + 1]; /* of tokens that are alive */
 };
 
@@ -200,8 +200,9 @@ sweep_token(void *context, const struct store_token *token)
     if (death(&info) > sweep->now)
         sweep->kids[info.record.kid] = true;
     if (is_long_dead(sweep, &info))
-        sweep->forget[sweep->count++] =
-            (struct change){ .kind = CHANGE_TOKEN_FORGOTTEN, .at = sweep->now, .id = token->record.id };
+        sweep->forget[sweep->count++] = (struct change){ .kind = CHANGE_TOKEN_FORGOTTEN,
+                                                         .at = sweep->now,
+                                                         .id = token->record.id };
     else if (info.state == TOKEN_LIVE && info.life.expires_at - sweep->now < WARN_BEFORE &&
              token_id_equal(&info.newest, &token->record.id) &&
              info.life.last_used > sweep->now - MS_DAY)
@@ -248,9 +249,8 @@ housekeeping_sweep(struct authority *authority, int64_t now)
     sweep->now = now;
     sweep->count = 0;
     status = store_tokens(authority->store,
-                          &(struct store_token_query){ .now = now,
-                                                       .cursor = buffer_slice(&sweep->cursor),
-                                                       .limit = PAGE },
+                          &(struct store_token_query){
+                              .now = now, .cursor = buffer_slice(&sweep->cursor), .limit = PAGE },
                           sweep_token, sweep, &next);
     buffer_free(&sweep->cursor);
     sweep->cursor = next;

@@ -13,15 +13,11 @@ enum { KEY_MAX = 255 };
 static enum status
 digest(const struct api_request *request, bool with_body, struct slice *out)
 {
-    const struct slice parts[] = { request->caller.subject,
-                                   SLICE_LITERAL("\n"),
-                                   request->caller.token,
-                                   SLICE_LITERAL("\n"),
-                                   request->idempotency_key,
-                                   SLICE_LITERAL("\n"),
-                                   request->path,
-                                   SLICE_LITERAL("\n"),
-                                   request->text };
+    const struct slice parts[] = {
+        request->caller.subject, SLICE_LITERAL("\n"),      request->caller.token,
+        SLICE_LITERAL("\n"),     request->idempotency_key, SLICE_LITERAL("\n"),
+        request->path,           SLICE_LITERAL("\n"),      request->text
+    };
     struct buffer text = { 0 };
     uint8_t hash[HASH_SIZE];
     enum status status = hash_sha256(parts, with_body ? 9 : 7, hash);
@@ -68,7 +64,8 @@ size_t
 answer_changes(const struct api_request *request, const struct token_id *id, struct change out[2])
 {
     for (int with_body = 0; with_body < 2; with_body++) {
-        out[with_body] = (struct change){ .kind = CHANGE_ANSWER_KEPT, .at = request->now, .id = *id };
+        out[with_body] =
+            (struct change){ .kind = CHANGE_ANSWER_KEPT, .at = request->now, .id = *id };
         if (request->idempotency_key.size == 0 ||
             digest(request, with_body != 0, &out[with_body].name) != STATUS_OK)
             return 0;

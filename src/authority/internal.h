@@ -34,7 +34,8 @@ enum status keys_take(struct authority *authority, const struct change *put,
                       struct fault *fault) WRIT_MUST_USE;
 enum status keys_ready(struct authority *authority, struct fault *fault) WRIT_MUST_USE;
 /* A new newest key; older ones verify until housekeeping drops them. */
-enum status keys_rotate(struct authority *authority, uint8_t *kid, struct fault *fault) WRIT_MUST_USE;
+enum status keys_rotate(struct authority *authority, uint8_t *kid,
+                        struct fault *fault) WRIT_MUST_USE;
 /* Drops retired keys that no live token was made with: used says which kids have one. */
 void keys_tidy(struct authority *authority, const bool used[UINT8_MAX + 1]);
 void keys_close(struct keys *keys);
@@ -61,14 +62,14 @@ struct authority {
     struct http_api local_api, remote_api;
     struct listener *local_listener, *remote_listener;
     struct tls_server *tls;
-    uint64_t announced;       /* the newest generation that lanes were told of */
-    uint64_t enforced;        /* the generation that all lanes work on */
-    atomic_uint working;      /* jobs on threads of their own */
-    struct api_call *calls;   /* not answered yet: they wait for enforcement or work on */
+    uint64_t announced;           /* the newest generation that lanes were told of */
+    uint64_t enforced;            /* the generation that all lanes work on */
+    atomic_uint working;          /* jobs on threads of their own */
+    struct api_call *calls;       /* not answered yet: they wait for enforcement or work on */
     struct head_hand_over *heads; /* between the audit's thread and the lane */
-    struct timer tick;        /* housekeeping, each second */
-    struct sweep *sweep;      /* under way through the tokens; NULL: none */
-    struct buffer answers;    /* where the walk through kept answers stands; empty: none */
+    struct timer tick;            /* housekeeping, each second */
+    struct sweep *sweep;          /* under way through the tokens; NULL: none */
+    struct buffer answers;        /* where the walk through kept answers stands; empty: none */
     uint64_t ticks;
     struct authority_counters counters;
     char effective_policy[128]; /* the last applied digest, hex */
@@ -97,15 +98,15 @@ enum status builtin_operator(struct authority *authority, unsigned uid, struct s
 
 /* Who calls, proven. */
 struct api_caller {
-    bool local;              /* at the Unix socket */
+    bool local; /* at the Unix socket */
     struct slice subject;
     struct slice subject_type;
-    struct slice token;      /* id text; empty for the local operator */
+    struct slice token; /* id text; empty for the local operator */
     struct token_id token_id;
     bool attenuated;
     const struct credential *credential; /* of a token; its use is counted when allowed */
-    struct slice refusal;    /* why what was shown is worth nothing; empty without a token */
-    struct lineage lineage;  /* what the caller may do; empty: not known */
+    struct slice refusal;   /* why what was shown is worth nothing; empty without a token */
+    struct lineage lineage; /* what the caller may do; empty: not known */
     struct ip peer;
     uint16_t peer_port;
 };
@@ -114,8 +115,8 @@ struct api_caller {
 struct http_head;
 void caller_of_socket(struct authority *authority, unsigned uid, struct arena *arena,
                       struct api_caller *caller);
-void caller_of_text(struct authority *authority, struct slice text, int64_t now, struct arena *arena,
-                    struct api_caller *caller);
+void caller_of_text(struct authority *authority, struct slice text, int64_t now,
+                    struct arena *arena, struct api_caller *caller);
 void caller_of_token(struct authority *authority, const struct http_head *head, int64_t now,
                      struct arena *arena, struct api_caller *caller);
 
@@ -126,8 +127,8 @@ struct api_request {
     struct slice params[API_PARAMS]; /* of the route's {…}, percent-decoded */
     struct slice idempotency_key;
     struct slice agent;
-    struct slice text;   /* the body as it came */
-    json_t *body;        /* an object, or NULL when there is none */
+    struct slice text; /* the body as it came */
+    json_t *body;      /* an object, or NULL when there is none */
     struct api_caller caller;
     int64_t now;
     struct arena *arena;
@@ -143,14 +144,14 @@ struct api_job {
 };
 
 struct api_answer {
-    unsigned status;       /* 200 unless set */
-    json_t *body;          /* owned; NULL: no body */
-    struct slice text;     /* instead of body: of this content type */
+    unsigned status;   /* 200 unless set */
+    json_t *body;      /* owned; NULL: no body */
+    struct slice text; /* instead of body: of this content type */
     const char *content_type;
-    struct slice location; /* of what was created */
+    struct slice location;    /* of what was created */
     uint64_t wait_generation; /* answered when every lane enforces it; 0: at once */
     bool confirms;            /* "nodes" is added then: where it is in force */
-    struct api_job *job;   /* owned; body is complete when it is done */
+    struct api_job *job;      /* owned; body is complete when it is done */
 };
 
 /* On a status other than OK the fault becomes the problem document. */
@@ -161,9 +162,9 @@ typedef enum status (*api_handler)(struct authority *authority, const struct api
  * document on refusals. The outcome is audited by api_finish. */
 struct api_outcome {
     audit_ticket ticket;
-    const char *challenge;  /* WWW-Authenticate, for 401 and 403; NULL: none */
-    struct slice allow;     /* Allow, for 405 */
-    bool unlined;           /* refused before its line was begun: it needs one of its own */
+    const char *challenge; /* WWW-Authenticate, for 401 and 403; NULL: none */
+    struct slice allow;    /* Allow, for 405 */
+    bool unlined;          /* refused before its line was begun: it needs one of its own */
 };
 void api_handle(struct authority *authority, struct api_request *request, struct api_answer *answer,
                 struct api_outcome *outcome);
@@ -204,15 +205,15 @@ struct route {
     const char *action;  /* of the right writ:ACTION:OBJECT; NULL: open to all */
     /* The right's object; NULL: "-". In the request's arena. */
     struct slice (*object)(struct authority *authority, const struct api_request *request);
-    bool listing;        /* the answer is filtered to what the caller may see */
-    bool local_only;     /* files and commands: 403 over HTTP */
-    size_t body_max;     /* 0: 1 MiB */
+    bool listing;    /* the answer is filtered to what the caller may see */
+    bool local_only; /* files and commands: 403 over HTTP */
+    size_t body_max; /* 0: 1 MiB */
     api_handler handle;
     const char *summary;
 };
 const struct route *routes(size_t *count);
-/* NULL when no path fits (or a parameter is wrongly encoded); *wrong_method when only the method is wrong, with the
- * methods that fit in allow. */
+/* NULL when no path fits (or a parameter is wrongly encoded); *wrong_method when only the method is
+ * wrong, with the methods that fit in allow. */
 const struct route *route_find(struct api_request *request, bool *wrong_method,
                                struct buffer *allow);
 
@@ -225,32 +226,43 @@ struct slice object_param(struct authority *authority, const struct api_request 
 /* --- handlers, by file ---------------------------------------------------- */
 
 /* issue.c */
-enum status api_token_issue(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
+enum status api_token_issue(struct authority *, const struct api_request *, struct api_answer *,
+                            struct fault *);
 /* 201 with the token's members and, derived again from its id, its text. */
 enum status issued_answer(struct authority *authority, const struct token_id *id, int64_t now,
                           struct api_answer *answer, struct fault *fault) WRIT_MUST_USE;
 /* rotate.c */
-enum status api_token_rotate(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
+enum status api_token_rotate(struct authority *, const struct api_request *, struct api_answer *,
+                             struct fault *);
 /* revoke.c */
-enum status api_token_revoke(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
-enum status api_hop_revoke(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
-enum status api_revocations(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
+enum status api_token_revoke(struct authority *, const struct api_request *, struct api_answer *,
+                             struct fault *);
+enum status api_hop_revoke(struct authority *, const struct api_request *, struct api_answer *,
+                           struct fault *);
+enum status api_revocations(struct authority *, const struct api_request *, struct api_answer *,
+                            struct fault *);
 /* tokens.c */
-enum status api_token_list(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
-enum status api_token_show(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
+enum status api_token_list(struct authority *, const struct api_request *, struct api_answer *,
+                           struct fault *);
+enum status api_token_show(struct authority *, const struct api_request *, struct api_answer *,
+                           struct fault *);
 /* The members of the contract, the token's text excluded. Owned by the caller. */
 json_t *token_json(const struct token_record *record, const struct token_life *life, int64_t now);
 /* objects.c: roles, subjects, upstreams; the kind is in the path */
 struct object_kind {
     const char *plural; /* as in paths and policy files */
     enum change_kind put, drop;
-    const char *read;   /* the action that lists them */
+    const char *read; /* the action that lists them */
 };
 const struct object_kind *object_kinds(size_t *count); /* upstreams, roles, subjects */
-enum status api_object_list(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
-enum status api_object_get(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
-enum status api_object_put(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
-enum status api_object_drop(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
+enum status api_object_list(struct authority *, const struct api_request *, struct api_answer *,
+                            struct fault *);
+enum status api_object_get(struct authority *, const struct api_request *, struct api_answer *,
+                           struct fault *);
+enum status api_object_put(struct authority *, const struct api_request *, struct api_answer *,
+                           struct fault *);
+enum status api_object_drop(struct authority *, const struct api_request *, struct api_answer *,
+                            struct fault *);
 /* Two upstreams with one `host` would take each other's requests: CONFLICT. Looks at
  * what is there with the changes made. */
 enum status upstream_hosts_check(struct authority *authority, const struct change *changes,
@@ -260,26 +272,40 @@ enum status upstream_hosts_check(struct authority *authority, const struct chang
 enum status upstream_check(struct authority *authority, struct slice name, const json_t *definition,
                            bool source_local, struct fault *fault) WRIT_MUST_USE;
 /* apply.c */
-enum status api_apply(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
+enum status api_apply(struct authority *, const struct api_request *, struct api_answer *,
+                      struct fault *);
 /* At start and on reload. force: applied although this digest was seen before. */
 enum status apply_files(struct authority *authority, const struct authority_settings *settings,
                         bool force, struct fault *fault) WRIT_MUST_USE;
 /* check.c */
-enum status api_check(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
-enum status api_who_can(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
+enum status api_check(struct authority *, const struct api_request *, struct api_answer *,
+                      struct fault *);
+enum status api_who_can(struct authority *, const struct api_request *, struct api_answer *,
+                        struct fault *);
 /* audit_api.c */
-enum status api_audit_search(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
-enum status api_audit_map(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
-enum status api_advice(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
-enum status api_audit_verify(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
+enum status api_audit_search(struct authority *, const struct api_request *, struct api_answer *,
+                             struct fault *);
+enum status api_audit_map(struct authority *, const struct api_request *, struct api_answer *,
+                          struct fault *);
+enum status api_advice(struct authority *, const struct api_request *, struct api_answer *,
+                       struct fault *);
+enum status api_audit_verify(struct authority *, const struct api_request *, struct api_answer *,
+                             struct fault *);
 /* service.c: health, metrics, keys, backup, reload, openapi */
-enum status api_healthz(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
-enum status api_readyz(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
-enum status api_metrics(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
-enum status api_openapi(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
-enum status api_keys_rotate(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
-enum status api_backup(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
-enum status api_reload(struct authority *, const struct api_request *, struct api_answer *, struct fault *);
+enum status api_healthz(struct authority *, const struct api_request *, struct api_answer *,
+                        struct fault *);
+enum status api_readyz(struct authority *, const struct api_request *, struct api_answer *,
+                       struct fault *);
+enum status api_metrics(struct authority *, const struct api_request *, struct api_answer *,
+                        struct fault *);
+enum status api_openapi(struct authority *, const struct api_request *, struct api_answer *,
+                        struct fault *);
+enum status api_keys_rotate(struct authority *, const struct api_request *, struct api_answer *,
+                            struct fault *);
+enum status api_backup(struct authority *, const struct api_request *, struct api_answer *,
+                       struct fault *);
+enum status api_reload(struct authority *, const struct api_request *, struct api_answer *,
+                       struct fault *);
 
 /* --- idempotency.c --------------------------------------------------------- */
 

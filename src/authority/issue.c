@@ -53,8 +53,7 @@ take_roles(const json_t *body, struct ask *ask, struct fault *fault)
     {
         if (!json_is_string(item))
             return fault_at(fault, STATUS_INVALID, "/roles", "a role must be text");
-        ask->roles[ask->role_count++] =
-            slice_of(json_string_value(item), json_string_length(item));
+        ask->roles[ask->role_count++] = slice_of(json_string_value(item), json_string_length(item));
     }
     return STATUS_OK;
 }
@@ -73,9 +72,8 @@ take_networks(const json_t *body, struct ask *ask, struct fault *fault)
                         "networks must be a list of at most %d networks", TOKEN_NETWORKS_MAX);
     json_array_foreach(list, i, item)
     {
-        if (!json_is_string(item) ||
-            cidr_parse(slice_text(json_string_value(item)), &ask->networks[ask->network_count]) !=
-                STATUS_OK)
+        if (!json_is_string(item) || cidr_parse(slice_text(json_string_value(item)),
+                                                &ask->networks[ask->network_count]) != STATUS_OK)
             return fault_at(fault, STATUS_INVALID, "/networks",
                             "entry %zu is no network; write 10.0.0.0/8 or one address", i + 1);
         ask->network_count++;
@@ -96,7 +94,8 @@ take_binding(const json_t *body, struct ask *ask, struct fault *fault)
     if (cnf == NULL || json_is_null(cnf))
         return STATUS_OK;
     if (!json_is_object(cnf))
-        return fault_at(fault, STATUS_INVALID, "/cnf", "cnf must be {\"jkt\": …} or {\"x5t#S256\": …}");
+        return fault_at(fault, STATUS_INVALID, "/cnf",
+                        "cnf must be {\"jkt\": …} or {\"x5t#S256\": …}");
     status = json_only(cnf, known, fault);
     if (status == STATUS_OK)
         status = json_take_string(cnf, "jkt", &jkt, fault);
@@ -143,21 +142,23 @@ take_rest(const json_t *body, struct ask *ask, struct fault *fault)
 static enum status
 ask_parse(const json_t *body, struct ask *ask, struct fault *fault)
 {
-    static const char *const known[] = { "subject", "roles",      "scope", "ttl",
-                                         "idle",    "max_uses",   "networks", "cnf",
-                                         "parent",  "name",       "not_before", NULL };
+    static const char *const known[] = { "subject", "roles",    "scope",      "ttl",
+                                         "idle",    "max_uses", "networks",   "cnf",
+                                         "parent",  "name",     "not_before", NULL };
     enum status status = json_only(body, known, fault);
 
     if (status == STATUS_OK)
         status = json_take_string(body, "subject", &ask->subject, fault);
     if (status == STATUS_OK && ask->subject.size == 0)
-        status = fault_at(fault, STATUS_INVALID, "/subject", "subject is missing: whose token is it?");
+        status =
+            fault_at(fault, STATUS_INVALID, "/subject", "subject is missing: whose token is it?");
     if (status == STATUS_OK)
         status = json_take_string(body, "scope", &ask->scope, fault);
     if (status == STATUS_OK)
         status = json_take_string(body, "name", &ask->name, fault);
     if (status == STATUS_OK && ask->name.size > TOKEN_NAME_MAX)
-        status = fault_at(fault, STATUS_INVALID, "/name", "a name has at most %d bytes", TOKEN_NAME_MAX);
+        status =
+            fault_at(fault, STATUS_INVALID, "/name", "a name has at most %d bytes", TOKEN_NAME_MAX);
     if (status == STATUS_OK)
         status = take_duration(body, "ttl", &ask->ttl, fault);
     if (status == STATUS_OK)
@@ -192,10 +193,11 @@ choose_roles(struct authority *authority, struct ask *ask, name_id *roles, size_
 
     /* Who may act as the operator is the kernel's word at the socket, never a text's. */
     if (builtin_name(CHANGE_SUBJECT_PUT, ask->subject))
-        return fault_at(fault, STATUS_INVALID, "/subject",
-                        "%.*s is the operator at the local socket and has no tokens: give a subject "
-                        "of the policy the role " ADMIN_ROLE,
-                        SLICE_PRINT(slice_first(ask->subject, 64)));
+        return fault_at(
+            fault, STATUS_INVALID, "/subject",
+            "%.*s is the operator at the local socket and has no tokens: give a subject "
+            "of the policy the role " ADMIN_ROLE,
+            SLICE_PRINT(slice_first(ask->subject, 64)));
     if (subject == NAME_NONE || !policy_subject(policy, subject, &view))
         return fault_at(fault, STATUS_NOT_FOUND, "/subject",
                         "there is no subject %.*s: write it to the policy first",
@@ -237,7 +239,8 @@ may_be_parent(struct authority *authority, const struct api_request *request,
         world_token(authority->world, &request->caller.token_id, request->now, &own) &&
         token_id_equal(&own.record.line, &parent->record.line))
         return STATUS_OK;
-    return api_permit(authority, request, SLICE_LITERAL("tokens.issue"), parent->record.subject, fault);
+    return api_permit(authority, request, SLICE_LITERAL("tokens.issue"), parent->record.subject,
+                      fault);
 }
 
 /* The parent's line, live; the child's end is no later than that of its newest member. */
@@ -253,9 +256,11 @@ under_parent(struct authority *authority, const struct api_request *request, con
     if (!ask->has_parent)
         return STATUS_OK;
     if (!world_token(authority->world, &ask->parent, now, &parent))
-        return fault_at(fault, STATUS_NOT_FOUND, "/parent", "there is no token with the parent's id");
+        return fault_at(fault, STATUS_NOT_FOUND, "/parent",
+                        "there is no token with the parent's id");
     if (parent.state != TOKEN_LIVE)
-        return fault_at(fault, STATUS_CONFLICT, "/parent", "the parent is %s: it can have no children",
+        return fault_at(fault, STATUS_CONFLICT, "/parent",
+                        "the parent is %s: it can have no children",
                         token_state_name(parent.state));
     status = may_be_parent(authority, request, &parent, fault);
     if (status != STATUS_OK)
@@ -263,8 +268,8 @@ under_parent(struct authority *authority, const struct api_request *request, con
     for (above = parent; !token_id_is_none(&above.record.parent_line); depth++) {
         if (depth >= TOKEN_DEPTH_MAX - 1 ||
             !world_token(authority->world, &above.record.parent_line, now, &above))
-            return fault_at(fault, STATUS_INVALID, "/parent",
-                            "a lineage has at most %d tokens", TOKEN_DEPTH_MAX);
+            return fault_at(fault, STATUS_INVALID, "/parent", "a lineage has at most %d tokens",
+                            TOKEN_DEPTH_MAX);
     }
     record->parent_line = parent.record.line;
     if (!world_token(authority->world, &parent.newest, now, &newest))
@@ -284,9 +289,10 @@ set_times(const struct authority *authority, const struct ask *ask, struct token
     char most[TIME_TEXT_MAX];
 
     if (ttl > authority->options.settings.max_ttl_ms)
-        return fault_at(fault, STATUS_INVALID, "/ttl",
-                        "the longest life of a token here is %s (limits.max_ttl); let it rotate instead",
-                        duration_format(authority->options.settings.max_ttl_ms, most));
+        return fault_at(
+            fault, STATUS_INVALID, "/ttl",
+            "the longest life of a token here is %s (limits.max_ttl); let it rotate instead",
+            duration_format(authority->options.settings.max_ttl_ms, most));
     record->not_before = ask->not_before > record->issued_at ? ask->not_before : record->issued_at;
     if (record->not_before - record->issued_at > authority->options.settings.max_ttl_ms)
         return fault_at(fault, STATUS_INVALID, "/not_before", "not_before is too far away");
@@ -399,7 +405,8 @@ api_token_issue(struct authority *authority, const struct api_request *request,
         status = record_make(authority, request, &ask, &record, fault);
     if (status != STATUS_OK)
         return status;
-    changes[0] = (struct change){ .kind = CHANGE_TOKEN_ISSUED, .at = request->now, .token = record };
+    changes[0] =
+        (struct change){ .kind = CHANGE_TOKEN_ISSUED, .at = request->now, .token = record };
     count += answer_changes(request, &record.id, &changes[1]);
     status = authority_commit(authority, changes, count, NULL, fault);
     if (status == STATUS_OK)

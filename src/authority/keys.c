@@ -66,7 +66,8 @@ sealing_from_passphrase(struct authority *authority, const char *path, struct fa
         status = read_passphrase(path, &passphrase, fault);
     if (status == STATUS_OK) {
         memcpy(salt, stretched.bytes, sizeof salt);
-        status = seal_key_from_passphrase(buffer_slice(&passphrase), salt, &authority->keys.sealing);
+        status =
+            seal_key_from_passphrase(buffer_slice(&passphrase), salt, &authority->keys.sealing);
         if (status != STATUS_OK)
             (void)fault_set(fault, status, "keys.passphrase_file: the key can't be derived");
     }
@@ -116,10 +117,11 @@ keys_take(struct authority *authority, const struct change *put, struct fault *f
 
     if (status != STATUS_OK || plain.size != SECRET_SIZE) {
         buffer_wipe_free(&plain);
-        return fault_set(fault, STATUS_DENIED,
-                         "the key %.*s in the store does not open: data/key or the passphrase is not "
-                         "the one that sealed it",
-                         SLICE_PRINT(put->name));
+        return fault_set(
+            fault, STATUS_DENIED,
+            "the key %.*s in the store does not open: data/key or the passphrase is not "
+            "the one that sealed it",
+            SLICE_PRINT(put->name));
     }
     if (ring_name(put->name, &kid) && keys->ring_count < KEYRING_MAX) {
         struct ring_key *key = &keys->ring[keys->ring_count++];
@@ -202,8 +204,8 @@ keys_rotate(struct authority *authority, uint8_t *kid, struct fault *fault)
     enum status status;
 
     if (keys->ring_count == KEYRING_MAX || !free_kid(keys, &fresh.kid))
-        return fault_set(fault, STATUS_LIMIT,
-                         "the ring is full: %d keys still have live tokens", KEYRING_MAX);
+        return fault_set(fault, STATUS_LIMIT, "the ring is full: %d keys still have live tokens",
+                         KEYRING_MAX);
     status = random_bytes(fresh.key.bytes, SECRET_SIZE);
     snprintf(name, sizeof name, "mac/%u", fresh.kid);
     if (status == STATUS_OK)
@@ -319,15 +321,15 @@ drop_key(struct authority *authority, size_t index)
 
     snprintf(name, sizeof name, "mac/%u", keys->ring[index].kid);
     if (authority_commit(authority,
-                         &(struct change){ .kind = CHANGE_KEY_DROPPED, .name = slice_text(name) }, 1,
-                         NULL, NULL) != STATUS_OK)
+                         &(struct change){ .kind = CHANGE_KEY_DROPPED, .name = slice_text(name) },
+                         1, NULL, NULL) != STATUS_OK)
         return;
     secret_wipe(&keys->ring[index], sizeof keys->ring[index]);
     memmove(&keys->ring[index], &keys->ring[index + 1],
             (keys->ring_count - index - 1) * sizeof keys->ring[0]);
     secret_wipe(&keys->ring[--keys->ring_count], sizeof keys->ring[0]);
-    log_write(LOG_INFO, "authority", "a retired key has no live token any more: dropped", "key", name,
-              NULL);
+    log_write(LOG_INFO, "authority", "a retired key has no live token any more: dropped", "key",
+              name, NULL);
 }
 
 void

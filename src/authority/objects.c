@@ -55,7 +55,8 @@ static enum status
 not_found(const struct object_kind *kind, struct slice name, struct fault *fault)
 {
     return fault_set(fault, STATUS_NOT_FOUND, "there is no %.*s named %.*s",
-                     (int)strlen(kind->plural) - 1, kind->plural, SLICE_PRINT(slice_first(name, 64)));
+                     (int)strlen(kind->plural) - 1, kind->plural,
+                     SLICE_PRINT(slice_first(name, 64)));
 }
 
 enum status
@@ -93,7 +94,8 @@ add_object(void *context, const struct change *object)
 
     listing->seen++;
     listing->last = arena_copy(listing->request->arena, object->name);
-    if (!api_may(listing->authority, listing->request, slice_text(listing->kind->read), object->name))
+    if (!api_may(listing->authority, listing->request, slice_text(listing->kind->read),
+                 object->name))
         return STATUS_OK;
     status = object_json(object, &item);
     if (status == STATUS_OK)
@@ -154,13 +156,15 @@ may_write(struct authority *authority, const struct api_request *request,
     enum status status;
 
     if (builtin_name(kind->put, name))
-        return fault_set(fault, STATUS_CONFLICT, "%.*s is built in: it can't be changed", SLICE_PRINT(name));
+        return fault_set(fault, STATUS_CONFLICT, "%.*s is built in: it can't be changed",
+                         SLICE_PRINT(name));
     status = store_object_get(authority->store, kind->put, name, take_owner, &ownership);
     *exists = status == STATUS_OK;
     if (status == STATUS_NOT_FOUND)
         return STATUS_OK;
     if (status == STATUS_OK && ownership.owner.size > 0)
-        return fault_set(fault, STATUS_CONFLICT, "%.*s belongs to the file %.*s: change it there and apply it",
+        return fault_set(fault, STATUS_CONFLICT,
+                         "%.*s belongs to the file %.*s: change it there and apply it",
                          SLICE_PRINT(name), SLICE_PRINT(ownership.owner));
     return status;
 }
@@ -173,11 +177,13 @@ check_definition(struct authority *authority, const struct api_request *request,
     enum status status;
 
     if (kind->put == CHANGE_UPSTREAM_PUT)
-        return upstream_check(authority, request->params[0], definition, request->caller.local, fault);
+        return upstream_check(authority, request->params[0], definition, request->caller.local,
+                              fault);
     if (kind->put == CHANGE_ROLE_PUT && !name_valid(request->params[0]))
         return fault_set(fault, STATUS_INVALID, "a role's name is [a-z0-9][a-z0-9_-]*, at most 63");
     if (kind->put == CHANGE_SUBJECT_PUT && !subject_name_valid(request->params[0]))
-        return fault_set(fault, STATUS_INVALID, "a subject's name is [a-z0-9][a-z0-9_.@-]*, at most 63");
+        return fault_set(fault, STATUS_INVALID,
+                         "a subject's name is [a-z0-9][a-z0-9_.@-]*, at most 63");
     status = grant_of(authority, kind->put, request->params[0], definition, &grant);
     if (status != STATUS_OK)
         return status;
@@ -204,7 +210,8 @@ api_object_put(struct authority *authority, const struct api_request *request,
     /* What a GET gave may come back as it is. */
     name = json_object_get(request->body, "name");
     if (json_is_string(name) && !slice_is(request->params[0], json_string_value(name)))
-        return fault_at(fault, STATUS_INVALID, "/name", "the name in the body is not the one in the path");
+        return fault_at(fault, STATUS_INVALID, "/name",
+                        "the name in the body is not the one in the path");
     json_object_del(request->body, "name");
     json_object_del(request->body, "owner");
     status = check_definition(authority, request, kind, request->body, fault);
@@ -238,8 +245,8 @@ api_object_drop(struct authority *authority, const struct api_request *request,
     if (status == STATUS_OK)
         status = authority_commit(
             authority,
-            &(struct change){ .kind = kind->drop, .at = request->now, .name = request->params[0] }, 1,
-            &answer->wait_generation, fault);
+            &(struct change){ .kind = kind->drop, .at = request->now, .name = request->params[0] },
+            1, &answer->wait_generation, fault);
     if (status == STATUS_OK)
         answer->status = 204;
     return status;

@@ -46,7 +46,8 @@ make_paths(struct authority *authority, struct fault *fault)
         authority->socket_path = NULL;
     if (asprintf(&authority->store_path, "%s/writ.db", data) < 0)
         authority->store_path = NULL;
-    return authority->socket_path == NULL || authority->store_path == NULL ? STATUS_MEMORY : STATUS_OK;
+    return authority->socket_path == NULL || authority->store_path == NULL ? STATUS_MEMORY
+                                                                           : STATUS_OK;
 }
 
 static enum status
@@ -148,10 +149,9 @@ authority_claim(struct authority *authority, const struct token_id *id, enum use
 
         if (!world_token(authority->world, &lines[i], now, &info))
             return STATUS_NOT_FOUND;
-        changes[i] = (struct change){ .kind = CHANGE_LINE_USED,
-                                      .at = now,
-                                      .id = lines[i],
-                                      .uses = info.life.uses };
+        changes[i] = (struct change){
+            .kind = CHANGE_LINE_USED, .at = now, .id = lines[i], .uses = info.life.uses
+        };
     }
     /* When it can't be made durable the use is lost, never given twice. */
     if (answer == USE_TAKEN && count > 0)
@@ -169,8 +169,9 @@ authority_reload(struct authority *authority, const struct authority_settings *s
     struct fault why = { 0 };
 
     if (authority->tls != NULL && tls_server_reload(authority->tls, &why) != STATUS_OK)
-        log_write(LOG_ERROR, "authority", "the API's certificate was not read again: the old one stays",
-                  "why", why.text, NULL);
+        log_write(LOG_ERROR, "authority",
+                  "the API's certificate was not read again: the old one stays", "why", why.text,
+                  NULL);
     if (status == STATUS_OK)
         authority->options.settings = *settings;
     return status;

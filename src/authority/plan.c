@@ -12,7 +12,8 @@ enum { PLAN_ARENA_MAX = 256 << 20 };
 
 /* The fault is about this file: its place becomes line and column. */
 static enum status
-fault_in_file(struct plan *plan, const struct policy_file *file, const char *pointer, enum status status)
+fault_in_file(struct plan *plan, const struct policy_file *file, const char *pointer,
+              enum status status)
 {
     char whole[2 * FAULT_POINTER_MAX], text[FAULT_TEXT_MAX];
     struct fault *fault = plan->fault;
@@ -22,8 +23,8 @@ fault_in_file(struct plan *plan, const struct policy_file *file, const char *poi
     fault->line = fault->column = 0;
     yaml_locate(file->yaml, fault);
     snprintf(text, sizeof text, "%s", fault->text);
-    snprintf(fault->text, sizeof fault->text, "%.*s:%u:%u: %.*s", SLICE_PRINT(file->name), fault->line,
-             fault->column, (int)(sizeof text / 2), text);
+    snprintf(fault->text, sizeof fault->text, "%.*s:%u:%u: %.*s", SLICE_PRINT(file->name),
+             fault->line, fault->column, (int)(sizeof text / 2), text);
     fault->code = status;
     return status;
 }
@@ -75,7 +76,8 @@ other_holder(const struct plan *plan, const struct object_kind *kind, const char
 {
     for (size_t i = 0; i < plan->file_count; i++) {
         if (&plan->files[i] != file &&
-            json_object_get(json_object_get(yaml_root(plan->files[i].yaml), kind->plural), name) != NULL)
+            json_object_get(json_object_get(yaml_root(plan->files[i].yaml), kind->plural), name) !=
+                NULL)
             return &plan->files[i];
     }
     return NULL;
@@ -83,7 +85,8 @@ other_holder(const struct plan *plan, const struct object_kind *kind, const char
 
 /* An entry may move from one file to another when both are applied together. */
 static bool
-owned_elsewhere(const struct plan *plan, const struct present *present, const struct policy_file *file)
+owned_elsewhere(const struct plan *plan, const struct present *present,
+                const struct policy_file *file)
 {
     if (!present->exists || present->owner.size == 0 || slice_equal(present->owner, file->name))
         return false;
@@ -95,7 +98,8 @@ owned_elsewhere(const struct plan *plan, const struct present *present, const st
 }
 
 static enum status
-check_entry(struct plan *plan, const struct object_kind *kind, struct slice name, const json_t *definition)
+check_entry(struct plan *plan, const struct object_kind *kind, struct slice name,
+            const json_t *definition)
 {
     struct grant grant;
     enum status status;
@@ -105,7 +109,8 @@ check_entry(struct plan *plan, const struct object_kind *kind, struct slice name
     if (kind->put == CHANGE_UPSTREAM_PUT)
         return upstream_check(plan->authority, name, definition, plan->local, plan->fault);
     if (kind->put == CHANGE_ROLE_PUT ? !name_valid(name) : !subject_name_valid(name))
-        return fault_set(plan->fault, STATUS_INVALID, "'%.*s' is no valid name: [a-z0-9][a-z0-9_-]*, at most 63",
+        return fault_set(plan->fault, STATUS_INVALID,
+                         "'%.*s' is no valid name: [a-z0-9][a-z0-9_-]*, at most 63",
                          SLICE_PRINT(slice_first(name, 80)));
     if (plan->request == NULL)
         return STATUS_OK;
@@ -137,9 +142,10 @@ plan_entry(struct plan *plan, const struct policy_file *file, const struct objec
     if (status != STATUS_OK && status != STATUS_NOT_FOUND)
         return status;
     if (owned_elsewhere(plan, &present, file))
-        return fault_set(plan->fault, STATUS_CONFLICT, "%.*s belongs to another file: %.*s", SLICE_PRINT(name),
-                         SLICE_PRINT(present.owner));
-    if (present.exists && slice_equal(present.body, body) && slice_equal(present.owner, file->name)) {
+        return fault_set(plan->fault, STATUS_CONFLICT, "%.*s belongs to another file: %.*s",
+                         SLICE_PRINT(name), SLICE_PRINT(present.owner));
+    if (present.exists && slice_equal(present.body, body) &&
+        slice_equal(present.owner, file->name)) {
         plan->unchanged++;
         return STATUS_OK;
     }
@@ -162,7 +168,8 @@ plan_kind(struct plan *plan, const struct policy_file *file, const struct object
         return STATUS_OK;
     snprintf(pointer, sizeof pointer, "/%s", kind->plural);
     if (!json_is_object(entries)) {
-        (void)fault_set(plan->fault, STATUS_INVALID, "%s holds names and their definitions", kind->plural);
+        (void)fault_set(plan->fault, STATUS_INVALID, "%s holds names and their definitions",
+                        kind->plural);
         return fault_in_file(plan, file, pointer, STATUS_INVALID);
     }
     json_object_foreach((json_t *)(uintptr_t)entries, name, definition)
@@ -220,8 +227,8 @@ plan_removals(struct plan *plan, const struct policy_file *file, const struct ob
 
     do {
         removal.seen = 0;
-        status = store_objects(plan->authority->store, kind->put, removal.last, 1000, consider_removal,
-                               &removal);
+        status = store_objects(plan->authority->store, kind->put, removal.last, 1000,
+                               consider_removal, &removal);
     } while (status == STATUS_OK && removal.seen == 1000);
     return status;
 }
@@ -229,7 +236,8 @@ plan_removals(struct plan *plan, const struct policy_file *file, const struct ob
 /* --- checked whole, with places -------------------------------------------------------------- */
 
 static enum status
-edit_entries(struct plan *plan, const struct policy_file *file, struct policy_edit *edit, bool roles)
+edit_entries(struct plan *plan, const struct policy_file *file, struct policy_edit *edit,
+             bool roles)
 {
     const char *section = roles ? "roles" : "subjects", *name;
     const json_t *entries = json_object_get(yaml_root(file->yaml), section);
@@ -309,7 +317,8 @@ check_policy(struct plan *plan)
     return status;
 }
 
-/* --- the files ---------------------------------------------------------------------------------- */
+/* --- the files ----------------------------------------------------------------------------------
+ */
 
 static enum status
 check_sections(struct plan *plan, const struct policy_file *file)
@@ -318,7 +327,8 @@ check_sections(struct plan *plan, const struct policy_file *file)
     enum status status;
 
     if (!json_is_object(yaml_root(file->yaml))) {
-        (void)fault_set(plan->fault, STATUS_INVALID, "a policy file holds upstreams, roles and subjects");
+        (void)fault_set(plan->fault, STATUS_INVALID,
+                        "a policy file holds upstreams, roles and subjects");
         return fault_in_file(plan, file, "", STATUS_INVALID);
     }
     status = json_only(yaml_root(file->yaml), known, plan->fault);
@@ -334,8 +344,9 @@ read_file(struct plan *plan, struct policy_file *file)
     if (status == STATUS_OK)
         return check_sections(plan, file);
     snprintf(text, sizeof text, "%s", plan->fault->text);
-    snprintf(plan->fault->text, sizeof plan->fault->text, "%.*s:%u:%u: %.*s", SLICE_PRINT(file->name),
-             plan->fault->line, plan->fault->column, (int)(sizeof text / 2), text);
+    snprintf(plan->fault->text, sizeof plan->fault->text, "%.*s:%u:%u: %.*s",
+             SLICE_PRINT(file->name), plan->fault->line, plan->fault->column,
+             (int)(sizeof text / 2), text);
     return status;
 }
 
@@ -394,12 +405,14 @@ plan_commit(struct plan *plan, uint64_t *generation)
 
         status = file_digest(&plan->files[i], digest);
         if (status == STATUS_OK)
-            status = add_change(plan, &(struct change){ .kind = CHANGE_POLICY_APPLIED,
-                                                        .at = clock_wall_ms(),
-                                                        .name = arena_copy(&plan->arena, slice_text(digest)) });
+            status = add_change(
+                plan, &(struct change){ .kind = CHANGE_POLICY_APPLIED,
+                                        .at = clock_wall_ms(),
+                                        .name = arena_copy(&plan->arena, slice_text(digest)) });
     }
     if (status == STATUS_OK)
-        status = authority_commit(plan->authority, plan->changes, plan->count, generation, plan->fault);
+        status =
+            authority_commit(plan->authority, plan->changes, plan->count, generation, plan->fault);
     if (status == STATUS_OK)
         plan->authority->counters.applied++;
     return status;
@@ -416,4 +429,3 @@ plan_free(struct plan *plan)
     json_decref(plan->removed);
     free(plan->changes);
 }
-

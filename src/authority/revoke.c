@@ -36,11 +36,10 @@ api_token_revoke(struct authority *authority, const struct api_request *request,
         return fault_set(fault, STATUS_NOT_FOUND, "there is no token with this id");
     if (info.life.revoked_at != TIME_NEVER)
         return revoked_answer(answer, 0, info.life.revoked_at, authority->announced);
-    status = authority_commit(authority,
-                              &(struct change){ .kind = CHANGE_LINE_REVOKED,
-                                                .at = request->now,
-                                                .id = info.record.line },
-                              1, &generation, fault);
+    status = authority_commit(
+        authority,
+        &(struct change){ .kind = CHANGE_LINE_REVOKED, .at = request->now, .id = info.record.line },
+        1, &generation, fault);
     if (status != STATUS_OK)
         return status;
     authority->counters.revoked++;

@@ -36,14 +36,15 @@ may_rotate(struct authority *authority, const struct api_request *request,
            const struct world_token_info *old, struct fault *fault)
 {
     char newest[TOKEN_ID_TEXT + 1], most[TIME_TEXT_MAX];
-    bool itself = token_id_equal(&request->caller.token_id, &old->record.id) &&
-                  !request->caller.local;
+    bool itself =
+        token_id_equal(&request->caller.token_id, &old->record.id) && !request->caller.local;
 
     if (old->state != TOKEN_LIVE)
         return fault_set(fault, STATUS_CONFLICT, "the token is %s: issue a new one",
                          token_state_name(old->state));
     if (!token_id_equal(&old->newest, &old->record.id))
-        return fault_set(fault, STATUS_CONFLICT, "the token was rotated already; its newest successor is %s",
+        return fault_set(fault, STATUS_CONFLICT,
+                         "the token was rotated already; its newest successor is %s",
                          token_id_format(&old->newest, newest));
     if (!itself)
         return STATUS_OK;

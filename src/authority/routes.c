@@ -20,7 +20,8 @@ static const struct route table[] = {
     { "POST", "/v1/revocations", "tokens.revoke", object_body_subject, false, false, 0,
       api_revocations, "Revoke many: by subject, role, issued_before (together they narrow)" },
     { "GET", "/v1/roles", "roles.read", NULL, true, false, 0, api_object_list, "Roles" },
-    { "GET", "/v1/roles/{name}", "roles.read", object_param, false, false, 0, api_object_get, "One role" },
+    { "GET", "/v1/roles/{name}", "roles.read", object_param, false, false, 0, api_object_get,
+      "One role" },
     { "PUT", "/v1/roles/{name}", "roles.write", object_param, false, false, 0, api_object_put,
       "Write a role: {inherits, allow, deny}" },
     { "DELETE", "/v1/roles/{name}", "roles.write", object_param, false, false, 0, api_object_drop,
@@ -32,9 +33,10 @@ static const struct route table[] = {
       "Write a subject: {type, roles, disabled}" },
     { "DELETE", "/v1/subjects/{name}", "subjects.write", object_param, false, false, 0,
       api_object_drop, "Remove a subject; its tokens are worth nothing" },
-    { "GET", "/v1/upstreams", "upstreams.read", NULL, true, false, 0, api_object_list, "Upstreams" },
-    { "GET", "/v1/upstreams/{name}", "upstreams.read", object_param, false, false, 0, api_object_get,
-      "One upstream" },
+    { "GET", "/v1/upstreams", "upstreams.read", NULL, true, false, 0, api_object_list,
+      "Upstreams" },
+    { "GET", "/v1/upstreams/{name}", "upstreams.read", object_param, false, false, 0,
+      api_object_get, "One upstream" },
     { "PUT", "/v1/upstreams/{name}", "upstreams.write", object_param, false, false, 0,
       api_object_put, "Write an upstream: {type, url, …}" },
     { "DELETE", "/v1/upstreams/{name}", "upstreams.write", object_param, false, false, 0,
@@ -46,7 +48,8 @@ static const struct route table[] = {
     { "GET", "/v1/who-can", "check", NULL, false, false, 0, api_who_can,
       "The subjects, roles and tokens that reach ?right= (?at=)" },
     { "GET", "/v1/audit", "audit.read", NULL, false, false, 0, api_audit_search,
-      "Audit lines, newest first; ?subject= ?token= ?resource= ?action= ?decision= ?since= ?until= ?limit= ?cursor= ?after=" },
+      "Audit lines, newest first; ?subject= ?token= ?resource= ?action= ?decision= ?since= ?until= "
+      "?limit= ?cursor= ?after=" },
     { "GET", "/v1/audit/map", "audit.read", NULL, false, false, 0, api_audit_map,
       "Who reached what by which right, with counts; ?since=" },
     { "GET", "/v1/audit/verify", "audit.read", NULL, false, false, 0, api_audit_verify,
@@ -60,7 +63,8 @@ static const struct route table[] = {
     { "POST", "/v1/reload", "policy.apply", NULL, false, true, 0, api_reload,
       "Read the policy files and certificates again; at the local socket alone" },
     { "GET", "/healthz", NULL, NULL, false, false, 0, api_healthz, "The process lives" },
-    { "GET", "/readyz", NULL, NULL, false, false, 0, api_readyz, "The node serves; else 503 says why not" },
+    { "GET", "/readyz", NULL, NULL, false, false, 0, api_readyz,
+      "The node serves; else 503 says why not" },
     { "GET", "/metrics", "metrics.read", NULL, false, false, 0, api_metrics, "Prometheus metrics" },
     { "GET", "/openapi.json", NULL, NULL, false, false, 0, api_openapi, "This description" },
 };
@@ -100,7 +104,7 @@ pattern_fits(const char *pattern, struct slice path, struct slice params[API_PAR
 static int
 hex_digit(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0'
+    return c >= '0' && c <= '9'   ? c - '0'
            : c >= 'a' && c <= 'f' ? c - 'a' + 10
            : c >= 'A' && c <= 'F' ? c - 'A' + 10
                                   : -1;
@@ -196,7 +200,8 @@ object_id_subject(struct authority *authority, const struct api_request *request
 struct slice
 object_rotate(struct authority *authority, const struct api_request *request)
 {
-    if (!request->caller.local && slice_equal(slice_first(request->caller.token, TOKEN_ID_TEXT), request->params[0]))
+    if (!request->caller.local &&
+        slice_equal(slice_first(request->caller.token, TOKEN_ID_TEXT), request->params[0]))
         return SLICE_LITERAL("self");
     return object_id_subject(authority, request);
 }

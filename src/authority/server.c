@@ -16,7 +16,7 @@ enum {
     REMOTE_BODY_MAX = 8 << 20, /* collected before the caller is known */
     CONNECTIONS_MAX = 256,     /* each may hold that much; further ones wait in the kernel */
     WORKING_MAX = 4,
-    ENFORCE_MS = 5000,         /* the longest wait for lanes that should answer in one turn */
+    ENFORCE_MS = 5000, /* the longest wait for lanes that should answer in one turn */
 };
 
 /* One call that is not answered yet. It outlives its connection when a job is
@@ -85,8 +85,8 @@ end_call(struct api_call *call)
                                        .bytes_out = text.size,
                                        .duration_us = clock_mono_us() - call->started_us });
     if (call->call != NULL)
-        (void)http_respond(call->call, answer->status, headers,
-                           write_headers(call, type, headers), text);
+        (void)http_respond(call->call, answer->status, headers, write_headers(call, type, headers),
+                           text);
     /* A token's text may stand in it. */
     buffer_wipe_free(&body);
     json_decref(answer->body);
@@ -116,9 +116,10 @@ patience_over(struct timer *timer)
     struct api_call *call = LANE_OWNER(timer, struct api_call, patience);
 
     call->answer.wait_generation = 0;
-    api_problem(&call->answer, 503, "not_enforced", "Durable, but a lane has not answered",
-                SLICE_LITERAL("the change is made and will be enforced; ask again to see it confirmed"),
-                NULL);
+    api_problem(
+        &call->answer, 503, "not_enforced", "Durable, but a lane has not answered",
+        SLICE_LITERAL("the change is made and will be enforced; ask again to see it confirmed"),
+        NULL);
     end_call(call);
 }
 
@@ -288,7 +289,8 @@ take_request(struct http_call *http, struct slice body, struct authority *author
     struct api_request request = { .method = http_head_method(head),
                                    .path = http_head_path(head),
                                    .query = http_head_query(head),
-                                   .idempotency_key = http_head_value(head, HTTP_FIELD_IDEMPOTENCY_KEY),
+                                   .idempotency_key =
+                                       http_head_value(head, HTTP_FIELD_IDEMPOTENCY_KEY),
                                    .agent = http_head_value(head, HTTP_FIELD_USER_AGENT),
                                    .text = body,
                                    .now = clock_wall_ms(),
@@ -370,18 +372,16 @@ open_local(struct authority *authority, struct fault *fault)
                               .gone = call_gone,
                               .context = authority };
     status = http_server_new(authority->lane,
-                             &(struct http_server_options){ .handler = &http_api_handler,
-                                                            .context = api,
-                                                            .half_close = true },
+                             &(struct http_server_options){
+                                 .handler = &http_api_handler, .context = api, .half_close = true },
                              &authority->local);
     if (status != STATUS_OK)
         return status;
     if (asprintf(&address, "unix:%s", authority->socket_path) < 0)
         return STATUS_MEMORY;
     status = listener_open(authority->lane,
-                           &(struct listener_options){ .address = address,
-                                                       .accepted = accept_local,
-                                                       .context = authority },
+                           &(struct listener_options){
+                               .address = address, .accepted = accept_local, .context = authority },
                            &authority->local_listener, fault);
     free(address);
     return status;

@@ -32,7 +32,8 @@ api_readyz(struct authority *authority, const struct api_request *request,
 static void
 put_metric(struct buffer *out, const char *name, const char *type, const char *help, uint64_t value)
 {
-    put_format(out, "# HELP %s %s\n# TYPE %s %s\n%s %" PRIu64 "\n", name, help, name, type, name, value);
+    put_format(out, "# HELP %s %s\n# TYPE %s %s\n%s %" PRIu64 "\n", name, help, name, type, name,
+               value);
 }
 
 enum status
@@ -42,11 +43,13 @@ api_metrics(struct authority *authority, const struct api_request *request,
     const struct authority_counters *counters = &authority->counters;
     struct buffer out = { 0 };
 
-    put_metric(&out, "writ_tokens", "gauge", "Tokens known, dead ones that are remembered included.",
+    put_metric(&out, "writ_tokens", "gauge",
+               "Tokens known, dead ones that are remembered included.",
                world_token_count(authority->world));
     put_metric(&out, "writ_tokens_issued_total", "counter", "Tokens issued.", counters->issued);
     put_metric(&out, "writ_tokens_rotated_total", "counter", "Tokens rotated.", counters->rotated);
-    put_metric(&out, "writ_revocations_total", "counter", "Lines and hops revoked.", counters->revoked);
+    put_metric(&out, "writ_revocations_total", "counter", "Lines and hops revoked.",
+               counters->revoked);
     put_metric(&out, "writ_api_calls_total", "counter", "Calls of the API.", counters->calls);
     put_metric(&out, "writ_api_refused_total", "counter", "Calls refused for want of a right.",
                counters->refused);
@@ -56,11 +59,14 @@ api_metrics(struct authority *authority, const struct api_request *request,
                "# TYPE writ_commit_seconds summary\n"
                "writ_commit_seconds_sum %.6f\nwrit_commit_seconds_count %" PRIu64 "\n",
                (double)counters->commit_us / 1e6, counters->commits);
-    put_format(&out,
-               "# HELP writ_revocation_enforced_seconds From a revoke's call until every lane enforces it.\n"
-               "# TYPE writ_revocation_enforced_seconds summary\n"
-               "writ_revocation_enforced_seconds_sum %.6f\nwrit_revocation_enforced_seconds_count %" PRIu64 "\n",
-               (double)counters->enforced_us / 1e6, counters->enforced_count);
+    put_format(
+        &out,
+        "# HELP writ_revocation_enforced_seconds From a revoke's call until every lane enforces "
+        "it.\n"
+        "# TYPE writ_revocation_enforced_seconds summary\n"
+        "writ_revocation_enforced_seconds_sum %.6f\nwrit_revocation_enforced_seconds_count %" PRIu64
+        "\n",
+        (double)counters->enforced_us / 1e6, counters->enforced_count);
     authority->options.ports->metrics(authority->options.ports->app, &out);
     answer->text = arena_copy(request->arena, buffer_slice(&out));
     answer->content_type = "text/plain; version=0.0.4; charset=utf-8";
@@ -80,8 +86,8 @@ path_parameters(struct slice pattern)
         if (segment.size > 2 && segment.at[0] == '{')
             json_array_append_new(
                 list, json_pack("{s:o, s:s, s:b, s:{s:s}}", "name",
-                                json_slice(slice_of(segment.at + 1, segment.size - 2)), "in", "path",
-                                "required", 1, "schema", "type", "string"));
+                                json_slice(slice_of(segment.at + 1, segment.size - 2)), "in",
+                                "path", "required", 1, "schema", "type", "string"));
     }
     return list;
 }
@@ -89,9 +95,10 @@ path_parameters(struct slice pattern)
 static json_t *
 operation(const struct route *route)
 {
-    json_t *out = json_pack("{s:s, s:o, s:{s:{s:s}, s:{s:s}}}", "summary", route->summary, "parameters",
-                            path_parameters(slice_text(route->pattern)), "responses", "2XX", "description",
-                            "Done", "default", "description", "An RFC 9457 problem document");
+    json_t *out =
+        json_pack("{s:s, s:o, s:{s:{s:s}, s:{s:s}}}", "summary", route->summary, "parameters",
+                  path_parameters(slice_text(route->pattern)), "responses", "2XX", "description",
+                  "Done", "default", "description", "An RFC 9457 problem document");
 
     if (route->action != NULL) {
         json_object_set_new(out, "security", json_pack("[{s:[]}]", "token"));
@@ -126,11 +133,11 @@ api_openapi(struct authority *authority, const struct api_request *request,
         }
         json_object_set_new(path, method, operation(&rows[i]));
     }
-    answer->body = json_pack("{s:s, s:{s:s, s:s}, s:[{s:o}], s:o, s:{s:{s:{s:s, s:s}}}}", "openapi",
-                             "3.1.0", "info", "title", "Writ authority", "version", WRIT_VERSION,
-                             "servers", "url", json_slice(authority->options.issuer), "paths", paths,
-                             "components", "securitySchemes", "token", "type", "http", "scheme",
-                             "bearer");
+    answer->body =
+        json_pack("{s:s, s:{s:s, s:s}, s:[{s:o}], s:o, s:{s:{s:{s:s, s:s}}}}", "openapi", "3.1.0",
+                  "info", "title", "Writ authority", "version", WRIT_VERSION, "servers", "url",
+                  json_slice(authority->options.issuer), "paths", paths, "components",
+                  "securitySchemes", "token", "type", "http", "scheme", "bearer");
     return answer->body == NULL ? STATUS_MEMORY : STATUS_OK;
 }
 

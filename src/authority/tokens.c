@@ -80,8 +80,10 @@ token_json(const struct token_record *record, const struct token_life *life, int
     json_object_set_new(out, "id", id_json(&record->id));
     json_object_set_new(out, "subject", json_slice(record->subject));
     json_object_set_new(out, "roles", words_json(record->roles));
-    json_object_set_new(out, "scope", json_slice(record->scope.at == NULL ? SLICE_LITERAL("") : record->scope));
-    json_object_set_new(out, "state", json_string(token_state_name(token_state_at(record, life, now))));
+    json_object_set_new(out, "scope",
+                        json_slice(record->scope.at == NULL ? SLICE_LITERAL("") : record->scope));
+    json_object_set_new(out, "state",
+                        json_string(token_state_name(token_state_at(record, life, now))));
     json_object_set_new(out, "name", text_json(record->name));
     json_object_set_new(out, "issued_at", time_json(record->issued_at));
     json_object_set_new(out, "not_before", time_json(record->not_before));
@@ -91,7 +93,8 @@ token_json(const struct token_record *record, const struct token_life *life, int
     json_object_set_new(out, "idle", duration_json(record->idle_ms));
     json_object_set_new(out, "uses", json_integer(life->uses));
     json_object_set_new(out, "max_uses",
-                        record->max_uses == USES_UNLIMITED ? json_null() : json_integer(record->max_uses));
+                        record->max_uses == USES_UNLIMITED ? json_null()
+                                                           : json_integer(record->max_uses));
     json_object_set_new(out, "networks", networks_json(record));
     json_object_set_new(out, "cnf", binding_json(&record->binding));
     json_object_set_new(out, "parent", id_json(&record->parent_line));
@@ -137,7 +140,8 @@ add_item(void *context, const struct store_token *token)
     json_t *item;
 
     /* The list holds what the caller may read one by one. */
-    if (!api_may(page->authority, page->request, SLICE_LITERAL("tokens.read"), token->record.subject))
+    if (!api_may(page->authority, page->request, SLICE_LITERAL("tokens.read"),
+                 token->record.subject))
         return STATUS_OK;
     item = token_json(&token->record, known ? &info.life : &token->life, page->request->now);
     if (known)

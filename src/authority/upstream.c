@@ -9,11 +9,11 @@
 
 #include "base/clock.h"
 
-static const char *const types[] = { "http",  "postgres", "mysql",      "redis",
-                                     "docker", "kubernetes", "mcp", NULL };
-static const char *const members[] = { "type", "url",     "address",  "addresses", "host",
-                                       "tls",  "timeouts", "api_key", "path_params", "login",
-                                       "database", NULL };
+static const char *const types[] = { "http",   "postgres",   "mysql", "redis",
+                                     "docker", "kubernetes", "mcp",   NULL };
+static const char *const members[] = { "type",        "url",   "address",  "addresses",
+                                       "host",        "tls",   "timeouts", "api_key",
+                                       "path_params", "login", "database", NULL };
 static const char *const reserved[] = { "writ", "check", "healthz", "readyz", "metrics", NULL };
 
 static bool
@@ -67,8 +67,8 @@ is_own_address(const struct authority *authority, struct slice host, uint16_t po
     if (ip_parse(host, &ip) != STATUS_OK)
         return false;
     for (size_t i = 0; i < authority->options.own_address_count; i++) {
-        if (host_port_parse(slice_text(authority->options.own_addresses[i]), &own_host, &own_port) !=
-                STATUS_OK ||
+        if (host_port_parse(slice_text(authority->options.own_addresses[i]), &own_host,
+                            &own_port) != STATUS_OK ||
             own_port != port)
             continue;
         if (slice_is(own_host, "localhost"))
@@ -194,15 +194,18 @@ check_addresses(const struct source *source, const json_t *definition, uint16_t 
     if (list == NULL)
         return STATUS_OK;
     if (!json_is_array(list) || json_array_size(list) == 0 || json_array_size(list) > 64)
-        return fault_at(source->fault, STATUS_INVALID, "/addresses", "addresses is a list of 1 to 64 host:port");
+        return fault_at(source->fault, STATUS_INVALID, "/addresses",
+                        "addresses is a list of 1 to 64 host:port");
     json_array_foreach(list, i, item)
     {
         enum status status;
 
         snprintf(pointer, sizeof pointer, "/addresses/%zu", i);
         if (!json_is_string(item))
-            return fault_at(source->fault, STATUS_INVALID, pointer, "an address is text, host:port");
-        status = check_host_port(source, slice_text(json_string_value(item)), default_port, pointer);
+            return fault_at(source->fault, STATUS_INVALID, pointer,
+                            "an address is text, host:port");
+        status =
+            check_host_port(source, slice_text(json_string_value(item)), default_port, pointer);
         if (status != STATUS_OK)
             return status;
     }
@@ -237,11 +240,13 @@ check_files(const struct source *source, const json_t *level, const char *pointe
         snprintf(at, sizeof at, "%s/%s", pointer, name);
         if (json_is_object(value) || json_is_array(value))
             status = check_files(source, value, at);
-        else if (!source->local && (slice_ends(key, SLICE_LITERAL("_file")) || slice_is(key, "ca") ||
-                                    slice_is(key, "cert") || slice_is(key, "key") ||
-                                    slice_ends(key, SLICE_LITERAL("command"))))
-            status = fault_at(source->fault, STATUS_DENIED, at,
-                              "%s names a file or command: only in a local file or at the local socket", name);
+        else if (!source->local &&
+                 (slice_ends(key, SLICE_LITERAL("_file")) || slice_is(key, "ca") ||
+                  slice_is(key, "cert") || slice_is(key, "key") ||
+                  slice_ends(key, SLICE_LITERAL("command"))))
+            status = fault_at(
+                source->fault, STATUS_DENIED, at,
+                "%s names a file or command: only in a local file or at the local socket", name);
         if (status != STATUS_OK)
             return status;
     }
@@ -269,7 +274,8 @@ check_timeouts(const json_t *definition, struct fault *fault)
     {
         if (!json_is_string(value) ||
             duration_parse(slice_text(json_string_value(value)), &ms) != STATUS_OK || ms <= 0)
-            return fault_at(fault, STATUS_INVALID, "/timeouts", "timeouts.%s must be a duration such as 5s", name);
+            return fault_at(fault, STATUS_INVALID, "/timeouts",
+                            "timeouts.%s must be a duration such as 5s", name);
     }
     return STATUS_OK;
 }
@@ -307,7 +313,8 @@ upstream_check(struct authority *authority, struct slice name, const json_t *def
     enum status status;
 
     if (!name_valid(name))
-        return fault_set(fault, STATUS_INVALID, "an upstream's name is [a-z0-9][a-z0-9_-]*, at most 63");
+        return fault_set(fault, STATUS_INVALID,
+                         "an upstream's name is [a-z0-9][a-z0-9_-]*, at most 63");
     if (listed(reserved, name))
         return fault_set(fault, STATUS_INVALID, "%.*s is a reserved name", SLICE_PRINT(name));
     if (!json_is_object(definition))
@@ -332,13 +339,15 @@ upstream_check(struct authority *authority, struct slice name, const json_t *def
         status = address.at[0] == '/' ? check_socket(&source, address, "/address")
                                       : check_host_port(&source, address, 0, "/address");
     if (status == STATUS_OK)
-        status = check_addresses(&source, definition, slice_starts(url, SLICE_LITERAL("https")) ? 443 : 80);
+        status = check_addresses(&source, definition,
+                                 slice_starts(url, SLICE_LITERAL("https")) ? 443 : 80);
     if (status == STATUS_OK)
         status = check_files(&source, definition, "");
     if (status == STATUS_OK)
         status = check_options(definition, fault);
     if (status == STATUS_OK)
-        status = authority->options.ports->check_upstream(authority->options.ports->app, definition, fault);
+        status = authority->options.ports->check_upstream(authority->options.ports->app, definition,
+                                                          fault);
     return status;
 }
 
@@ -368,12 +377,14 @@ take_host(struct hosts *hosts, const struct change *upstream)
     status = json_take_string(definition, "host", &host, hosts->fault);
     if (status == STATUS_OK && host.size > 0 && host.size < sizeof small) {
         for (size_t i = 0; i < host.size; i++)
-            small[i] = host.at[i] >= 'A' && host.at[i] <= 'Z' ? (char)(host.at[i] | 0x20) : host.at[i];
+            small[i] =
+                host.at[i] >= 'A' && host.at[i] <= 'Z' ? (char)(host.at[i] | 0x20) : host.at[i];
         small[host.size] = '\0';
         taken = json_string_value(json_object_get(hosts->by_host, small));
         if (taken != NULL)
-            status = fault_set(hosts->fault, STATUS_CONFLICT, "host %s belongs to the upstream %s: %.*s can't have it too",
-                               small, taken, SLICE_PRINT(upstream->name));
+            status = fault_set(hosts->fault, STATUS_CONFLICT,
+                               "host %s belongs to the upstream %s: %.*s can't have it too", small,
+                               taken, SLICE_PRINT(upstream->name));
         else
             json_object_set_new(hosts->by_host, small, json_slice(upstream->name));
     }
@@ -403,7 +414,9 @@ enum status
 upstream_hosts_check(struct authority *authority, const struct change *changes, size_t count,
                      struct fault *fault)
 {
-    struct hosts hosts = { .by_host = json_object(), .changes = changes, .count = count, .fault = fault };
+    struct hosts hosts = {
+        .by_host = json_object(), .changes = changes, .count = count, .fault = fault
+    };
     enum status status = STATUS_OK;
     bool touched = false;
 
@@ -413,8 +426,8 @@ upstream_hosts_check(struct authority *authority, const struct change *changes, 
     do {
         hosts.seen = 0;
         if (touched)
-            status = store_objects(authority->store, CHANGE_UPSTREAM_PUT, hosts.last, 1000, take_stored,
-                                   &hosts);
+            status = store_objects(authority->store, CHANGE_UPSTREAM_PUT, hosts.last, 1000,
+                                   take_stored, &hosts);
     } while (status == STATUS_OK && hosts.seen == 1000);
     for (size_t i = 0; status == STATUS_OK && i < count; i++) {
         if (changes[i].kind == CHANGE_UPSTREAM_PUT)

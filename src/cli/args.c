@@ -58,7 +58,8 @@ unknown_option(const struct command *command, struct slice name)
     struct nearest nearest = nearest_to(name);
 
     for (size_t i = 0; i < 2; i++) {
-        for (const struct option *option = lists[i]; option != NULL && option->name != NULL; option++)
+        for (const struct option *option = lists[i]; option != NULL && option->name != NULL;
+             option++)
             nearest_see(&nearest, slice_text(option->name));
     }
     fprintf(stderr, "writ %s: unknown option %.*s", command->name, SLICE_PRINT(name));

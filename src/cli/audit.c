@@ -14,7 +14,7 @@ static void
 put_search(struct buffer *path, const struct args *args)
 {
     static const char *const names[] = { "subject", "token", "resource", "action", "decision",
-                                         "since", "until", "limit", "cursor" };
+                                         "since",   "until", "limit",    "cursor" };
     char option[16];
 
     put_text(path, "/v1/audit");
@@ -33,9 +33,10 @@ print_event(const struct cli *cli, const json_t *event)
 
     if (json_is_integer(status))
         snprintf(number, sizeof number, "%lld", (long long)json_integer_value(status));
-    printf("%s%s%s %s%-5s%s %-3s %-12s %s:%s:%s", tint(cli, TINT_DIM), text_of(event, "at"), untint(cli),
-           tint(cli, allowed ? TINT_GOOD : TINT_BAD), text_of(event, "decision"), untint(cli), number,
-           text_of(event, "subject"), text_of(event, "resource"), text_of(event, "action"), text_of(event, "object"));
+    printf("%s%s%s %s%-5s%s %-3s %-12s %s:%s:%s", tint(cli, TINT_DIM), text_of(event, "at"),
+           untint(cli), tint(cli, allowed ? TINT_GOOD : TINT_BAD), text_of(event, "decision"),
+           untint(cli), number, text_of(event, "subject"), text_of(event, "resource"),
+           text_of(event, "action"), text_of(event, "object"));
     if (!allowed && strcmp(text_of(event, "reason"), "-") != 0)
         printf("  %s%s%s", tint(cli, TINT_DIM), text_of(event, "reason"), untint(cli));
     printf("\n");
@@ -149,7 +150,8 @@ beside_socket(const struct cli *cli, const char *name)
     const char *slash = strrchr(cli->socket, '/');
     char *path;
 
-    if (asprintf(&path, "%.*s%s", slash == NULL ? 0 : (int)(slash - cli->socket) + 1, cli->socket, name) < 0)
+    if (asprintf(&path, "%.*s%s", slash == NULL ? 0 : (int)(slash - cli->socket) + 1, cli->socket,
+                 name) < 0)
         return NULL;
     return path;
 }
@@ -178,15 +180,16 @@ verify_files(const struct cli *cli, struct fault *fault)
     enum status status;
 
     if (dir == NULL || !read_public_key(key_path, key)) {
-        (void)fault_set(fault, STATUS_NOT_FOUND, "no authority at %s, and no audit.pub beside it", cli->socket);
+        (void)fault_set(fault, STATUS_NOT_FOUND, "no authority at %s, and no audit.pub beside it",
+                        cli->socket);
     } else {
         status = audit_verify(dir, key, NULL, &verdict, fault);
         if (status == STATUS_OK || status == STATUS_CORRUPT)
-            answer = json_pack("{s:b, s:I, s:I, s:I, s:I, s:b, s:o}", "holds", status == STATUS_OK, "lines",
-                               (json_int_t)verdict.lines, "first", (json_int_t)verdict.first, "last",
-                               (json_int_t)verdict.last, "segments", (json_int_t)verdict.segments,
-                               "head_compared", false, "reason",
-                               status == STATUS_OK ? json_null() : json_string(fault->text));
+            answer = json_pack(
+                "{s:b, s:I, s:I, s:I, s:I, s:b, s:o}", "holds", status == STATUS_OK, "lines",
+                (json_int_t)verdict.lines, "first", (json_int_t)verdict.first, "last",
+                (json_int_t)verdict.last, "segments", (json_int_t)verdict.segments, "head_compared",
+                false, "reason", status == STATUS_OK ? json_null() : json_string(fault->text));
     }
     free(key_path);
     free(dir);
@@ -199,13 +202,16 @@ print_chain(const struct cli *cli, const json_t *answer, bool running)
     char lines[48], segments[48];
 
     if (json_is_true(json_object_get(answer, "holds")))
-        printf("%sthe chain holds%s: %s in %s\n", tint(cli, TINT_GOOD), untint(cli),
-               plural(json_integer_value(json_object_get(answer, "lines")), "line", lines),
-               plural(json_integer_value(json_object_get(answer, "segments")), "segment", segments));
+        printf(
+            "%sthe chain holds%s: %s in %s\n", tint(cli, TINT_GOOD), untint(cli),
+            plural(json_integer_value(json_object_get(answer, "lines")), "line", lines),
+            plural(json_integer_value(json_object_get(answer, "segments")), "segment", segments));
     else
-        printf("%sthe chain does not hold%s: %s\n", tint(cli, TINT_BAD), untint(cli), text_of(answer, "reason"));
+        printf("%sthe chain does not hold%s: %s\n", tint(cli, TINT_BAD), untint(cli),
+               text_of(answer, "reason"));
     if (!running)
-        fputs("no authority is running: the files were read as they are, and whether lines are missing at "
+        fputs("no authority is running: the files were read as they are, and whether lines are "
+              "missing at "
               "their end was not compared with the store\n",
               stderr);
 }
@@ -243,7 +249,8 @@ verify(struct cli *cli, const struct args *args)
 static int
 map(struct cli *cli, const struct args *args)
 {
-    static const char *const headings[] = { "SUBJECT", "TOKEN", "RIGHT", "ALLOWED", "DENIED", "LAST", NULL };
+    static const char *const headings[] = { "SUBJECT", "TOKEN", "RIGHT", "ALLOWED",
+                                            "DENIED",  "LAST",  NULL };
     struct buffer path = { 0 };
     struct grid *table;
     json_t *answer, *item;
@@ -266,10 +273,16 @@ map(struct cli *cli, const struct args *args)
     json_array_foreach(json_object_get(answer, "items"), i, item)
     {
         char allowed[24], denied[24], when[32];
-        const char *cells[] = { text_of(item, "subject"), text_of(item, "token"), text_of(item, "right"), allowed,
-                                denied, relative(item, "last_used", when) };
-        snprintf(allowed, sizeof allowed, "%lld", (long long)json_integer_value(json_object_get(item, "allowed")));
-        snprintf(denied, sizeof denied, "%lld", (long long)json_integer_value(json_object_get(item, "denied")));
+        const char *cells[] = { text_of(item, "subject"),
+                                text_of(item, "token"),
+                                text_of(item, "right"),
+                                allowed,
+                                denied,
+                                relative(item, "last_used", when) };
+        snprintf(allowed, sizeof allowed, "%lld",
+                 (long long)json_integer_value(json_object_get(item, "allowed")));
+        snprintf(denied, sizeof denied, "%lld",
+                 (long long)json_integer_value(json_object_get(item, "denied")));
         grid_row(table, cells);
     }
     grid_print(table, cli);
@@ -313,9 +326,12 @@ advise(struct cli *cli, const struct args *args)
 #define SEARCH_OPTIONS                                                                             \
     { "--subject", "S", "of this subject" }, { "--token", "ID", "of this token, its hops too" },   \
         { "--resource", "R", "of this upstream; writ for the authority itself" },                  \
-        { "--action", "A", "of this action" }, { "--decision", "allow|deny", "of this decision" },                 \
+        { "--action", "A", "of this action" }, { "--decision", "allow|deny", "of this decision" }, \
         { "--since", "T", "from a time, or a duration ago, on" },                                  \
-        { "--until", "T", "up to a time, or a duration ago" }, { "--limit", "N", "at most so many (100)" }
+        { "--until", "T", "up to a time, or a duration ago" },                                     \
+    {                                                                                              \
+        "--limit", "N", "at most so many (100)"                                                    \
+    }
 
 static const struct option search_options[] = { SEARCH_OPTIONS,
                                                 { "--cursor", "C", "the next page" },
@@ -337,10 +353,14 @@ static const struct option advise_options[] = {
 
 const struct command audit_commands[] = {
     { "audit search", "", 0, 0, search_options, "Who did what, when, by which right.",
-      "  writ audit search --subject amara --since 1h\n  writ audit search --decision deny -o json\n", search },
+      "  writ audit search --subject amara --since 1h\n  writ audit search --decision deny -o "
+      "json\n",
+      search },
     { "audit tail", "", 0, 0, tail_options, "The newest lines; -f goes on.", NULL, tail },
-    { "audit verify", "", 0, 0, NULL, "Recompute the chain; names the first line that does not hold.", NULL, verify },
-    { "audit map", "", 0, 0, map_options, "Subject, token and right, with counts and last use.", NULL, map },
+    { "audit verify", "", 0, 0, NULL,
+      "Recompute the chain; names the first line that does not hold.", NULL, verify },
+    { "audit map", "", 0, 0, map_options, "Subject, token and right, with counts and last use.",
+      NULL, map },
     { "advise", "", 0, 0, advise_options, "The smallest rights that cover what was used.",
       "  writ advise --subject amara --since 30d\n", advise },
     { NULL, NULL, 0, 0, NULL, NULL, NULL, NULL },

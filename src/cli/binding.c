@@ -38,9 +38,9 @@ put_thumbprint(struct buffer *out, struct slice bytes)
 enum status
 jwk_thumbprint(const char *path, struct buffer *out, struct fault *fault)
 {
-    static const char *const by_type[][5] = {
-        { "EC", "crv", "kty", "x", "y" }, { "OKP", "crv", "kty", "x" }, { "RSA", "e", "kty", "n" }
-    };
+    static const char *const by_type[][5] = { { "EC", "crv", "kty", "x", "y" },
+                                              { "OKP", "crv", "kty", "x" },
+                                              { "RSA", "e", "kty", "n" } };
     struct buffer text = { 0 }, canonical = { 0 };
     json_t *jwk = NULL;
     const char *type;
@@ -55,7 +55,8 @@ jwk_thumbprint(const char *path, struct buffer *out, struct fault *fault)
         for (size_t k = 1; k < 5 && by_type[i][k] != NULL; k++) {
             const char *value = json_string_value(json_object_get(jwk, by_type[i][k]));
             if (value == NULL)
-                status = fault_set(fault, STATUS_INVALID, "%s: the key has no %s", path, by_type[i][k]);
+                status =
+                    fault_set(fault, STATUS_INVALID, "%s: the key has no %s", path, by_type[i][k]);
             put_format(&canonical, "%c\"%s\":", k == 1 ? '{' : ',', by_type[i][k]);
             put_json_string(&canonical, slice_text(value == NULL ? "" : value));
         }
@@ -87,7 +88,8 @@ certificate_thumbprint(const char *path, struct buffer *out, struct fault *fault
     from = memmem(text.bytes, text.size, begin, sizeof begin - 1);
     to = from == NULL ? NULL
                       : memmem(from, text.size - (size_t)(from - text.bytes), end, sizeof end - 1);
-    for (const char *at = from == NULL ? NULL : from + sizeof begin - 1; to != NULL && at < to; at++) {
+    for (const char *at = from == NULL ? NULL : from + sizeof begin - 1; to != NULL && at < to;
+         at++) {
         char c = *at == '+' ? '-' : *at == '/' ? '_' : *at;
         if (c != '\n' && c != '\r' && c != '=')
             put_u8(&body, (uint8_t)c);

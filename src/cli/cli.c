@@ -73,7 +73,8 @@ unknown(int argc, char **argv)
 
     for (size_t i = 0; i < groups; i++) {
         for (const struct command *command = group[i]; command->name != NULL; command++) {
-            nearest_see(&nearest, slice_first(slice_text(command->name), strcspn(command->name, " ")));
+            nearest_see(&nearest,
+                        slice_first(slice_text(command->name), strcspn(command->name, " ")));
             if (size == 0 || strncmp(command->name, first, size) != 0 || command->name[size] != ' ')
                 continue;
             if (!listed && argc > 1)
@@ -104,7 +105,8 @@ cli_main(int argc, char **argv)
     argc--;
     argv++;
     if (argc == 0 || strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0)
-        return help_print(argc == 0 ? stderr : stdout) == EXIT_DONE && argc > 0 ? EXIT_DONE : EXIT_USAGE;
+        return help_print(argc == 0 ? stderr : stdout) == EXIT_DONE && argc > 0 ? EXIT_DONE
+                                                                                : EXIT_USAGE;
     if (strcmp(argv[0], "--version") == 0)
         argv[0] = version_word;
     command = find_command(argc, argv, &words);
@@ -138,7 +140,8 @@ help_print(FILE *to)
 
     fputs("writ - API tokens with exact rights, and the gateway that enforces them\n\n"
           "  writ serve                       Run the authority and the gateway.\n"
-          "  writ config show                 The settings in force.\n\n", to);
+          "  writ config show                 The settings in force.\n\n",
+          to);
     for (size_t i = 0; i < groups; i++) {
         for (const struct command *command = group[i]; command->name != NULL; command++) {
             char usage[64];
@@ -147,7 +150,8 @@ help_print(FILE *to)
         }
         fputs("\n", to);
     }
-    fputs("Each has --help with examples; -o json prints one JSON document and nothing else.\n", to);
+    fputs("Each has --help with examples; -o json prints one JSON document and nothing else.\n",
+          to);
     return EXIT_DONE;
 }
 
@@ -211,13 +215,15 @@ complete_print(const char *shell)
 {
     if (strcmp(shell, "bash") == 0) {
         fputs("_writ() {\n  local word=${COMP_WORDS[COMP_CWORD]}\n"
-              "  if [ \"$COMP_CWORD\" = 1 ]; then COMPREPLY=($(compgen -W \"", stdout);
+              "  if [ \"$COMP_CWORD\" = 1 ]; then COMPREPLY=($(compgen -W \"",
+              stdout);
         print_words(" ");
         fputs("\" -- \"$word\")); return; fi\n  local second=\n", stdout);
         print_seconds("  [ \"${COMP_WORDS[1]}\" = '", "' ] && second+=' ", "'");
         fputs("  if [ \"$COMP_CWORD\" = 2 ] && [ -n \"$second\" ]; then "
               "COMPREPLY=($(compgen -W \"$second\" -- \"$word\")); return; fi\n"
-              "  COMPREPLY=($(compgen -f -- \"$word\"))\n}\ncomplete -F _writ writ\n", stdout);
+              "  COMPREPLY=($(compgen -f -- \"$word\"))\n}\ncomplete -F _writ writ\n",
+              stdout);
         return EXIT_DONE;
     }
     if (strcmp(shell, "zsh") == 0) {

@@ -60,11 +60,12 @@ cli_connect(struct cli *cli, const struct args *args, struct fault *fault)
     if (cli->url != NULL)
         return token_text_valid(slice_text(cli->token))
                    ? STATUS_OK
-                   : fault_set(fault, STATUS_INVALID, "WRIT_TOKEN holds no Writ token: is it whole?");
+                   : fault_set(fault, STATUS_INVALID,
+                               "WRIT_TOKEN holds no Writ token: is it whole?");
     if (config != NULL && access(config, R_OK) != 0)
         return fault_set(fault, STATUS_NOT_FOUND, "--config: cannot read %s", config);
-    cli->socket = socket != NULL ? strdup(socket)
-                                 : socket_of_config(config != NULL ? config : "writ.yaml");
+    cli->socket =
+        socket != NULL ? strdup(socket) : socket_of_config(config != NULL ? config : "writ.yaml");
     return cli->socket == NULL ? STATUS_MEMORY : STATUS_OK;
 }
 
@@ -101,8 +102,8 @@ is_whole(struct exchange *exchange)
     struct http_refusal why;
 
     if (!exchange->has_head) {
-        enum http_parsed parsed = http_response_parse(buffer_slice(&exchange->answer), HTTP_METHOD_GET,
-                                                      &exchange->head, &why);
+        enum http_parsed parsed = http_response_parse(buffer_slice(&exchange->answer),
+                                                      HTTP_METHOD_GET, &exchange->head, &why);
         if (parsed == HTTP_MALFORMED) {
             finish(exchange, STATUS_IO, why.reason);
             return false;
@@ -131,7 +132,8 @@ on_read(struct stream *stream, enum status status, struct slice bytes, void *con
     if (exchange->has_head && exchange->head.body != HTTP_BODY_LENGTH)
         finish(exchange, STATUS_OK, "");
     else
-        finish(exchange, STATUS_CLOSED, "the authority closed the connection before its answer was whole");
+        finish(exchange, STATUS_CLOSED,
+               "the authority closed the connection before its answer was whole");
 }
 
 static void
@@ -252,8 +254,9 @@ write_request(const struct cli *cli, struct exchange *exchange, const struct pla
 
     if (body != NULL)
         put_json(&text, body);
-    put_format(out, "%s %.*s%s HTTP/1.1\r\nHost: %s\r\nUser-Agent: writ/" WRIT_VERSION "\r\n", line[0],
-               SLICE_PRINT(place->prefix), line[1], cli->url == NULL ? "localhost" : place->host_text);
+    put_format(out, "%s %.*s%s HTTP/1.1\r\nHost: %s\r\nUser-Agent: writ/" WRIT_VERSION "\r\n",
+               line[0], SLICE_PRINT(place->prefix), line[1],
+               cli->url == NULL ? "localhost" : place->host_text);
     if (cli->url != NULL)
         put_format(out, "Authorization: Bearer %s\r\n", cli->token);
     if (body != NULL)
@@ -268,10 +271,11 @@ no_connection(const struct cli *cli, const struct exchange *exchange, struct fau
 {
     if (cli->url != NULL)
         return fault_set(fault, exchange->status, "%s: %s", cli->url, exchange->fault.text);
-    return fault_set(fault, exchange->status,
-                     "no authority at %s (%s)\n  Is it running here, as you or as root? Else name it: "
-                     "--config FILE, --socket PATH, or --url URL with WRIT_TOKEN.",
-                     cli->socket, exchange->fault.text);
+    return fault_set(
+        fault, exchange->status,
+        "no authority at %s (%s)\n  Is it running here, as you or as root? Else name it: "
+        "--config FILE, --socket PATH, or --url URL with WRIT_TOKEN.",
+        cli->socket, exchange->fault.text);
 }
 
 enum status

@@ -13,8 +13,8 @@ enum { EXIT_DONE = 0, EXIT_REFUSED = 1, EXIT_USAGE = 2, EXIT_NOT_ASKED = 3 };
 /* --- arguments (args.c) ---------------------------------------------------- */
 
 struct option {
-    const char *name;    /* "--subject"; "-o" for short ones */
-    const char *value;   /* what stands for it in help: "S"; NULL: a flag */
+    const char *name;  /* "--subject"; "-o" for short ones */
+    const char *value; /* what stands for it in help: "S"; NULL: a flag */
     const char *help;
 };
 
@@ -31,12 +31,12 @@ struct args {
 struct cli;
 
 struct command {
-    const char *name;        /* "token issue" */
-    const char *words;       /* "ID", for the usage line; "" for none */
-    unsigned least, most;    /* words */
+    const char *name;             /* "token issue" */
+    const char *words;            /* "ID", for the usage line; "" for none */
+    unsigned least, most;         /* words */
     const struct option *options; /* ends with a NULL name */
-    const char *help;        /* one line */
-    const char *examples;    /* lines; may be NULL */
+    const char *help;             /* one line */
+    const char *examples;         /* lines; may be NULL */
     int (*run)(struct cli *cli, const struct args *args);
 };
 
@@ -55,16 +55,17 @@ extern const struct option common_options[];
 /* --- the authority (client.c) ------------------------------------------------ */
 
 struct cli {
-    bool json;        /* -o json */
-    bool colour;      /* standard output is a terminal */
-    char *socket;     /* path, owned; NULL when a url is set */
-    const char *url;  /* --url */
+    bool json;         /* -o json */
+    bool colour;       /* standard output is a terminal */
+    char *socket;      /* path, owned; NULL when a url is set */
+    const char *url;   /* --url */
     const char *token; /* WRIT_TOKEN, with --url */
 };
 
 /* Finds the socket: --socket, else writ.sock in the data of --config, else of
  * ./writ.yaml, else ./data. */
-enum status cli_connect(struct cli *cli, const struct args *args, struct fault *fault) WRIT_MUST_USE;
+enum status cli_connect(struct cli *cli, const struct args *args,
+                        struct fault *fault) WRIT_MUST_USE;
 
 struct reply {
     unsigned status;

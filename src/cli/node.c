@@ -33,7 +33,8 @@ keys_rotate(struct cli *cli, const struct args *args)
     json_t *answer;
     int status = cli_ask(cli, "POST", "/v1/keys/rotate", json_object(), &answer);
 
-    return say(cli, status, answer, "new tokens have a new key; the old one goes with its last token");
+    return say(cli, status, answer,
+               "new tokens have a new key; the old one goes with its last token");
 }
 
 static int
@@ -57,7 +58,8 @@ backup(struct cli *cli, const struct args *args)
     else
         snprintf(path, sizeof path, "%s/%s", here, args->words[0]);
     status = cli_ask(cli, "POST", "/v1/backup", json_pack("{s:s}", "path", path), &answer);
-    return say(cli, status, answer, "done: the copy is consistent and holds no key that opens it (keep data/key apart)");
+    return say(cli, status, answer,
+               "done: the copy is consistent and holds no key that opens it (keep data/key apart)");
 }
 
 static int
@@ -79,9 +81,11 @@ static const struct option help_options[] = {
 
 const struct command node_commands[] = {
     { "keys rotate", "", 0, 0, NULL, "A new key for new tokens.", NULL, keys_rotate },
-    { "backup", "FILE", 1, 1, NULL, "A consistent copy of the store while it runs.", "  writ backup /var/backups/writ.db\n", backup },
+    { "backup", "FILE", 1, 1, NULL, "A consistent copy of the store while it runs.",
+      "  writ backup /var/backups/writ.db\n", backup },
     { "reload", "", 0, 0, NULL, "Read policy files and certificates again.", NULL, reload },
-    { "completion", "bash|zsh|fish", 1, 1, NULL, "Shell completion.", "  source <(writ completion bash)\n", completion },
+    { "completion", "bash|zsh|fish", 1, 1, NULL, "Shell completion.",
+      "  source <(writ completion bash)\n", completion },
     { "version", "", 0, 0, NULL, "The version.", NULL, version },
     { "help", "", 0, 0, help_options, "All commands.", NULL, help },
     { NULL, NULL, 0, 0, NULL, NULL, NULL, NULL },

@@ -23,8 +23,10 @@ print_json(const json_t *value)
 const char *
 tint(const struct cli *cli, enum tint which)
 {
-    static const char *const codes[] = { [TINT_GOOD] = "\033[32m", [TINT_BAD] = "\033[31m",
-                                         [TINT_DIM] = "\033[2m", [TINT_BOLD] = "\033[1m" };
+    static const char *const codes[] = { [TINT_GOOD] = "\033[32m",
+                                         [TINT_BAD] = "\033[31m",
+                                         [TINT_DIM] = "\033[2m",
+                                         [TINT_BOLD] = "\033[1m" };
 
     return cli->colour ? codes[which] : "";
 }
@@ -107,7 +109,8 @@ grid_row(struct grid *table, const char *const *cells)
 {
     if (table->rows == table->capacity) {
         table->capacity = table->capacity == 0 ? 64 : table->capacity * 2;
-        table->cells = reallocarray(table->cells, table->capacity * table->columns, sizeof *table->cells);
+        table->cells =
+            reallocarray(table->cells, table->capacity * table->columns, sizeof *table->cells);
     }
     for (size_t i = 0; table->cells != NULL && i < table->columns; i++)
         table->cells[table->rows * table->columns + i] = strdup(cells[i] == NULL ? "-" : cells[i]);

@@ -37,7 +37,8 @@ file_json(const char *path)
 }
 
 static void
-print_changes(const struct cli *cli, const json_t *answer, const char *member, const char *sign, enum tint colour)
+print_changes(const struct cli *cli, const json_t *answer, const char *member, const char *sign,
+              enum tint colour)
 {
     json_t *name;
     size_t i;
@@ -68,15 +69,16 @@ apply(struct cli *cli, const struct args *args)
         fputs("writ apply: -f FILE is missing\n", stderr);
         return EXIT_USAGE;
     }
-    status = cli_ask(cli, "POST", "/v1/apply", json_pack("{s:o, s:b}", "files", files, "dry_run", dry_run), &answer);
+    status = cli_ask(cli, "POST", "/v1/apply",
+                     json_pack("{s:o, s:b}", "files", files, "dry_run", dry_run), &answer);
     if (status == EXIT_DONE && cli->json) {
         print_json(answer);
     } else if (status == EXIT_DONE) {
         print_changes(cli, answer, "created", "+", TINT_GOOD);
         print_changes(cli, answer, "changed", "~", TINT_BOLD);
         print_changes(cli, answer, "removed", "-", TINT_BAD);
-        printf("%s%zu created, %zu changed, %zu removed, %lld unchanged\n", dry_run ? "would be: " : "",
-               json_array_size(json_object_get(answer, "created")),
+        printf("%s%zu created, %zu changed, %zu removed, %lld unchanged\n",
+               dry_run ? "would be: " : "", json_array_size(json_object_get(answer, "created")),
                json_array_size(json_object_get(answer, "changed")),
                json_array_size(json_object_get(answer, "removed")),
                (long long)json_integer_value(json_object_get(answer, "unchanged")));
@@ -104,7 +106,8 @@ print_verdict(const struct cli *cli, const json_t *answer, bool allowed)
 {
     const char *right = text_of(answer, "right"), *role = text_of(answer, "role");
 
-    printf("%s%s%s\n", tint(cli, allowed ? TINT_GOOD : TINT_BAD), allowed ? "allowed" : "refused", untint(cli));
+    printf("%s%s%s\n", tint(cli, allowed ? TINT_GOOD : TINT_BAD), allowed ? "allowed" : "refused",
+           untint(cli));
     if (strcmp(right, "-") != 0)
         print_member(cli, allowed ? "by" : "right", right);
     if (strcmp(role, "-") != 0)
@@ -144,7 +147,8 @@ can(struct cli *cli, const struct args *args)
 }
 
 static void
-print_reach(const struct cli *cli, const json_t *answer, const char *member, const char *const *columns)
+print_reach(const struct cli *cli, const json_t *answer, const char *member,
+            const char *const *columns)
 {
     struct grid *table;
     json_t *item;
@@ -189,11 +193,13 @@ who_can(struct cli *cli, const struct args *args)
         print_reach(cli, answer, "tokens", token_columns);
         char subjects[48], roles[48], tokens[48];
 
-        printf("%s, %s, %s%s\n",
-               plural((long long)json_array_size(json_object_get(answer, "subjects")), "subject", subjects),
-               plural((long long)json_array_size(json_object_get(answer, "roles")), "role", roles),
-               plural((long long)json_array_size(json_object_get(answer, "tokens")), "token", tokens),
-               json_is_true(json_object_get(answer, "cut")) ? " (cut: there are more)" : "");
+        printf(
+            "%s, %s, %s%s\n",
+            plural((long long)json_array_size(json_object_get(answer, "subjects")), "subject",
+                   subjects),
+            plural((long long)json_array_size(json_object_get(answer, "roles")), "role", roles),
+            plural((long long)json_array_size(json_object_get(answer, "tokens")), "token", tokens),
+            json_is_true(json_object_get(answer, "cut")) ? " (cut: there are more)" : "");
     }
     json_decref(answer);
     return status;
@@ -219,8 +225,7 @@ show_object(struct cli *cli, const char *kind, const struct args *args)
     if (status == EXIT_DONE && cli->json) {
         print_json(answer);
     } else if (status == EXIT_DONE && args->word_count == 0) {
-        json_array_foreach(json_object_get(answer, "items"), i, item)
-            puts(text_of(item, "name"));
+        json_array_foreach(json_object_get(answer, "items"), i, item) puts(text_of(item, "name"));
     } else if (status == EXIT_DONE) {
         text = json_dumps(answer, JSON_INDENT(2));
         puts(text == NULL ? "" : text);

@@ -17,7 +17,7 @@
 
 struct judge {
     struct cli *cli;
-    struct names *names;    /* offline; NULL: the authority is asked */
+    struct names *names; /* offline; NULL: the authority is asked */
     struct policy *policy;
     json_t *upstream_types; /* name to type */
     unsigned right, wrong;
@@ -98,8 +98,9 @@ syntax_of(const struct judge *judge, const char *right)
     type = json_string_value(json_object_get(judge->upstream_types, resource));
     if (strcmp(resource, "writ") == 0 || (type != NULL && strcmp(type, "redis") == 0))
         return OBJECT_FLAT;
-    return type != NULL && (strcmp(type, "postgres") == 0 || strcmp(type, "mysql") == 0) ? OBJECT_SQL
-                                                                                         : OBJECT_PATH;
+    return type != NULL && (strcmp(type, "postgres") == 0 || strcmp(type, "mysql") == 0)
+               ? OBJECT_SQL
+               : OBJECT_PATH;
 }
 
 /* "allow", "deny", or NULL after the fault was filled. */
@@ -134,7 +135,8 @@ judge_offline(const struct judge *judge, const json_t *row, struct buffer *why, 
 static const char *
 judge_online(const struct judge *judge, const json_t *row, struct buffer *why, struct fault *fault)
 {
-    json_t *body = json_pack("{s:s, s:s}", "subject", text_of(row, "subject"), "right", text_of(row, "right"));
+    json_t *body =
+        json_pack("{s:s, s:s}", "subject", text_of(row, "subject"), "right", text_of(row, "right"));
     struct reply reply = { 0 };
     const char *verdict = NULL;
     bool allowed;
@@ -168,7 +170,8 @@ judge_row(struct judge *judge, const json_t *row, size_t number, struct fault *f
         (void)fault_set(fault, STATUS_INVALID, "test %zu: expect is allow or deny", number);
         return false;
     }
-    verdict = judge->policy != NULL ? judge_offline(judge, row, &why, fault) : judge_online(judge, row, &why, fault);
+    verdict = judge->policy != NULL ? judge_offline(judge, row, &why, fault)
+                                    : judge_online(judge, row, &why, fault);
     if (verdict == NULL) {
         fault_prefix(fault, "test %zu", number);
         buffer_free(&why);
@@ -178,8 +181,9 @@ judge_row(struct judge *judge, const json_t *row, size_t number, struct fault *f
     judge->right += fits;
     judge->wrong += !fits;
     if (!judge->cli->json && !fits)
-        printf("%sfailed%s %s %s: expected %s, got %s (%.*s)\n", tint(judge->cli, TINT_BAD), untint(judge->cli),
-               text_of(row, "subject"), text_of(row, "right"), expected, verdict, (int)why.size, why.bytes);
+        printf("%sfailed%s %s %s: expected %s, got %s (%.*s)\n", tint(judge->cli, TINT_BAD),
+               untint(judge->cli), text_of(row, "subject"), text_of(row, "right"), expected,
+               verdict, (int)why.size, why.bytes);
     buffer_free(&why);
     return true;
 }
@@ -203,8 +207,7 @@ policy_test_run(struct cli *cli, const struct args *args)
     }
     if (asked && files != NULL)
         asked = take_policy(&judge, args->words[0], files, &fault) == STATUS_OK;
-    json_array_foreach(tests, i, row)
-        asked = asked && judge_row(&judge, row, i + 1, &fault);
+    json_array_foreach(tests, i, row) asked = asked && judge_row(&judge, row, i + 1, &fault);
     if (!asked)
         cli_tell_fault(&fault);
     else if (cli->json)

@@ -88,8 +88,9 @@ set_binding(json_t *body, const struct args *args)
     if (status != STATUS_OK)
         cli_tell_fault(&fault);
     else if (thumbprint.size > 0)
-        json_object_set_new(body, "cnf", json_pack("{s:o}", cert != NULL ? "x5t#S256" : "jkt",
-                                                   json_slice(buffer_slice(&thumbprint))));
+        json_object_set_new(body, "cnf",
+                            json_pack("{s:o}", cert != NULL ? "x5t#S256" : "jkt",
+                                      json_slice(buffer_slice(&thumbprint))));
     buffer_free(&thumbprint);
     return status == STATUS_OK ? EXIT_DONE : EXIT_REFUSED;
 }
@@ -111,7 +112,8 @@ print_issued(const struct cli *cli, const json_t *token)
     if (strcmp(text_of(token, "scope"), "-") != 0)
         print_member(cli, "scope", text_of(token, "scope"));
     print_member(cli, "expires", relative(token, "expires_at", when));
-    fprintf(stderr, "%sThis is the only time the token is shown.%s\n", tint(cli, TINT_DIM), untint(cli));
+    fprintf(stderr, "%sThis is the only time the token is shown.%s\n", tint(cli, TINT_DIM),
+            untint(cli));
 }
 
 static int
@@ -163,7 +165,8 @@ state_tint(const struct cli *cli, const char *state)
 static int
 list(struct cli *cli, const struct args *args)
 {
-    static const char *const headings[] = { "ID", "SUBJECT", "STATE", "NAME", "ISSUED", "EXPIRES", "LAST USED", NULL };
+    static const char *const headings[] = { "ID",     "SUBJECT", "STATE",     "NAME",
+                                            "ISSUED", "EXPIRES", "LAST USED", NULL };
     struct buffer path = { 0 };
     struct grid *table;
     json_t *page, *item;
@@ -190,9 +193,13 @@ list(struct cli *cli, const struct args *args)
     json_array_foreach(json_object_get(page, "items"), i, item)
     {
         char issued[32], expires[32], used[32];
-        const char *cells[] = { text_of(item, "id"), text_of(item, "subject"), text_of(item, "state"),
-                                text_of(item, "name"), relative(item, "issued_at", issued),
-                                relative(item, "expires_at", expires), relative(item, "last_used_at", used) };
+        const char *cells[] = { text_of(item, "id"),
+                                text_of(item, "subject"),
+                                text_of(item, "state"),
+                                text_of(item, "name"),
+                                relative(item, "issued_at", issued),
+                                relative(item, "expires_at", expires),
+                                relative(item, "last_used_at", used) };
         grid_row(table, cells);
     }
     grid_print(table, cli);
@@ -206,8 +213,10 @@ list(struct cli *cli, const struct args *args)
 static void
 print_token(const struct cli *cli, const json_t *token)
 {
-    static const char *const texts[] = { "id", "subject", "name", "scope", "parent", "newest", "rotated_from", "idle", "issued_by" };
-    static const char *const times[] = { "issued_at", "not_before", "expires_at", "revoked_at", "last_used_at" };
+    static const char *const texts[] = { "id",     "subject",      "name", "scope",    "parent",
+                                         "newest", "rotated_from", "idle", "issued_by" };
+    static const char *const times[] = { "issued_at", "not_before", "expires_at", "revoked_at",
+                                         "last_used_at" };
     char when[32], line[96];
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
@@ -219,13 +228,18 @@ print_token(const struct cli *cli, const json_t *token)
     for (size_t i = 0; i < sizeof times / sizeof times[0]; i++) {
         if (strcmp(text_of(token, times[i]), "-") == 0)
             continue;
-        snprintf(line, sizeof line, "%s (%s)", relative(token, times[i], when), text_of(token, times[i]));
+        snprintf(line, sizeof line, "%s (%s)", relative(token, times[i], when),
+                 text_of(token, times[i]));
         print_member(cli, times[i], line);
     }
-    snprintf(line, sizeof line, "%lld", (long long)json_integer_value(json_object_get(token, "uses")));
+    snprintf(line, sizeof line, "%lld",
+             (long long)json_integer_value(json_object_get(token, "uses")));
     print_member(cli, "uses", line);
     if (json_is_object(json_object_get(token, "cnf")))
-        print_member(cli, "bound to", json_object_get(json_object_get(token, "cnf"), "jkt") != NULL ? "a key (jkt)" : "a certificate");
+        print_member(cli, "bound to",
+                     json_object_get(json_object_get(token, "cnf"), "jkt") != NULL
+                         ? "a key (jkt)"
+                         : "a certificate");
 }
 
 static int
@@ -297,8 +311,9 @@ revoke_many(struct cli *cli, const struct args *args)
     json_t *body = json_object(), *answer;
     int status;
 
-    snprintf(question, sizeof question, "Revoke every live token%s%s%s%s%s%s?", subject != NULL ? " of " : "",
-             subject != NULL ? subject : "", role != NULL ? " with the role " : "", role != NULL ? role : "",
+    snprintf(question, sizeof question, "Revoke every live token%s%s%s%s%s%s?",
+             subject != NULL ? " of " : "", subject != NULL ? subject : "",
+             role != NULL ? " with the role " : "", role != NULL ? role : "",
              before != NULL ? " issued before " : "", before != NULL ? before : "");
     if (args_value(args, "--yes") == NULL && !confirm(question)) {
         json_decref(body);
@@ -321,7 +336,8 @@ revoke(struct cli *cli, const struct args *args)
     int status;
 
     if (many == (args->word_count == 1)) {
-        fputs("writ token revoke: name one ID, or say which: --subject, --role, --issued-before\n", stderr);
+        fputs("writ token revoke: name one ID, or say which: --subject, --role, --issued-before\n",
+              stderr);
         return EXIT_USAGE;
     }
     if (many)
@@ -380,7 +396,8 @@ print_attenuated(const struct cli *cli, struct slice token, const struct hop_id 
         return;
     base62_encode(hop->bytes, sizeof hop->bytes, hop_text);
     json_t *out = json_pack("{s:o, s:s, s:s, s:i}", "token", json_slice(token), "id",
-                            token_id_format(&view.id, id), "hop", hop_text, "caveats", (int)view.caveat_count);
+                            token_id_format(&view.id, id), "hop", hop_text, "caveats",
+                            (int)view.caveat_count);
     print_json(out);
     json_decref(out);
     token_view_wipe(&view);
@@ -390,7 +407,8 @@ static int
 attenuate(struct cli *cli, const struct args *args)
 {
     const char *ttl = args_value(args, "--ttl"), *jkt = args_value(args, "--bind-jkt");
-    struct attenuation what = { .expires_at = TIME_NEVER, .label = slice_text(args_value(args, "--label")) };
+    struct attenuation what = { .expires_at = TIME_NEVER,
+                                .label = slice_text(args_value(args, "--label")) };
     struct buffer rights = { 0 }, networks = { 0 }, out = { 0 };
     struct fault fault = { 0 };
     char token[TOKEN_TEXT_MAX + 3];
@@ -404,7 +422,8 @@ attenuate(struct cli *cli, const struct args *args)
         return wrong_value("--ttl", ttl);
     if (ttl != NULL)
         what.expires_at = clock_wall_ms() + life;
-    if (jkt != NULL && (!base64url_decode(slice_text(jkt), thumbprint, sizeof thumbprint, &size) || size != 32))
+    if (jkt != NULL &&
+        (!base64url_decode(slice_text(jkt), thumbprint, sizeof thumbprint, &size) || size != 32))
         return wrong_value("--bind-jkt", jkt);
     what.jkt = jkt == NULL ? NULL : thumbprint;
     if (!read_token(token, sizeof token)) {
@@ -442,7 +461,8 @@ check_text(struct cli *cli, const struct args *args)
     if (cli->json)
         printf("{\"valid\":%s}\n", valid ? "true" : "false");
     else
-        puts(valid ? "a Writ token by its form and checksum (whether it lives, only the authority knows)"
+        puts(valid ? "a Writ token by its form and checksum (whether it lives, only the authority "
+                     "knows)"
                    : "not a Writ token: prefix, length or checksum is wrong");
     return valid ? EXIT_DONE : EXIT_REFUSED;
 }
@@ -451,7 +471,8 @@ static int
 expression(struct cli *cli, const struct args *args)
 {
     if (cli->json)
-        printf("{\"expression\":\"\\\\bwrit_[0-9A-Za-z]{%d}\\\\b|\\\\bwrita_[0-9A-Za-z]{%d,2042}\\\\b\"}\n",
+        printf("{\"expression\":\"\\\\bwrit_[0-9A-Za-z]{%d}\\\\b|\\\\bwrita_[0-9A-Za-z]{%d,2042}"
+               "\\\\b\"}\n",
                TOKEN_TEXT_BODY, TOKEN_TEXT_BODY);
     else
         puts(TOKEN_EXPRESSION);
@@ -477,12 +498,9 @@ static const struct option issue_options[] = {
     { NULL, NULL, NULL },
 };
 static const struct option list_options[] = {
-    { "--subject", "S", "of this subject" },
-    { "--role", "R", "with this role" },
-    { "--live", NULL, "only live ones" },
-    { "--limit", "N", "at most so many (100)" },
-    { "--cursor", "C", "the next page" },
-    { NULL, NULL, NULL },
+    { "--subject", "S", "of this subject" }, { "--role", "R", "with this role" },
+    { "--live", NULL, "only live ones" },    { "--limit", "N", "at most so many (100)" },
+    { "--cursor", "C", "the next page" },    { NULL, NULL, NULL },
 };
 static const struct option rotate_options[] = {
     { "--grace", "10m", "how long the old one lives on" },
@@ -508,7 +526,8 @@ static const struct option attenuate_options[] = {
 const struct command token_commands[] = {
     { "token issue", "", 0, 0, issue_options, "Issue a token; its text is shown this one time.",
       "  writ token issue --subject amara --ttl 8h\n"
-      "  writ token issue --subject nightly --scope 'orders:GET:/v1/orders/**' --max-uses 1 -o json\n",
+      "  writ token issue --subject nightly --scope 'orders:GET:/v1/orders/**' --max-uses 1 -o "
+      "json\n",
       issue },
     { "token list", "", 0, 0, list_options, "Tokens, newest first.",
       "  writ token list --subject amara --live\n", list },
@@ -523,7 +542,8 @@ const struct command token_commands[] = {
       revoke },
     { "token attenuate", "", 0, 0, attenuate_options,
       "Narrow a token offline: read on standard input, printed anew.",
-      "  echo $TOKEN | writ token attenuate --scope orders:GET:/v1/orders/42 --ttl 10m\n", attenuate },
+      "  echo $TOKEN | writ token attenuate --scope orders:GET:/v1/orders/42 --ttl 10m\n",
+      attenuate },
     { "token check", "", 0, 0, NULL, "Is this text a Writ token? Offline, on standard input.", NULL,
       check_text },
     { "token expression", "", 0, 0, NULL, "The regular expression for secret scanners.", NULL,

@@ -42,7 +42,10 @@ judge(void *context, name_id subject)
 {
     static const struct request requests[] = {
         { .resource = { "orders", 6 }, .action = { "GET", 3 }, .object = { "/v1/orders/42", 13 } },
-        { .resource = { "a", 1 }, .action = { "b", 1 }, .object = { "-", 1 }, .syntax = OBJECT_FLAT },
+        { .resource = { "a", 1 },
+          .action = { "b", 1 },
+          .object = { "-", 1 },
+          .syntax = OBJECT_FLAT },
     };
     struct judging *judging = context;
 
@@ -112,7 +115,8 @@ upstreams(const json_t *root)
     static const char *const own[] = { "127.0.0.1:7800" };
     static const struct authority_ports ports = { .check_upstream = check_upstream };
     static struct authority authority = {
-        .options = { .own_addresses = own, .own_address_count = 1, .ports = &ports }, .socket_path = socket
+        .options = { .own_addresses = own, .own_address_count = 1, .ports = &ports },
+        .socket_path = socket
     };
     struct fault fault = { 0 };
     const char *name;

@@ -1,4 +1,5 @@
 /* app/config - writ.yaml: what is understood, and every fault with its place. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #include "config.h"
 
@@ -122,7 +122,8 @@ tls_and_insecure(void **state)
 {
     struct config config;
 
-    reads("gateway:\n  http: {listen: \"0.0.0.0:443\", tls: {cert: c.pem, key: /k.pem, client_cert: request}}\n"
+    reads("gateway:\n  http: {listen: \"0.0.0.0:443\", tls: {cert: c.pem, key: /k.pem, "
+          "client_cert: request}}\n"
           "authority: {listen: \"10.0.0.1:7800\", insecure: true}\n",
           &config);
     assert_true(strncmp(config.http.cert, dir, strlen(dir)) == 0);
@@ -134,7 +135,8 @@ tls_and_insecure(void **state)
     reads("authority: {listen: \"10.0.0.1:7800\", tls: {cert: c, key: k}}\n", &config);
     assert_string_equal(config.issuer, "https://10.0.0.1:7800");
     config_free(&config);
-    reads("authority: {listen: \"[::1]:7800\"}\ngateway: {http: {listen: \"localhost:7880\"}}\n", &config);
+    reads("authority: {listen: \"[::1]:7800\"}\ngateway: {http: {listen: \"localhost:7880\"}}\n",
+          &config);
     config_free(&config);
 }
 
@@ -159,15 +161,20 @@ faults_one_by_one(void **state)
         { "audit:\n  mode: relaxed\n", ":2:", "strict|lossy" },
         { "audit: strict\n", ":1:", "further settings" },
         { "storre: {}\n", ":1:", "nearest known is store" },
-        { "gateway:\n  htttp: {listen: \"127.0.0.1:1\"}\n", ":2:", "nearest known is gateway.http" },
-        { "gateway:\n  http: {lissten: \"127.0.0.1:1\"}\n", ":2:", "nearest known is gateway.http.listen" },
+        { "gateway:\n  htttp: {listen: \"127.0.0.1:1\"}\n",
+          ":2:", "nearest known is gateway.http" },
+        { "gateway:\n  http: {lissten: \"127.0.0.1:1\"}\n",
+          ":2:", "nearest known is gateway.http.listen" },
         { "gateway:\n  http: {listen: nowhere}\n", ":2:", "host:port" },
         { "gateway:\n  http: {listen: \"0.0.0.0:80\"}\n", ":2:", "insecure: true" },
         { "gateway:\n  http: {listen: \"[::]:80\"}\n", ":2:", "insecure: true" },
         { "gateway:\n  http: {listen: \"gw.example:80\"}\n", ":2:", "insecure: true" },
-        { "gateway:\n  http: {listen: \"10.0.0.1:80\", insecure: maybe}\n", ":2:", "true or false" },
-        { "gateway:\n  http: {listen: \"127.0.0.1:80\", tls: {cert: c}}\n", ":2:", "both cert and key" },
-        { "gateway:\n  http: {listen: \"127.0.0.1:80\", tls: {client_cert: require}}\n", ":2:", "needs tls" },
+        { "gateway:\n  http: {listen: \"10.0.0.1:80\", insecure: maybe}\n",
+          ":2:", "true or false" },
+        { "gateway:\n  http: {listen: \"127.0.0.1:80\", tls: {cert: c}}\n",
+          ":2:", "both cert and key" },
+        { "gateway:\n  http: {listen: \"127.0.0.1:80\", tls: {client_cert: require}}\n",
+          ":2:", "needs tls" },
         { "store: {type: postgres}\n", ":1:", "not in this version" },
         { "a: 1\na: 2\n", ":2:", "" },
         { "- a\n", ":1:", "must hold settings" },
@@ -189,8 +196,9 @@ static void
 all_faults_at_once(void **state)
 {
     struct config config = { 0 };
-    const char *text = "data: ./data\nlanes: many\ngateway:\n  http: {listen: 0.0.0.0:80}\nstorre: {}\n"
-                       "limits: {max_ttl: x, default_ttl: y}\n";
+    const char *text =
+        "data: ./data\nlanes: many\ngateway:\n  http: {listen: 0.0.0.0:80}\nstorre: {}\n"
+        "limits: {max_ttl: x, default_ttl: y}\n";
     size_t lines = 0;
 
     assert_int_equal(read_text(text, &config), STATUS_INVALID);
@@ -219,9 +227,10 @@ shown(void **state)
     struct buffer first = { 0 }, second = { 0 };
     struct config config;
 
-    reads("authority: {listen: \"127.0.0.1:7800\"}\nlimits: {max_ttl: 2d}\npolicy: [a.yaml, b.yaml]\n"
-          "trusted_proxies: [10.0.0.0/8]\n",
-          &config);
+    reads(
+        "authority: {listen: \"127.0.0.1:7800\"}\nlimits: {max_ttl: 2d}\npolicy: [a.yaml, b.yaml]\n"
+        "trusted_proxies: [10.0.0.0/8]\n",
+        &config);
     config_show(&config, &first);
     config_free(&config);
     put_u8(&first, '\0');
@@ -242,7 +251,9 @@ what_a_reload_takes_over(void **state)
     struct buffer waits = { 0 };
 
     reads("policy: [a.yaml]\n", &config);
-    reads("policy: [b.yaml]\nlimits: {max_ttl: 3d}\nlanes: 3\nauthority: {listen: \"127.0.0.1:1\"}\n", &next);
+    reads(
+        "policy: [b.yaml]\nlimits: {max_ttl: 3d}\nlanes: 3\nauthority: {listen: \"127.0.0.1:1\"}\n",
+        &next);
     config_restart(&config, &next, &waits);
     put_u8(&waits, '\0');
     assert_string_equal(waits.bytes, "lanes, authority.listen, authority.issuer");

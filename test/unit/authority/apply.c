@@ -5,13 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char base_policy[] = "upstreams:\n"
-                                  "  orders: {type: http, url: \"http://127.0.0.1:9000\"}\n"
-                                  "roles:\n"
-                                  "  reader: {allow: [\"orders:GET:/v1/**\"]}\n"
-                                  "  clerk: {inherits: [reader], allow: [\"orders:POST:/v1/orders\"]}\n"
-                                  "subjects:\n"
-                                  "  amara: {type: user, roles: [reader]}\n";
+static const char base_policy[] =
+    "upstreams:\n"
+    "  orders: {type: http, url: \"http://127.0.0.1:9000\"}\n"
+    "roles:\n"
+    "  reader: {allow: [\"orders:GET:/v1/**\"]}\n"
+    "  clerk: {inherits: [reader], allow: [\"orders:POST:/v1/orders\"]}\n"
+    "subjects:\n"
+    "  amara: {type: user, roles: [reader]}\n";
 
 static json_t *
 file_json(const char *name, const char *text_)
@@ -81,9 +82,12 @@ difference(void **state)
     assert_int_equal(json_integer_value(json_object_get(f->body, "unchanged")), 4);
     assert_int_equal(count(f, "created") + count(f, "changed") + count(f, "removed"), 0);
 
-    expect(200, apply_list(f, NULL,
-                           json_pack("[o]", file_json("/p", "roles:\n  reader: {allow: [\"orders:GET:/v2/**\"]}\n")),
-                           false));
+    expect(200,
+           apply_list(
+               f, NULL,
+               json_pack("[o]",
+                         file_json("/p", "roles:\n  reader: {allow: [\"orders:GET:/v2/**\"]}\n")),
+               false));
     assert_true(lists(f, "changed", "roles/reader"));
     assert_true(lists(f, "removed", "roles/clerk"));
     assert_true(lists(f, "removed", "subjects/amara"));
@@ -99,9 +103,11 @@ only_its_own(void **state)
 
     expect(201, call(f, NULL, "PUT", "/v1/roles/loose", "{'allow': ['orders:GET:/x']}"));
     expect(200, apply(f, NULL, base_policy));
-    expect(200, apply_list(f, NULL, json_pack("[o]", file_json("/other", "roles:\n  b: {}\n")), false));
+    expect(200,
+           apply_list(f, NULL, json_pack("[o]", file_json("/other", "roles:\n  b: {}\n")), false));
     /* A second file has its own; it can't take what another owns. */
-    expect(409, apply_list(f, NULL, json_pack("[o]", file_json("/other", "roles:\n  reader: {}\n")), false));
+    expect(409, apply_list(f, NULL, json_pack("[o]", file_json("/other", "roles:\n  reader: {}\n")),
+                           false));
     assert_true(says(f, "/etc/writ/policy.yaml"));
     expect(200, apply(f, NULL, "{}"));
     assert_int_equal(count(f, "removed"), 4);
@@ -118,18 +124,26 @@ only_its_own(void **state)
 static void
 several_files(void **state)
 {
-    static const char with[] = "roles:\n  r: {allow: [\"orders:GET:/x\"]}\n", without[] = "roles: {}\n";
+    static const char with[] = "roles:\n  r: {allow: [\"orders:GET:/x\"]}\n",
+                      without[] = "roles: {}\n";
     struct fixture *f = fixture_bare(NULL);
 
-    expect(200, apply_list(f, NULL, json_pack("[oo]", file_json("/a", with), file_json("/b", without)), false));
+    expect(200,
+           apply_list(f, NULL, json_pack("[oo]", file_json("/a", with), file_json("/b", without)),
+                      false));
     /* An entry moves from one file to the other. */
-    expect(200, apply_list(f, NULL, json_pack("[oo]", file_json("/a", without), file_json("/b", with)), false));
+    expect(200,
+           apply_list(f, NULL, json_pack("[oo]", file_json("/a", without), file_json("/b", with)),
+                      false));
     assert_int_equal(count(f, "removed"), 0);
     expect(200, call(f, NULL, "GET", "/v1/roles/r", NULL));
     assert_string_equal(text(f, "owner"), "/b");
-    expect(400, apply_list(f, NULL, json_pack("[oo]", file_json("/a", with), file_json("/b", with)), false));
+    expect(400, apply_list(f, NULL, json_pack("[oo]", file_json("/a", with), file_json("/b", with)),
+                           false));
     assert_true(says(f, "stands in"));
-    expect(400, apply_list(f, NULL, json_pack("[oo]", file_json("/a", with), file_json("/a", without)), false));
+    expect(400,
+           apply_list(f, NULL, json_pack("[oo]", file_json("/a", with), file_json("/a", without)),
+                      false));
     fixture_free(f);
 }
 
@@ -171,7 +185,8 @@ all_or_nothing(void **state)
         if (status < 400 || status > 409)
             fail_msg("%s: %u", rows[i].text, status);
         snprintf(place, sizeof place, "/etc/writ/policy.yaml:%u:", rows[i].line);
-        if ((rows[i].line != 0 && (line != rows[i].line || !says(f, place))) || !says(f, rows[i].detail))
+        if ((rows[i].line != 0 && (line != rows[i].line || !says(f, place))) ||
+            !says(f, rows[i].detail))
             fail_msg("%s: line %lld: %s", rows[i].text, (long long)line, text(f, "detail"));
         assert_int_equal(store_seq(f->authority->store), seq);
     }
@@ -190,7 +205,8 @@ wrong_calls(void **state)
     assert_string_equal(text(f, "pointer"), "/files/0");
     expect(400, call(f, NULL, "POST", "/v1/apply", "{'files': [{'name': 'x', 'text': 5}]}"));
     assert_string_equal(text(f, "pointer"), "/files/0/text");
-    expect(400, call(f, NULL, "POST", "/v1/apply", "{'files': [{'name': 'x', 'text': ''}], 'dry_run': 1}"));
+    expect(400, call(f, NULL, "POST", "/v1/apply",
+                     "{'files': [{'name': 'x', 'text': ''}], 'dry_run': 1}"));
     assert_string_equal(text(f, "pointer"), "/dry_run");
     fixture_free(f);
 }
@@ -219,7 +235,8 @@ static void
 no_escalation_by_file(void **state)
 {
     struct fixture *f = fixture_bare(NULL);
-    struct issued applier = with_rights(f, "applier", "['writ:policy.apply:*', 'orders:GET:/v1/**']");
+    struct issued applier =
+        with_rights(f, "applier", "['writ:policy.apply:*', 'orders:GET:/v1/**']");
 
     expect(201, call(f, NULL, "PUT", "/v1/roles/strict", "{'deny': ['orders:*:/v1/payments/**']}"));
     expect(200, apply(f, applier.token, "roles:\n  low: {allow: [\"orders:GET:/v1/x\"]}\n"));
@@ -251,15 +268,17 @@ at_start(void **state)
     /* The operator applies a narrower text under the file's name; the file itself stays
      * as it was. A restart does not undo the narrowing: its digest was applied before. */
     char path[256];
-    expect(200, apply_list(f, NULL,
-                           json_pack("[o]", file_json(fixture_path(f, "policy.yaml", path),
-                                                      "upstreams:\n"
-                                                      "  orders: {type: http, url: \"http://127.0.0.1:9000\"}\n"
-                                                      "roles:\n"
-                                                      "  reader: {allow: [\"orders:GET:/v1/orders/1\"]}\n"
-                                                      "subjects:\n"
-                                                      "  amara: {type: user, roles: [reader]}\n")),
-                           false));
+    expect(200,
+           apply_list(
+               f, NULL,
+               json_pack("[o]", file_json(fixture_path(f, "policy.yaml", path),
+                                          "upstreams:\n"
+                                          "  orders: {type: http, url: \"http://127.0.0.1:9000\"}\n"
+                                          "roles:\n"
+                                          "  reader: {allow: [\"orders:GET:/v1/orders/1\"]}\n"
+                                          "subjects:\n"
+                                          "  amara: {type: user, roles: [reader]}\n")),
+               false));
     assert_false(allowed(f, token.token, "orders:GET:/v1/orders/2"));
     fixture_reopen(f);
     assert_false(allowed(f, token.token, "orders:GET:/v1/orders/2"));

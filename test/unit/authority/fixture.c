@@ -98,15 +98,16 @@ open_all(struct fixture *f)
     if (authority_open(&options, &f->authority, &fault) != STATUS_OK)
         fail_msg("%s", fault.text);
     f->announced = 0;
-    assert_int_equal(audit_open(&(struct audit_options){ .dir = fixture_path(f, "data/audit", audit),
-                                                         .node = "n1",
-                                                         .journals = 1,
-                                                         .journal_size = 1 << 20,
-                                                         .signer = authority_signer(f->authority),
-                                                         .keep_head = keep_head,
-                                                         .context = f },
-                                &f->audit, &fault),
-                     STATUS_OK);
+    assert_int_equal(
+        audit_open(&(struct audit_options){ .dir = fixture_path(f, "data/audit", audit),
+                                            .node = "n1",
+                                            .journals = 1,
+                                            .journal_size = 1 << 20,
+                                            .signer = authority_signer(f->authority),
+                                            .keep_head = keep_head,
+                                            .context = f },
+                   &f->audit, &fault),
+        STATUS_OK);
     assert_int_equal(lane_new(&(struct lane_options){ .name = "test" }, &f->lane), STATUS_OK);
     f->authority->lane = f->lane;
     f->authority->audit = f->audit;
@@ -153,7 +154,8 @@ fixture_new(void)
     expect(201, call(f, NULL, "PUT", "/v1/roles/clerk",
                      "{'inherits': ['reader'], 'allow': ['orders:POST:/v1/orders'],"
                      " 'deny': ['orders:*:/v1/payments/**']}"));
-    expect(201, call(f, NULL, "PUT", "/v1/subjects/amara", "{'type': 'user', 'roles': ['reader']}"));
+    expect(201,
+           call(f, NULL, "PUT", "/v1/subjects/amara", "{'type': 'user', 'roles': ['reader']}"));
     expect(201, call(f, NULL, "PUT", "/v1/subjects/ben", "{'type': 'user', 'roles': ['clerk']}"));
     return f;
 }
@@ -218,8 +220,9 @@ run_job(struct fixture *f)
 static unsigned
 ask(struct fixture *f, const char *token, const char *method, const char *path, struct slice body)
 {
-    struct api_request request = { .method = slice_text(method), .text = body, .now = f->now,
-                                   .arena = &f->arena };
+    struct api_request request = {
+        .method = slice_text(method), .text = body, .now = f->now, .arena = &f->arena
+    };
     struct slice whole = slice_text(path);
     size_t mark = slice_find(whole, '?');
 
@@ -319,7 +322,8 @@ verdict(struct fixture *f, const char *token)
     struct credential credential;
 
     arena_reset(&f->arena);
-    return world_authenticate(f->authority->reader, slice_text(token), f->now, &f->arena, &credential);
+    return world_authenticate(f->authority->reader, slice_text(token), f->now, &f->arena,
+                              &credential);
 }
 
 bool
@@ -329,8 +333,8 @@ allowed(struct fixture *f, const char *token, const char *right)
     struct request request;
 
     arena_reset(&f->arena);
-    if (world_authenticate(f->authority->reader, slice_text(token), f->now, &f->arena, &credential) !=
-        CREDENTIAL_OK)
+    if (world_authenticate(f->authority->reader, slice_text(token), f->now, &f->arena,
+                           &credential) != CREDENTIAL_OK)
         return false;
     assert_int_equal(request_from_right(slice_text(right), OBJECT_PATH, &request, NULL), STATUS_OK);
     request.peer = f->peer;

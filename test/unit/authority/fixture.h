@@ -3,11 +3,11 @@
 #ifndef WRIT_TEST_AUTHORITY_FIXTURE_H
 #define WRIT_TEST_AUTHORITY_FIXTURE_H
 
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
-#include <cmocka.h>
 
 #include "internal.h"
 
@@ -26,12 +26,12 @@ struct fixture {
     size_t file_count;
     uint64_t announced; /* the last generation that lanes were told of */
     unsigned announcements;
-    int64_t now;          /* what calls are told, wall ms */
-    struct ip peer;       /* of the next calls with a token */
-    const char *key;      /* Idempotency-Key of the next calls, or NULL */
-    struct arena arena;   /* of the last call */
-    unsigned status;      /* of its answer */
-    json_t *body;         /* likewise, or NULL */
+    int64_t now;        /* what calls are told, wall ms */
+    struct ip peer;     /* of the next calls with a token */
+    const char *key;    /* Idempotency-Key of the next calls, or NULL */
+    struct arena arena; /* of the last call */
+    unsigned status;    /* of its answer */
+    json_t *body;       /* likewise, or NULL */
     struct api_answer answer;
     struct api_outcome outcome;
 };

@@ -19,7 +19,8 @@ defaults(void **state)
     assert_true(json_is_null(json_object_get(f->body, "cnf")));
     assert_true(json_is_null(json_object_get(f->body, "parent")));
     assert_true(json_is_null(json_object_get(f->body, "max_uses")));
-    assert_string_equal(json_string_value(json_array_get(json_object_get(f->body, "roles"), 0)), "reader");
+    assert_string_equal(json_string_value(json_array_get(json_object_get(f->body, "roles"), 0)),
+                        "reader");
     assert_int_equal(time_parse(slice_text(text(f, "issued_at")), &issued_at), STATUS_OK);
     assert_int_equal(time_parse(slice_text(text(f, "expires_at")), &expires_at), STATUS_OK);
     assert_int_equal(issued_at, f->now);
@@ -40,10 +41,11 @@ static void
 all_members(void **state)
 {
     struct fixture *f = fixture_new();
-    struct issued token = issue(f, "ben",
-                                ", 'roles': ['reader'], 'scope': 'orders:GET:/v1/orders/*', 'ttl': '2h',"
-                                " 'idle': '15m', 'max_uses': 3, 'networks': ['10.0.0.0/8', '::1'],"
-                                " 'name': 'cron', 'cnf': {'jkt': '0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I'}");
+    struct issued token =
+        issue(f, "ben",
+              ", 'roles': ['reader'], 'scope': 'orders:GET:/v1/orders/*', 'ttl': '2h',"
+              " 'idle': '15m', 'max_uses': 3, 'networks': ['10.0.0.0/8', '::1'],"
+              " 'name': 'cron', 'cnf': {'jkt': '0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I'}");
 
     assert_string_equal(text(f, "scope"), "orders:GET:/v1/orders/*");
     assert_string_equal(text(f, "idle"), "15m");
@@ -80,12 +82,15 @@ refusals(void **state)
         { 400, "{'subject': 'amara', 'ttll': '1h'}", "did you mean \"ttl\"", "/ttll" },
         { 404, "{'subject': 'nobody'}", "no subject nobody", "/subject" },
         { 400, "{'subject': 'local:0'}", "operator", "/subject" },
-        { 400, "{'subject': 'amara', 'roles': ['clerk']}", "does not hold the role clerk", "/roles" },
+        { 400, "{'subject': 'amara', 'roles': ['clerk']}", "does not hold the role clerk",
+          "/roles" },
         { 400, "{'subject': 'amara', 'roles': ['ghost']}", "ghost", "/roles" },
         { 400, "{'subject': 'amara', 'roles': 'reader'}", "list", "/roles" },
         { 400, "{'subject': 'amara', 'roles': [1]}", "text", "/roles" },
-        { 400, "{'subject': 'amara', 'scope': 'orders:DELETE:/v1/orders/*'}", "invalid_scope", "/scope" },
-        { 400, "{'subject': 'amara', 'scope': 'orders:GET:/v1/** orders:GET:/v2/**'}", "/v2/**", "/scope" },
+        { 400, "{'subject': 'amara', 'scope': 'orders:DELETE:/v1/orders/*'}", "invalid_scope",
+          "/scope" },
+        { 400, "{'subject': 'amara', 'scope': 'orders:GET:/v1/** orders:GET:/v2/**'}", "/v2/**",
+          "/scope" },
         { 400, "{'subject': 'amara', 'scope': 'nonsense'}", "invalid_scope", "/scope" },
         { 400, "{'subject': 'amara', 'scope': '*:*:**'}", "invalid_scope", "/scope" },
         { 400, "{'subject': 'amara', 'scope': []}", "scope", "/scope" },
@@ -107,7 +112,8 @@ refusals(void **state)
         { 400, "{'subject': 'amara', 'cnf': {'jkt': 5}}", "jkt", "/cnf/jkt" },
         { 400, "{'subject': 'amara', 'cnf': {'kid': 'x'}}", "kid", "/cnf/kid" },
         { 400, "{'subject': 'amara', 'not_before': 'later'}", "time such as", "/not_before" },
-        { 400, "{'subject': 'amara', 'not_before': '2199-01-01T00:00:00Z'}", "too far", "/not_before" },
+        { 400, "{'subject': 'amara', 'not_before': '2199-01-01T00:00:00Z'}", "too far",
+          "/not_before" },
         { 400, "{'subject': 'amara', 'parent': 'x'}", "parent must be", "/parent" },
         { 404, "{'subject': 'amara', 'parent': '0000000000000000000001'}", "no token", "/parent" },
         { 400, "{'subject': 'amara', 'name': 5}", "name", "/name" },
@@ -132,7 +138,8 @@ invalid_scope_has_its_type(void **state)
 {
     struct fixture *f = fixture_new();
 
-    expect(400, call(f, NULL, "POST", "/v1/tokens", "{'subject': 'amara', 'scope': 'orders:PUT:/x'}"));
+    expect(400,
+           call(f, NULL, "POST", "/v1/tokens", "{'subject': 'amara', 'scope': 'orders:PUT:/x'}"));
     assert_string_equal(text(f, "type"), "urn:writ:problem:invalid_scope");
     fixture_free(f);
 }
@@ -157,7 +164,8 @@ not_before(void **state)
     char at[TIME_TEXT_MAX], more[96];
     struct issued token;
 
-    snprintf(more, sizeof more, ", 'not_before': '%s', 'ttl': '1h'", time_format(f->now + MS_HOUR, at));
+    snprintf(more, sizeof more, ", 'not_before': '%s', 'ttl': '1h'",
+             time_format(f->now + MS_HOUR, at));
     token = issue(f, "amara", more);
     assert_int_equal(verdict(f, token.token), CREDENTIAL_NOT_YET);
     f->now += MS_HOUR;
@@ -198,7 +206,8 @@ child_never_exceeds(void **state)
 
     expect(200, call(f, NULL, "PUT", "/v1/subjects/amara", "{'type': 'user', 'roles': []}"));
     assert_false(allowed(f, child.token, "orders:GET:/v1/orders/1"));
-    expect(200, call(f, NULL, "PUT", "/v1/subjects/amara", "{'type': 'user', 'roles': ['reader']}"));
+    expect(200,
+           call(f, NULL, "PUT", "/v1/subjects/amara", "{'type': 'user', 'roles': ['reader']}"));
     assert_true(allowed(f, child.token, "orders:GET:/v1/orders/1"));
     expect(204, call(f, NULL, "DELETE", "/v1/subjects/amara", NULL));
     assert_int_equal(verdict(f, child.token), CREDENTIAL_SUBJECT);
@@ -217,11 +226,13 @@ child_of_a_dead_parent(void **state)
                       time_format(f->now + 2 * MS_HOUR, at)));
     assert_true(says(f, "ended by then"));
     f->now += MS_HOUR;
-    expect(409, callf(f, NULL, "POST", "/v1/tokens", "{'subject': 'amara', 'parent': '%s'}", parent.id));
+    expect(409,
+           callf(f, NULL, "POST", "/v1/tokens", "{'subject': 'amara', 'parent': '%s'}", parent.id));
     assert_true(says(f, "expired"));
     snprintf(path, sizeof path, "/v1/tokens/%s", other.id);
     expect(200, call(f, NULL, "DELETE", path, NULL));
-    expect(409, callf(f, NULL, "POST", "/v1/tokens", "{'subject': 'amara', 'parent': '%s'}", other.id));
+    expect(409,
+           callf(f, NULL, "POST", "/v1/tokens", "{'subject': 'amara', 'parent': '%s'}", other.id));
     assert_true(says(f, "revoked"));
     fixture_free(f);
 }
@@ -233,7 +244,8 @@ lineage_has_an_end(void **state)
     struct issued token = issue(f, "amara", "");
     unsigned depth = 1;
 
-    while (callf(f, NULL, "POST", "/v1/tokens", "{'subject': 'amara', 'parent': '%s'}", token.id) == 201) {
+    while (callf(f, NULL, "POST", "/v1/tokens", "{'subject': 'amara', 'parent': '%s'}", token.id) ==
+           201) {
         snprintf(token.id, sizeof token.id, "%s", text(f, "id"));
         snprintf(token.token, sizeof token.token, "%s", text(f, "token"));
         depth++;
@@ -249,7 +261,8 @@ static void
 children_need_the_parents_consent(void **state)
 {
     struct fixture *f = fixture_new();
-    struct issued portal = with_rights(f, "portal", "['writ:tokens.issue:ben', 'orders:GET:/v1/**']");
+    struct issued portal =
+        with_rights(f, "portal", "['writ:tokens.issue:ben', 'orders:GET:/v1/**']");
     struct issued victim = issue(f, "amara", ", 'max_uses': 2");
 
     expect(403, callf(f, portal.token, "POST", "/v1/tokens", "{'subject': 'ben', 'parent': '%s'}",
@@ -271,7 +284,8 @@ callers(void **state)
 
     expect(403, call(f, plain.token, "POST", "/v1/tokens", "{'subject': 'amara'}"));
     assert_string_equal(text(f, "right"), "writ:tokens.issue:amara");
-    assert_string_equal(f->outcome.challenge, "Bearer realm=\"writ\", error=\"insufficient_scope\"");
+    assert_string_equal(f->outcome.challenge,
+                        "Bearer realm=\"writ\", error=\"insufficient_scope\"");
     expect(401, call(f, "", "POST", "/v1/tokens", "{'subject': 'amara'}"));
     assert_string_equal(f->outcome.challenge, "Bearer realm=\"writ\"");
     expect(401, call(f, "writ_nonsense", "POST", "/v1/tokens", "{'subject': 'amara'}"));

@@ -40,8 +40,8 @@ member_time(const json_t *object, const char *member)
 {
     int64_t at = 0;
 
-    assert_int_equal(time_parse(slice_text(json_string_value(json_object_get(object, member))), &at),
-                     STATUS_OK);
+    assert_int_equal(
+        time_parse(slice_text(json_string_value(json_object_get(object, member))), &at), STATUS_OK);
     return at;
 }
 
@@ -51,7 +51,8 @@ static void
 grace(void **state)
 {
     struct fixture *f = fixture_new();
-    struct issued old = issue(f, "amara", ", 'scope': 'orders:GET:/v1/orders/*', 'ttl': '2h', 'name': 'n'");
+    struct issued old =
+        issue(f, "amara", ", 'scope': 'orders:GET:/v1/orders/*', 'ttl': '2h', 'name': 'n'");
     struct issued next;
     const json_t *predecessor;
 
@@ -134,8 +135,8 @@ a_line_shares_its_uses(void **state)
     next = successor(f);
     assert_int_equal(json_integer_value(json_object_get(f->body, "uses")), 2);
     arena_reset(&f->arena);
-    assert_int_equal(world_authenticate(f->authority->reader, slice_text(next.token), f->now, &f->arena,
-                                        &credential),
+    assert_int_equal(world_authenticate(f->authority->reader, slice_text(next.token), f->now,
+                                        &f->arena, &credential),
                      CREDENTIAL_OK);
     assert_int_equal(world_use(f->authority->reader, &credential, f->now), USE_TAKEN);
     assert_int_equal(verdict(f, next.token), CREDENTIAL_EXHAUSTED);
@@ -176,10 +177,11 @@ a_narrowed_token_does_not_rotate_itself(void **state)
     struct buffer narrowed = { 0 };
     struct hop_id hop;
 
-    assert_int_equal(token_attenuate(slice_text(own.token),
-                                     &(struct attenuation){ .rights = SLICE_LITERAL("writ:tokens.rotate:self") },
-                                     &narrowed, &hop, NULL),
-                     STATUS_OK);
+    assert_int_equal(
+        token_attenuate(slice_text(own.token),
+                        &(struct attenuation){ .rights = SLICE_LITERAL("writ:tokens.rotate:self") },
+                        &narrowed, &hop, NULL),
+        STATUS_OK);
     put_u8(&narrowed, '\0');
     expect(403, rotate(f, narrowed.bytes, own.id, ""));
     assert_true(says(f, "caveats"));
@@ -295,10 +297,14 @@ one_hop(void **state)
     struct hop_id first, second;
     char text_[HOP_ID_TEXT + 1], name[64];
 
-    assert_int_equal(token_attenuate(slice_text(token.token), &(struct attenuation){ .label = SLICE_LITERAL("a") },
-                                     &one, &first, NULL), STATUS_OK);
-    assert_int_equal(token_attenuate(slice_text(token.token), &(struct attenuation){ .label = SLICE_LITERAL("b") },
-                                     &two, &second, NULL), STATUS_OK);
+    assert_int_equal(token_attenuate(slice_text(token.token),
+                                     &(struct attenuation){ .label = SLICE_LITERAL("a") }, &one,
+                                     &first, NULL),
+                     STATUS_OK);
+    assert_int_equal(token_attenuate(slice_text(token.token),
+                                     &(struct attenuation){ .label = SLICE_LITERAL("b") }, &two,
+                                     &second, NULL),
+                     STATUS_OK);
     put_u8(&one, '\0');
     put_u8(&two, '\0');
     snprintf(name, sizeof name, "%s/%s", token.id, hop_id_format(&first, text_));
@@ -440,7 +446,8 @@ a_rotation_once(void **state)
     next = successor(f);
     expect(201, rotate(f, NULL, old.id, "{'grace': '5m'}"));
     assert_string_equal(text(f, "token"), next.token);
-    assert_string_equal(json_string_value(json_object_get(json_object_get(f->body, "predecessor"), "id")), old.id);
+    assert_string_equal(
+        json_string_value(json_object_get(json_object_get(f->body, "predecessor"), "id")), old.id);
     expect(409, rotate(f, NULL, old.id, "{'grace': '6m'}"));
     fixture_free(f);
 }
@@ -457,8 +464,8 @@ kept_answers(const struct fixture *f)
 {
     unsigned count = 0;
 
-    assert_int_equal(store_objects(f->authority->store, CHANGE_ANSWER_KEPT, SLICE_LITERAL(""), 100000,
-                                   count_answer, &count),
+    assert_int_equal(store_objects(f->authority->store, CHANGE_ANSWER_KEPT, SLICE_LITERAL(""),
+                                   100000, count_answer, &count),
                      STATUS_OK);
     return count;
 }

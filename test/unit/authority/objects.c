@@ -62,7 +62,8 @@ wrong_definitions(void **state)
         { "/v1/roles/bad", "{'alow': []}", "did you mean \"allow\"" },
         { "/v1/roles/bad", "{'allow': 'orders:GET:/x'}", "list" },
         { "/v1/roles/bad", "{'allow': ['orders GET']}", "" },
-        { "/v1/roles/bad", "{'allow': [{'right': 'orders:GET:/x', 'when': {'moon': 'full'}}]}", "moon" },
+        { "/v1/roles/bad", "{'allow': [{'right': 'orders:GET:/x', 'when': {'moon': 'full'}}]}",
+          "moon" },
         { "/v1/roles/bad", "{'inherits': ['ghost']}", "ghost" },
         { "/v1/roles/reader", "{'inherits': ['clerk']}", "circle" },
         { "/v1/roles/Bad", "{}", "role's name" },
@@ -98,7 +99,8 @@ built_in(void **state)
         expect(409, call(f, token, "PUT", "/v1/roles/admin", "{'allow': []}"));
         expect(409, call(f, token, "DELETE", "/v1/roles/admin", NULL));
         expect(409, call(f, token, "PUT", "/v1/subjects/local:0", "{'type': 'user', 'roles': []}"));
-        expect(409, call(f, token, "PUT", "/v1/subjects/local%3A0", "{'type': 'user', 'roles': []}"));
+        expect(409,
+               call(f, token, "PUT", "/v1/subjects/local%3A0", "{'type': 'user', 'roles': []}"));
         expect(409, call(f, token, "DELETE", "/v1/subjects/local:0", NULL));
     }
     /* A subject of the policy may hold the role. */
@@ -133,25 +135,34 @@ gives_what_it_holds(void **state)
     struct fixture *f = fixture_new();
     struct issued writer = with_rights(f, "writer", "[" WRITER "]");
 
-    expect(201, call(f, writer.token, "PUT", "/v1/roles/low", "{'allow': ['orders:GET:/v1/orders/1']}"));
-    expect(201, call(f, writer.token, "PUT", "/v1/subjects/kim", "{'type': 'user', 'roles': ['low']}"));
-    expect(403, call(f, writer.token, "PUT", "/v1/roles/high", "{'allow': ['orders:DELETE:/v1/orders/1']}"));
+    expect(201,
+           call(f, writer.token, "PUT", "/v1/roles/low", "{'allow': ['orders:GET:/v1/orders/1']}"));
+    expect(201,
+           call(f, writer.token, "PUT", "/v1/subjects/kim", "{'type': 'user', 'roles': ['low']}"));
+    expect(403, call(f, writer.token, "PUT", "/v1/roles/high",
+                     "{'allow': ['orders:DELETE:/v1/orders/1']}"));
     assert_true(says(f, "don't hold it yourself"));
     expect(403, call(f, writer.token, "PUT", "/v1/roles/high", "{'allow': ['orders:GET:/v1/**']}"));
     expect(403, call(f, writer.token, "PUT", "/v1/roles/high", "{'allow': ['*:*:**']}"));
-    expect(403, call(f, writer.token, "PUT", "/v1/roles/high", "{'allow': ['writ:tokens.issue:*']}"));
-    expect(403, call(f, writer.token, "PUT", "/v1/roles/high",
-                     "{'allow': [{'right': 'orders:DELETE:/v1/orders/1', 'when': {'proof': 'required'}}]}"));
+    expect(403,
+           call(f, writer.token, "PUT", "/v1/roles/high", "{'allow': ['writ:tokens.issue:*']}"));
+    expect(
+        403,
+        call(
+            f, writer.token, "PUT", "/v1/roles/high",
+            "{'allow': [{'right': 'orders:DELETE:/v1/orders/1', 'when': {'proof': 'required'}}]}"));
     /* Nor by inheriting, nor by making itself somebody. */
     expect(403, call(f, writer.token, "PUT", "/v1/roles/high", "{'inherits': ['clerk']}"));
     expect(403, call(f, writer.token, "PUT", "/v1/subjects/writer",
                      "{'type': 'user', 'roles': ['writer', 'clerk']}"));
-    expect(403, call(f, writer.token, "PUT", "/v1/subjects/kim", "{'type': 'user', 'roles': ['admin']}"));
+    expect(403, call(f, writer.token, "PUT", "/v1/subjects/kim",
+                     "{'type': 'user', 'roles': ['admin']}"));
     expect(404, call(f, NULL, "GET", "/v1/roles/high", NULL));
 
     expect(200, call(f, NULL, "PUT", "/v1/roles/writer",
                      "{'allow': [" WRITER ", 'writ:roles.escalate:*']}"));
-    expect(201, call(f, writer.token, "PUT", "/v1/roles/high", "{'allow': ['orders:DELETE:/v1/orders/1']}"));
+    expect(201, call(f, writer.token, "PUT", "/v1/roles/high",
+                     "{'allow': ['orders:DELETE:/v1/orders/1']}"));
     fixture_free(f);
 }
 
@@ -159,11 +170,13 @@ static void
 a_condition_is_no_holding(void **state)
 {
     struct fixture *f = fixture_new();
-    struct issued writer = with_rights(f, "writer",
-                                       "['writ:roles.write:*', {'right': 'orders:GET:/v1/orders/**',"
-                                       " 'when': {'network': ['10.0.0.0/8']}}]");
+    struct issued writer =
+        with_rights(f, "writer",
+                    "['writ:roles.write:*', {'right': 'orders:GET:/v1/orders/**',"
+                    " 'when': {'network': ['10.0.0.0/8']}}]");
 
-    expect(403, call(f, writer.token, "PUT", "/v1/roles/low", "{'allow': ['orders:GET:/v1/orders/1']}"));
+    expect(403,
+           call(f, writer.token, "PUT", "/v1/roles/low", "{'allow': ['orders:GET:/v1/orders/1']}"));
     fixture_free(f);
 }
 
@@ -178,12 +191,15 @@ a_token_is_less_than_its_subject(void **state)
 
     with_rights(f, "writer", "[" WRITER "]");
     narrow = issue(f, "writer", ", 'scope': 'writ:roles.write:* orders:GET:/v1/orders/7'");
-    expect(201, call(f, narrow.token, "PUT", "/v1/roles/low", "{'allow': ['orders:GET:/v1/orders/7']}"));
-    expect(403, call(f, narrow.token, "PUT", "/v1/roles/low", "{'allow': ['orders:GET:/v1/orders/8']}"));
+    expect(201,
+           call(f, narrow.token, "PUT", "/v1/roles/low", "{'allow': ['orders:GET:/v1/orders/7']}"));
+    expect(403,
+           call(f, narrow.token, "PUT", "/v1/roles/low", "{'allow': ['orders:GET:/v1/orders/8']}"));
     parent = with_rights(f, "lesser", "['writ:roles.write:*']");
     snprintf(more, sizeof more, ", 'parent': '%s'", parent.id);
     child = issue(f, "writer", more);
-    expect(403, call(f, child.token, "PUT", "/v1/roles/low", "{'allow': ['orders:GET:/v1/orders/7']}"));
+    expect(403,
+           call(f, child.token, "PUT", "/v1/roles/low", "{'allow': ['orders:GET:/v1/orders/7']}"));
     fixture_free(f);
 }
 
@@ -202,18 +218,24 @@ denies_go_along(void **state)
     struct fixture *f = fixture_new();
     struct issued writer = denied_writer(f);
 
-    expect(403, call(f, writer.token, "PUT", "/v1/roles/low", "{'allow': ['orders:GET:/v1/orders/**']}"));
+    expect(403, call(f, writer.token, "PUT", "/v1/roles/low",
+                     "{'allow': ['orders:GET:/v1/orders/**']}"));
     assert_true(says(f, "without the deny"));
-    expect(201, call(f, writer.token, "PUT", "/v1/roles/low",
-                     "{'allow': ['orders:GET:/v1/orders/**'], 'deny': ['orders:*:/v1/orders/secret/**']}"));
-    expect(200, call(f, writer.token, "PUT", "/v1/roles/low",
-                     "{'allow': ['orders:GET:/v1/orders/**'], 'deny': ['orders:*:/v1/orders/**']}"));
+    expect(
+        201,
+        call(f, writer.token, "PUT", "/v1/roles/low",
+             "{'allow': ['orders:GET:/v1/orders/**'], 'deny': ['orders:*:/v1/orders/secret/**']}"));
+    expect(200,
+           call(f, writer.token, "PUT", "/v1/roles/low",
+                "{'allow': ['orders:GET:/v1/orders/**'], 'deny': ['orders:*:/v1/orders/**']}"));
     /* A deny that holds only sometimes is none. */
+    expect(403,
+           call(f, writer.token, "PUT", "/v1/roles/low",
+                "{'allow': ['orders:GET:/v1/orders/**'], 'deny': [{'right':"
+                " 'orders:*:/v1/orders/secret/**', 'when': {'time': {'until': '2000-01-01'}}}]}"));
     expect(403, call(f, writer.token, "PUT", "/v1/roles/low",
-                     "{'allow': ['orders:GET:/v1/orders/**'], 'deny': [{'right':"
-                     " 'orders:*:/v1/orders/secret/**', 'when': {'time': {'until': '2000-01-01'}}}]}"));
-    expect(403, call(f, writer.token, "PUT", "/v1/roles/low",
-                     "{'allow': ['orders:GET:/v1/orders/**'], 'deny': ['orders:GET:/v1/orders/secret/**']}"));
+                     "{'allow': ['orders:GET:/v1/orders/**'], 'deny': "
+                     "['orders:GET:/v1/orders/secret/**']}"));
     expect(201, call(f, writer.token, "PUT", "/v1/roles/mine", "{'inherits': ['writer']}"));
     fixture_free(f);
 }
@@ -225,19 +247,24 @@ denies_are_not_lifted(void **state)
     struct fixture *f = fixture_new();
     struct issued writer = with_rights(f, "writer", "[" WRITER "]");
 
-    expect(201, call(f, NULL, "PUT", "/v1/roles/restricted", "{'deny': ['orders:*:/v1/payments/**']}"));
+    expect(201,
+           call(f, NULL, "PUT", "/v1/roles/restricted", "{'deny': ['orders:*:/v1/payments/**']}"));
     expect(200, call(f, NULL, "PUT", "/v1/subjects/amara",
                      "{'type': 'user', 'roles': ['reader', 'restricted']}"));
     expect(403, call(f, writer.token, "PUT", "/v1/roles/restricted", "{}"));
     assert_true(says(f, "can't take the deny"));
     expect(403, call(f, writer.token, "PUT", "/v1/roles/restricted",
-                     "{'deny': [{'right': 'orders:*:/v1/payments/**', 'when': {'network': ['10.0.0.0/8']}}]}"));
-    expect(403, call(f, writer.token, "PUT", "/v1/roles/restricted", "{'deny': ['orders:GET:/v1/payments/**']}"));
-    expect(403, call(f, writer.token, "PUT", "/v1/subjects/amara", "{'type': 'user', 'roles': ['reader']}"));
+                     "{'deny': [{'right': 'orders:*:/v1/payments/**', 'when': {'network': "
+                     "['10.0.0.0/8']}}]}"));
+    expect(403, call(f, writer.token, "PUT", "/v1/roles/restricted",
+                     "{'deny': ['orders:GET:/v1/payments/**']}"));
+    expect(403, call(f, writer.token, "PUT", "/v1/subjects/amara",
+                     "{'type': 'user', 'roles': ['reader']}"));
     /* Further denies are anybody's, and what it holds it may give back. */
     expect(200, call(f, writer.token, "PUT", "/v1/roles/restricted",
                      "{'deny': ['orders:*:/v1/payments/**', 'orders:GET:/v1/orders/9']}"));
-    expect(200, call(f, writer.token, "PUT", "/v1/roles/restricted", "{'deny': ['orders:*:/v1/payments/**']}"));
+    expect(200, call(f, writer.token, "PUT", "/v1/roles/restricted",
+                     "{'deny': ['orders:*:/v1/payments/**']}"));
     expect(200, call(f, NULL, "PUT", "/v1/roles/restricted", "{}"));
     fixture_free(f);
 }
@@ -249,14 +276,15 @@ own_addresses(void **state)
 {
     static const char *const urls[] = {
         "http://127.0.0.1:7800", "http://localhost:7800/v1", "http://[::ffff:127.0.0.1]:7800",
-        "http://0.0.0.0:7800", "http://127.0.0.1:7880", "http://127.9.9.9:7880", "http://[::1]:7880",
-        "https://127.0.0.1:7800",
+        "http://0.0.0.0:7800",   "http://127.0.0.1:7880",    "http://127.9.9.9:7880",
+        "http://[::1]:7880",     "https://127.0.0.1:7800",
     };
     struct fixture *f = fixture_new();
     char socket[256];
 
     for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++) {
-        if (callf(f, NULL, "PUT", "/v1/upstreams/self", "{'type': 'http', 'url': '%s'}", urls[i]) != 403)
+        if (callf(f, NULL, "PUT", "/v1/upstreams/self", "{'type': 'http', 'url': '%s'}", urls[i]) !=
+            403)
             fail_msg("%s: %u", urls[i], f->status);
         if (callf(f, NULL, "PUT", "/v1/upstreams/self",
                   "{'type': 'http', 'url': 'http://10.0.0.1', 'addresses': ['10.0.0.2:80', '%s']}",
@@ -265,13 +293,16 @@ own_addresses(void **state)
     }
     /* The socket is not there yet: its name is known all the same. */
     for (size_t i = 0; i < 3; i++) {
-        static const char *const ways[] = { "data/writ.sock", "data/../data/writ.sock", "data/./writ.sock" };
+        static const char *const ways[] = { "data/writ.sock", "data/../data/writ.sock",
+                                            "data/./writ.sock" };
 
-        expect(403, callf(f, NULL, "PUT", "/v1/upstreams/self", "{'type': 'docker', 'url': 'unix://%s'}",
-                          fixture_path(f, ways[i], socket)));
+        expect(403,
+               callf(f, NULL, "PUT", "/v1/upstreams/self", "{'type': 'docker', 'url': 'unix://%s'}",
+                     fixture_path(f, ways[i], socket)));
         assert_true(says(f, "own socket"));
     }
-    expect(201, call(f, NULL, "PUT", "/v1/upstreams/other", "{'type': 'http', 'url': 'http://127.0.0.1:7801'}"));
+    expect(201, call(f, NULL, "PUT", "/v1/upstreams/other",
+                     "{'type': 'http', 'url': 'http://127.0.0.1:7801'}"));
     fixture_free(f);
 }
 
@@ -283,7 +314,8 @@ files_are_local(void **state)
         "{'type': 'redis', 'address': '/run/redis.sock'}",
         "{'type': 'http', 'url': 'https://h', 'tls': {'ca': '/etc/ssl/ca.pem'}}",
         "{'type': 'http', 'url': 'https://h', 'tls': {'cert': 'c', 'key': 'k'}}",
-        "{'type': 'postgres', 'address': 'h:5432', 'login': {'user': 'writ', 'password_file': '/etc/shadow'}}",
+        "{'type': 'postgres', 'address': 'h:5432', 'login': {'user': 'writ', 'password_file': "
+        "'/etc/shadow'}}",
         "{'type': 'postgres', 'address': 'h:5432', 'login': [{'password_file': '/etc/shadow'}]}",
         "{'type': 'postgres', 'address': 'h:5432', 'login': {'command': 'id'}}",
     };
@@ -307,10 +339,16 @@ static void
 wrong_upstreams(void **state)
 {
     static const char *const bodies[] = {
-        "{}", "{'type': 'http'}", "{'type': 'gopher', 'url': 'http://h'}", "{'type': 'http', 'url': 5}",
-        "{'type': 'http', 'url': 'nonsense'}", "{'type': 'http', 'url': 'http://user@h'}",
-        "{'type': 'http', 'url': 'http://h?x'}", "{'type': 'http', 'url': 'http://h:99999'}",
-        "{'type': 'http', 'url': 'http://h', 'address': 'h:1'}", "{'type': 'http', 'address': 'h:1'}",
+        "{}",
+        "{'type': 'http'}",
+        "{'type': 'gopher', 'url': 'http://h'}",
+        "{'type': 'http', 'url': 5}",
+        "{'type': 'http', 'url': 'nonsense'}",
+        "{'type': 'http', 'url': 'http://user@h'}",
+        "{'type': 'http', 'url': 'http://h?x'}",
+        "{'type': 'http', 'url': 'http://h:99999'}",
+        "{'type': 'http', 'url': 'http://h', 'address': 'h:1'}",
+        "{'type': 'http', 'address': 'h:1'}",
         "{'type': 'http', 'url': 'http://h', 'addresses': []}",
         "{'type': 'http', 'url': 'http://h', 'addresses': ['a:b:c']}",
         "{'type': 'http', 'url': 'http://h', 'timeouts': {'connect': 5}}",
@@ -320,7 +358,8 @@ wrong_upstreams(void **state)
         "{'type': 'http', 'url': 'http://h', 'tls': {'verify': false}}",
         "{'type': 'http', 'url': 'http://h', 'plugin': 'x'}",
     };
-    static const char *const names[] = { "writ", "check", "healthz", "readyz", "metrics", "Orders", "a.b", "-x" };
+    static const char *const names[] = { "writ",    "check",  "healthz", "readyz",
+                                         "metrics", "Orders", "a.b",     "-x" };
     struct fixture *f = fixture_new();
     char path[64];
 

@@ -64,7 +64,8 @@ static void
 filtered(void **state)
 {
     struct fixture *f = fixture_new();
-    struct issued reader = with_rights(f, "auditor", "['writ:tokens.read:amara', 'writ:roles.read:reader']");
+    struct issued reader =
+        with_rights(f, "auditor", "['writ:tokens.read:amara', 'writ:roles.read:reader']");
     struct issued blind = issue(f, "amara", "");
 
     issue(f, "ben", "");
@@ -91,19 +92,21 @@ check(void **state)
     assert_string_equal(text(f, "decision"), "allow");
     assert_string_equal(text(f, "right"), "orders:GET:/v1/**");
     assert_string_equal(text(f, "role"), "reader");
-    expect(200, callf(f, NULL, "POST", "/v1/check", "{'token': '%s', 'right': 'orders:PUT:/v1/orders/1'}",
-                      token.token));
+    expect(200, callf(f, NULL, "POST", "/v1/check",
+                      "{'token': '%s', 'right': 'orders:PUT:/v1/orders/1'}", token.token));
     assert_string_equal(text(f, "decision"), "deny");
     assert_string_equal(text(f, "right"), "orders:PUT:/v1/orders/1");
     assert_true(text(f, "reason")[0] != '\0');
     assert_true(text(f, "hint")[0] != '\0');
-    expect(200, callf(f, NULL, "POST", "/v1/check", "{'token_id': '%s', 'right': 'orders:GET:/v1/payments/1'}",
-                      token.id));
+    expect(200, callf(f, NULL, "POST", "/v1/check",
+                      "{'token_id': '%s', 'right': 'orders:GET:/v1/payments/1'}", token.id));
     assert_string_equal(text(f, "decision"), "deny");
     assert_string_equal(text(f, "right"), "orders:*:/v1/payments/**");
-    expect(200, call(f, NULL, "POST", "/v1/check", "{'subject': 'ben', 'right': 'orders:POST:/v1/orders'}"));
+    expect(200, call(f, NULL, "POST", "/v1/check",
+                     "{'subject': 'ben', 'right': 'orders:POST:/v1/orders'}"));
     assert_string_equal(text(f, "decision"), "allow");
-    expect(200, call(f, NULL, "POST", "/v1/check", "{'token': 'writ_typo', 'right': 'orders:POST:/v1/orders'}"));
+    expect(200, call(f, NULL, "POST", "/v1/check",
+                     "{'token': 'writ_typo', 'right': 'orders:POST:/v1/orders'}"));
     assert_string_equal(text(f, "decision"), "deny");
     fixture_free(f);
 }
@@ -115,13 +118,16 @@ check_from_elsewhere(void **state)
     struct issued token = issue(f, "amara", ", 'networks': ['10.0.0.0/8']");
 
     expect(200, callf(f, NULL, "POST", "/v1/check",
-                      "{'token_id': '%s', 'right': 'orders:GET:/v1/1', 'network': '10.1.1.1'}", token.id));
+                      "{'token_id': '%s', 'right': 'orders:GET:/v1/1', 'network': '10.1.1.1'}",
+                      token.id));
     assert_string_equal(text(f, "decision"), "allow");
     expect(200, callf(f, NULL, "POST", "/v1/check",
-                      "{'token_id': '%s', 'right': 'orders:GET:/v1/1', 'network': '11.1.1.1'}", token.id));
+                      "{'token_id': '%s', 'right': 'orders:GET:/v1/1', 'network': '11.1.1.1'}",
+                      token.id));
     assert_string_equal(text(f, "decision"), "deny");
-    expect(400, callf(f, NULL, "POST", "/v1/check",
-                      "{'token_id': '%s', 'right': 'orders:GET:/v1/1', 'network': 'home'}", token.id));
+    expect(400,
+           callf(f, NULL, "POST", "/v1/check",
+                 "{'token_id': '%s', 'right': 'orders:GET:/v1/1', 'network': 'home'}", token.id));
     fixture_free(f);
 }
 
@@ -134,13 +140,16 @@ check_wrongly(void **state)
     expect(400, call(f, NULL, "POST", "/v1/check", "{'right': 'orders:GET:/x'}"));
     expect(400, callf(f, NULL, "POST", "/v1/check", "{'token_id': '%s'}", token.id));
     assert_string_equal(text(f, "pointer"), "/right");
-    expect(400, callf(f, NULL, "POST", "/v1/check", "{'token_id': '%s', 'right': 'orders:GET:/*'}", token.id));
-    expect(400, callf(f, NULL, "POST", "/v1/check", "{'token_id': '%s', 'subject': 'ben', 'right': 'orders:GET:/x'}",
+    expect(400, callf(f, NULL, "POST", "/v1/check", "{'token_id': '%s', 'right': 'orders:GET:/*'}",
                       token.id));
+    expect(400, callf(f, NULL, "POST", "/v1/check",
+                      "{'token_id': '%s', 'subject': 'ben', 'right': 'orders:GET:/x'}", token.id));
     expect(404, call(f, NULL, "POST", "/v1/check",
                      "{'token_id': '0000000000000000000001', 'right': 'orders:GET:/x'}"));
-    expect(404, call(f, NULL, "POST", "/v1/check", "{'subject': 'nobody', 'right': 'orders:GET:/x'}"));
-    expect(403, callf(f, token.token, "POST", "/v1/check", "{'subject': 'ben', 'right': 'orders:GET:/x'}"));
+    expect(404,
+           call(f, NULL, "POST", "/v1/check", "{'subject': 'nobody', 'right': 'orders:GET:/x'}"));
+    expect(403, callf(f, token.token, "POST", "/v1/check",
+                      "{'subject': 'ben', 'right': 'orders:GET:/x'}"));
     assert_string_equal(text(f, "right"), "writ:check:-");
     fixture_free(f);
 }
@@ -209,7 +218,8 @@ calls_leave_lines(void **state)
     assert_string_equal(nth(f, "items", 0, "right"), "writ:tokens.issue:ben");
     assert_string_equal(nth(f, "items", 0, "decision"), "allow");
     assert_int_equal(json_integer_value(json_object_get(
-                         json_array_get(json_object_get(f->body, "items"), 0), "status")), 201);
+                         json_array_get(json_object_get(f->body, "items"), 0), "status")),
+                     201);
     expect(200, call(f, NULL, "GET", "/v1/audit?subject=amara&decision=deny", NULL));
     assert_int_equal(count(f, "items"), 1);
     assert_string_equal(nth(f, "items", 0, "action"), "audit.read");
@@ -254,8 +264,9 @@ static void
 wrong_questions(void **state)
 {
     static const char *const paths[] = {
-        "/v1/audit?since=yesterday", "/v1/audit?limit=many", "/v1/audit?cursor=x", "/v1/audit?decision=maybe",
-        "/v1/audit/map?since=x", "/v1/advice", "/v1/advice?subject=a&role=b",
+        "/v1/audit?since=yesterday",   "/v1/audit?limit=many",  "/v1/audit?cursor=x",
+        "/v1/audit?decision=maybe",    "/v1/audit/map?since=x", "/v1/advice",
+        "/v1/advice?subject=a&role=b",
     };
     struct fixture *f = fixture_new();
 
@@ -270,10 +281,14 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(newest_first_by_page), cmocka_unit_test(filtered),
-        cmocka_unit_test(check),                cmocka_unit_test(check_from_elsewhere),
-        cmocka_unit_test(check_wrongly),        cmocka_unit_test(who_can),
-        cmocka_unit_test(calls_leave_lines),    cmocka_unit_test(wrong_questions),
+        cmocka_unit_test(newest_first_by_page),
+        cmocka_unit_test(filtered),
+        cmocka_unit_test(check),
+        cmocka_unit_test(check_from_elsewhere),
+        cmocka_unit_test(check_wrongly),
+        cmocka_unit_test(who_can),
+        cmocka_unit_test(calls_leave_lines),
+        cmocka_unit_test(wrong_questions),
         cmocka_unit_test(a_token_is_no_name),
     };
 

@@ -30,17 +30,18 @@ openapi_is_the_table(void **state)
         operation = json_object_get(json_object_get(paths, table[i].pattern), small);
         if (operation == NULL)
             fail_msg("%s %s is not described", table[i].method, table[i].pattern);
-        assert_string_equal(json_string_value(json_object_get(operation, "summary")), table[i].summary);
+        assert_string_equal(json_string_value(json_object_get(operation, "summary")),
+                            table[i].summary);
         assert_int_equal(json_object_get(operation, "security") != NULL, table[i].action != NULL);
         if (table[i].action != NULL)
-            assert_string_equal(json_string_value(json_object_get(operation, "x-writ-action")), table[i].action);
+            assert_string_equal(json_string_value(json_object_get(operation, "x-writ-action")),
+                                table[i].action);
         for (; parameter != NULL; parameter = strchr(parameter + 1, '{'))
             parameters++;
         assert_int_equal(json_array_size(json_object_get(operation, "parameters")), parameters);
     }
     json_object_foreach((json_t *)(uintptr_t)paths, name, path)
-        json_object_foreach((json_t *)(uintptr_t)path, method, operation)
-            operations++;
+        json_object_foreach((json_t *)(uintptr_t)path, method, operation) operations++;
     assert_int_equal(operations, rows);
     fixture_free(f);
 }
@@ -287,7 +288,8 @@ static void
 the_long_dead_are_forgotten(void **state)
 {
     struct fixture *f = fixture_new();
-    struct issued dead = issue(f, "amara", ", 'ttl': '1h'"), line = issue(f, "ben", ", 'ttl': '7d'"), first = line;
+    struct issued dead = issue(f, "amara", ", 'ttl': '1h'"),
+                  line = issue(f, "ben", ", 'ttl': '7d'"), first = line;
     char path[96];
 
     for (int i = 0; i < 6; i++) {
@@ -320,7 +322,8 @@ backup(void **state)
 
     expect(400, call(f, NULL, "POST", "/v1/backup", "{}"));
     expect(400, call(f, NULL, "POST", "/v1/backup", "{'path': 'copy.db'}"));
-    expect(200, callf(f, NULL, "POST", "/v1/backup", "{'path': '%s'}", fixture_path(f, "copy.db", path)));
+    expect(200, callf(f, NULL, "POST", "/v1/backup", "{'path': '%s'}",
+                      fixture_path(f, "copy.db", path)));
     assert_int_equal(access(path, R_OK), 0);
     expect(409, callf(f, NULL, "POST", "/v1/backup", "{'path': '%s'}", path));
     fixture_free(f);

@@ -1,4 +1,5 @@
 /* cli/commands - command lines, tables, thumbprints, and verdict tables offline. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #include "cli/cli.h"
 #include "internal.h"
@@ -141,10 +141,12 @@ nobody_there(void **state)
 static void
 arguments(void **state)
 {
-    static const struct option options[] = { { "--role", "R", "" }, { "--yes", NULL, "" }, { NULL, NULL, NULL } };
+    static const struct option options[] = { { "--role", "R", "" },
+                                             { "--yes", NULL, "" },
+                                             { NULL, NULL, NULL } };
     static const struct command command = { "try", "A B", 0, 3, options, "", NULL, NULL };
-    static char a[] = "one", b[] = "--role=x=y", c[] = "--yes", d[] = "--role", e[] = "-2", f[] = "--", g[] = "--role",
-                h[] = "-";
+    static char a[] = "one", b[] = "--role=x=y", c[] = "--yes", d[] = "--role", e[] = "-2",
+                f[] = "--", g[] = "--role", h[] = "-";
     char *argv[] = { a, b, c, d, e, h, f, g };
     struct args args;
     size_t at = 0;
@@ -218,10 +220,14 @@ static void
 jwk(void **state)
 {
     static const char key[] =
-        "{\"kty\":\"RSA\",\"n\":\"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR"
-        "1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY3"
-        "68QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPk"
-        "sINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw\",\"e\":\"AQAB\",\"alg\":\"RS256\",\"kid\":\"2011-04-29\"}";
+        "{\"kty\":\"RSA\",\"n\":"
+        "\"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR"
+        "1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-"
+        "65YGjQR0_FDW2QvzqY3"
+        "68QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-"
+        "bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPk"
+        "sINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw\",\"e\":\"AQAB\",\"alg\":\"RS256\","
+        "\"kid\":\"2011-04-29\"}";
     struct buffer out = { 0 };
     struct fault fault = { 0 };
 
@@ -230,11 +236,16 @@ jwk(void **state)
     assert_string_equal(out.bytes, "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
     buffer_clear(&out);
     assert_int_not_equal(jwk_thumbprint("/nowhere", &out, &fault), STATUS_OK);
-    assert_int_not_equal(jwk_thumbprint(write_file("key.jwk", "{\"kty\":\"oct\",\"k\":\"x\"}"), &out, &fault), STATUS_OK);
-    assert_int_not_equal(jwk_thumbprint(write_file("key.jwk", "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"a\"}"), &out, &fault),
-                         STATUS_OK);
+    assert_int_not_equal(
+        jwk_thumbprint(write_file("key.jwk", "{\"kty\":\"oct\",\"k\":\"x\"}"), &out, &fault),
+        STATUS_OK);
+    assert_int_not_equal(
+        jwk_thumbprint(write_file("key.jwk", "{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"a\"}"),
+                       &out, &fault),
+        STATUS_OK);
     assert_non_null(strstr(fault.text, "has no y"));
-    assert_int_not_equal(jwk_thumbprint(write_file("key.jwk", "nonsense"), &out, &fault), STATUS_OK);
+    assert_int_not_equal(jwk_thumbprint(write_file("key.jwk", "nonsense"), &out, &fault),
+                         STATUS_OK);
     assert_int_equal(out.size, 0);
     buffer_free(&out);
 }
@@ -246,21 +257,25 @@ certificate(void **state)
     struct fault fault = { 0 };
 
     /* The bytes 0, 1, 2 in PEM's armour: only the digest of what it holds is asked for. */
-    assert_int_equal(certificate_thumbprint(write_file("c.pem", "text before\n-----BEGIN CERTIFICATE-----\nAA\nEC\n"
-                                                                "-----END CERTIFICATE-----\n"
-                                                                "-----BEGIN CERTIFICATE-----\nAAAA\n"
-                                                                "-----END CERTIFICATE-----\n"),
-                                            &out, &fault),
+    assert_int_equal(certificate_thumbprint(
+                         write_file("c.pem", "text before\n-----BEGIN CERTIFICATE-----\nAA\nEC\n"
+                                             "-----END CERTIFICATE-----\n"
+                                             "-----BEGIN CERTIFICATE-----\nAAAA\n"
+                                             "-----END CERTIFICATE-----\n"),
+                         &out, &fault),
                      STATUS_OK);
     put_u8(&out, '\0');
     assert_string_equal(out.bytes, "rksygOVuL6-D9BSm49q-nV--GJdlRMBf7RIazLhbU_w");
     buffer_clear(&out);
-    assert_int_not_equal(certificate_thumbprint(write_file("c.pem", "-----BEGIN CERTIFICATE-----\nAAEC\n"), &out, &fault),
-                         STATUS_OK);
-    assert_int_not_equal(certificate_thumbprint(write_file("c.pem", "-----BEGIN CERTIFICATE-----\n*\n"
-                                                                    "-----END CERTIFICATE-----\n"),
-                                                &out, &fault),
-                         STATUS_OK);
+    assert_int_not_equal(
+        certificate_thumbprint(write_file("c.pem", "-----BEGIN CERTIFICATE-----\nAAEC\n"), &out,
+                               &fault),
+        STATUS_OK);
+    assert_int_not_equal(
+        certificate_thumbprint(write_file("c.pem", "-----BEGIN CERTIFICATE-----\n*\n"
+                                                   "-----END CERTIFICATE-----\n"),
+                               &out, &fault),
+        STATUS_OK);
     buffer_free(&out);
 }
 
@@ -278,38 +293,45 @@ policy_test(const char *table)
 static void
 verdict_tables(void **state)
 {
-    write_file("policy.yaml", "upstreams:\n"
-                              "  orders: {type: http, url: \"http://h\"}\n"
-                              "  shop: {type: postgres, address: \"h:1\"}\n"
-                              "roles:\n"
-                              "  reader:\n"
-                              "    allow:\n"
-                              "      - orders:GET:/v1/*\n"
-                              "      - {right: \"orders:DELETE:/v1/*\", when: {network: [10.0.0.0/8]}}\n"
-                              "      - shop:select:public.*\n"
-                              "subjects:\n"
-                              "  amara: {type: user, roles: [reader]}\n");
-    assert_int_equal(policy_test("policy: [policy.yaml]\ntests:\n"
-                                 "  - {subject: amara, right: \"orders:GET:/v1/7\", expect: allow}\n"
-                                 "  - {subject: amara, right: \"orders:GET:/v1/7/8\", expect: deny}\n"
-                                 "  - {subject: amara, right: \"shop:select:public.a/b\", expect: allow}\n"
-                                 "  - {subject: amara, right: \"orders:DELETE:/v1/7\", expect: allow, network: 10.1.1.1}\n"
-                                 "  - {subject: amara, right: \"orders:DELETE:/v1/7\", expect: deny, network: 11.1.1.1}\n"
-                                 "  - {subject: nobody, right: \"orders:GET:/v1/7\", expect: deny}\n"),
-                     EXIT_DONE);
+    write_file("policy.yaml",
+               "upstreams:\n"
+               "  orders: {type: http, url: \"http://h\"}\n"
+               "  shop: {type: postgres, address: \"h:1\"}\n"
+               "roles:\n"
+               "  reader:\n"
+               "    allow:\n"
+               "      - orders:GET:/v1/*\n"
+               "      - {right: \"orders:DELETE:/v1/*\", when: {network: [10.0.0.0/8]}}\n"
+               "      - shop:select:public.*\n"
+               "subjects:\n"
+               "  amara: {type: user, roles: [reader]}\n");
+    assert_int_equal(
+        policy_test("policy: [policy.yaml]\ntests:\n"
+                    "  - {subject: amara, right: \"orders:GET:/v1/7\", expect: allow}\n"
+                    "  - {subject: amara, right: \"orders:GET:/v1/7/8\", expect: deny}\n"
+                    "  - {subject: amara, right: \"shop:select:public.a/b\", expect: allow}\n"
+                    "  - {subject: amara, right: \"orders:DELETE:/v1/7\", expect: allow, network: "
+                    "10.1.1.1}\n"
+                    "  - {subject: amara, right: \"orders:DELETE:/v1/7\", expect: deny, network: "
+                    "11.1.1.1}\n"
+                    "  - {subject: nobody, right: \"orders:GET:/v1/7\", expect: deny}\n"),
+        EXIT_DONE);
     says("6 passed, 0 failed");
-    assert_int_equal(policy_test("policy: [policy.yaml]\ntests:\n"
-                                 "  - {subject: amara, right: \"orders:PUT:/v1/7\", expect: allow}\n"),
-                     EXIT_REFUSED);
+    assert_int_equal(
+        policy_test("policy: [policy.yaml]\ntests:\n"
+                    "  - {subject: amara, right: \"orders:PUT:/v1/7\", expect: allow}\n"),
+        EXIT_REFUSED);
     says("expected allow, got deny");
     says("0 passed, 1 failed");
-    assert_int_equal(policy_test("policy: [policy.yaml]\ntests:\n"
-                                 "  - {subject: amara, right: \"orders:PUT:/v1/7\", expect: maybe}\n"),
-                     EXIT_REFUSED);
+    assert_int_equal(
+        policy_test("policy: [policy.yaml]\ntests:\n"
+                    "  - {subject: amara, right: \"orders:PUT:/v1/7\", expect: maybe}\n"),
+        EXIT_REFUSED);
     says("test 1: expect is allow or deny");
-    assert_int_equal(policy_test("policy: [policy.yaml]\ntests:\n"
-                                 "  - {subject: amara, right: \"orders:PUT:/v1/*\", expect: deny}\n"),
-                     EXIT_REFUSED);
+    assert_int_equal(
+        policy_test("policy: [policy.yaml]\ntests:\n"
+                    "  - {subject: amara, right: \"orders:PUT:/v1/*\", expect: deny}\n"),
+        EXIT_REFUSED);
     says("test 1");
     assert_int_equal(policy_test("policy: [gone.yaml]\ntests: []\n"), EXIT_REFUSED);
     says("gone.yaml");
@@ -334,9 +356,15 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(usage),   cmocka_unit_test(nobody_there),  cmocka_unit_test(arguments),
-        cmocka_unit_test(tables),  cmocka_unit_test(words_are_encoded), cmocka_unit_test(plurals),
-        cmocka_unit_test(jwk),     cmocka_unit_test(certificate),   cmocka_unit_test(verdict_tables),
+        cmocka_unit_test(usage),
+        cmocka_unit_test(nobody_there),
+        cmocka_unit_test(arguments),
+        cmocka_unit_test(tables),
+        cmocka_unit_test(words_are_encoded),
+        cmocka_unit_test(plurals),
+        cmocka_unit_test(jwk),
+        cmocka_unit_test(certificate),
+        cmocka_unit_test(verdict_tables),
         cmocka_unit_test(completions),
     };
 

@@ -36,14 +36,14 @@ struct authority_settings {
 };
 
 struct authority_options {
-    const char *data;          /* the data directory, made when absent, mode 0700 */
-    struct slice issuer;       /* public URL of the API */
+    const char *data;    /* the data directory, made when absent, mode 0700 */
+    struct slice issuer; /* public URL of the API */
     struct slice node;
-    struct slice listen;       /* "127.0.0.1:7800"; empty: the socket alone */
+    struct slice listen;            /* "127.0.0.1:7800"; empty: the socket alone */
     const char *tls_cert, *tls_key; /* NULL: clear */
     const char *tls_client_ca;      /* NULL: none */
     struct slice tls_client_cert;   /* "none" "request" "require" */
-    const char *passphrase_file; /* NULL: data/key */
+    const char *passphrase_file;    /* NULL: data/key */
     struct authority_settings settings;
     /* Every address the process listens on, "host:port": no upstream may be one. */
     const char *const *own_addresses;
