@@ -52,8 +52,8 @@ enum ending { ENDING_ORDERLY, ENDING_CUT };
 static void
 finish(struct side *side)
 {
-    stream_finish(side->stream, stream_queued(side->stream) > 0 ? DELIVER_MS : LINGER_MS,
-                  on_closed, side);
+    stream_finish(side->stream, stream_queued(side->stream) > 0 ? DELIVER_MS : LINGER_MS, on_closed,
+                  side);
 }
 
 static void
