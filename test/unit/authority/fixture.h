@@ -3,17 +3,18 @@
 #ifndef WRIT_TEST_AUTHORITY_FIXTURE_H
 #define WRIT_TEST_AUTHORITY_FIXTURE_H
 
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 
+#include <cmocka.h>
+
 #include "internal.h"
 
 #include "base/clock.h"
 
-enum { CALLS_MAX = 4096, FILES_MAX = 4 };
+enum { FILES_MAX = 4 };
 
 struct fixture {
     char dir[64];

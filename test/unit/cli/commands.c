@@ -1,5 +1,4 @@
 /* cli/commands - command lines, tables, thumbprints, and verdict tables offline. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #include "cli/cli.h"
 #include "internal.h"
