@@ -13,7 +13,7 @@
 
 enum {
     LOCAL_BODY_MAX = 64 << 20,
-    REMOTE_BODY_MAX = 8 << 20, /* collected before the caller is known */
+    REMOTE_BODY_MAX = 8 << 20,
     CONNECTIONS_MAX = 256,     /* each may hold that much; further ones wait in the kernel */
     WORKING_MAX = 4,
     ENFORCE_MS = 5000, /* the longest wait for lanes that should answer in one turn */
@@ -260,6 +260,18 @@ find_caller(struct authority *authority, struct http_call *http, bool local,
         caller->refusal = SLICE_LITERAL("the kernel does not say who is at the socket");
 }
 
+/* A stranger's body would only take memory: the refusal does not depend on it. */
+static bool
+remote_wants_body(struct http_call *call, void *context)
+{
+    struct authority *authority = context;
+    struct api_request request = { .now = clock_wall_ms(), .arena = http_call_arena(call) };
+
+    find_caller(authority, call, false, &request);
+    world_quiescent(authority->reader);
+    return request.caller.lineage.count > 0;
+}
+
 /* What was refused before it was a call leaves a line as well, folded for strangers. */
 static enum status
 audit_stranger(struct authority *authority, const struct api_request *request, unsigned status)
@@ -406,6 +418,7 @@ open_remote(struct authority *authority, struct fault *fault)
     if (address == NULL)
         return STATUS_MEMORY;
     *api = (struct http_api){ .body_max = REMOTE_BODY_MAX,
+                              .wants_body = remote_wants_body,
                               .request = remote_request,
                               .gone = call_gone,
                               .context = authority };

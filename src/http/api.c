@@ -25,11 +25,14 @@ on_request(struct http_call *call, bool more, void *context)
 {
     struct http_api *api = context;
 
-    if (call->head.body == HTTP_BODY_LENGTH && call->head.length > body_max(api)) {
+    bool wanted = call->head.body != HTTP_BODY_NONE &&
+                  (api->wants_body == NULL || api->wants_body(call, api->context));
+
+    if (wanted && call->head.body == HTTP_BODY_LENGTH && call->head.length > body_max(api)) {
         too_long(call);
         return;
     }
-    if (call->head.body == HTTP_BODY_NONE) {
+    if (!wanted) {
         api->request(call, (struct slice){ 0 }, api->context);
         return;
     }

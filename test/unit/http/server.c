@@ -182,7 +182,15 @@ api_request(struct http_call *call, struct slice body, void *context)
     http_respond_json(call, 200, json_pack("{s:I}", "size", (json_int_t)body.size));
 }
 
-static struct http_api api = { .body_max = 100, .request = api_request };
+static bool
+api_wants_body(struct http_call *call, void *context)
+{
+    return !slice_is(http_head_path(http_call_head(call)), "/stranger");
+}
+
+static struct http_api api = { .body_max = 100,
+                               .wants_body = api_wants_body,
+                               .request = api_request };
 
 static void
 accepted(struct listener *from, struct stream *stream, void *context)
@@ -379,6 +387,9 @@ static const struct row rows[] = {
       NULL,
       &api_port },
     { "GET /x HTTP/1.1\r\n" H "\r\n", { "{\"size\":0}" }, NULL, &api_port },
+    /* Answered before its body comes. */
+    { "POST /stranger HTTP/1.1\r\n" H "Content-Length: 101\r\n\r\n", { "{\"size\":0}" }, NULL,
+      &api_port },
     { "POST /x HTTP/1.1\r\n" H "Content-Length: 101\r\n\r\n", { "413" }, NULL, &api_port },
     { "POST /x HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n65\r\n"
       "01234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901"

@@ -7,6 +7,9 @@
 
 struct http_api {
     size_t body_max; /* 0: 1 MiB; a longer body is answered with 413 */
+    /* Asked when the head is there. False: the body is not collected, and request is
+     * called at once with an empty one. May be NULL: always. */
+    bool (*wants_body)(struct http_call *call, void *context);
     /* body lives as long as the call (in its arena or behind it). Ends in one of the
      * http_respond… functions, now or later. */
     void (*request)(struct http_call *call, struct slice body, void *context);
