@@ -3,10 +3,13 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -96,6 +99,23 @@ seal_once(struct audit *audit, struct pace *pace, enum sealer_hurry hurry)
     return status;
 }
 
+/* A lane on the same core is to wait a fifth of a millisecond for this thread, not
+ * for milliseconds, and to lose no more time by it (Linux 6.12, sched_setattr(2);
+ * elsewhere it changes nothing). Not nice(2): that would starve the audit under load. */
+static void
+take_short_turns(void)
+{
+    struct {
+        uint32_t size, policy;
+        uint64_t flags;
+        int32_t nice;
+        uint32_t priority;
+        uint64_t runtime, deadline, period;
+    } wanted = { .size = sizeof wanted, .policy = SCHED_OTHER, .runtime = 200000 };
+
+    (void)syscall(SYS_sched_setattr, 0, &wanted, 0);
+}
+
 static void *
 run(void *context)
 {
@@ -105,6 +125,7 @@ run(void *context)
     uint64_t wanted, sealed = 0;
     bool stop = false;
 
+    take_short_turns();
     while (!stop) {
         waker_sleep(&audit->waker, audit->sealer.sealed != sealed ? BUSY_MS : TICK_MS);
         sealed = audit->sealer.sealed;
