@@ -266,6 +266,12 @@ put_location(struct buffer *out, struct slice value, const struct answer_fields 
         put_slice(out, value);
         return;
     }
+    /* "http://up//elsewhere/" is a path of the upstream; "//elsewhere/" alone would
+     * be another host. */
+    if (fields->by_host && slice_starts(rest, SLICE_LITERAL("//"))) {
+        put_slice(out, value);
+        return;
+    }
     if (!fields->by_host) {
         put_u8(out, '/');
         put_slice(out, upstream->name);
@@ -297,14 +303,15 @@ put_cookie(struct buffer *out, struct slice value, const struct answer_fields *f
     bool first = true;
 
     while (slice_next(&value, ';', &part)) {
-        struct slice trimmed = slice_trim(part);
-        bool path = trimmed.size >= 5 &&
-                    slice_equal_nocase(slice_first(trimmed, 5), SLICE_LITERAL("path="));
+        /* RFC 6265 §5.2: blanks around the name and the value do not count. */
+        size_t equals = slice_find(part, '=');
+        bool path = equals < part.size && slice_equal_nocase(slice_trim(slice_first(part, equals)),
+                                                             SLICE_LITERAL("path"));
         if (!first)
             put_u8(out, ';');
         if (!first && path && !fields->by_host) {
             put_slice(out, SLICE_LITERAL(" Path="));
-            put_cookie_path(out, slice_from(trimmed, 5), fields);
+            put_cookie_path(out, slice_trim(slice_from(part, equals + 1)), fields);
         } else {
             put_slice(out, part);
         }

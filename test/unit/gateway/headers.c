@@ -141,6 +141,10 @@ locations(void **state)
         { "/api", false, "/login", "/login" },
         { "", true, "/v1", "/v1" },
         { "", true, "http://up:9000/v1", "/v1" },
+        /* What is left of it would be another host. */
+        { "", true, "http://up:9000//evil/x", "http://up:9000//evil/x" },
+        { "/api", true, "/api//evil/x", "/api//evil/x" },
+        { "", false, "http://up:9000//evil/x", "/orders//evil/x" },
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -166,6 +170,7 @@ cookies(void **state)
         { "", false, "a=b; Path=/; HttpOnly", "a=b; Path=/orders; HttpOnly" },
         { "", false, "a=b; path=/v1", "a=b; Path=/orders/v1" },
         { "", false, "a=b;Path=/v1;Secure", "a=b; Path=/orders/v1;Secure" },
+        { "", false, "a=b; Path = /v1 ; Secure", "a=b; Path=/orders/v1; Secure" },
         { "", false, "a=b", "a=b" },
         { "", false, "path=/x; a", "path=/x; a" },
         { "/api", false, "a=b; Path=/api/v1", "a=b; Path=/orders/v1" },
