@@ -314,8 +314,7 @@ files_are_local(void **state)
         "{'type': 'redis', 'address': '/run/redis.sock'}",
         "{'type': 'http', 'url': 'https://h', 'tls': {'ca': '/etc/ssl/ca.pem'}}",
         "{'type': 'http', 'url': 'https://h', 'tls': {'cert': 'c', 'key': 'k'}}",
-        "{'type': 'postgres', 'address': 'h:5432', 'login': {'user': 'writ', 'password_file': "
-        "'/etc/shadow'}}",
+        "{'type': 'postgres', 'address': 'h:5432', 'login': {'password_file': '/etc/s'}}",
         "{'type': 'postgres', 'address': 'h:5432', 'login': [{'password_file': '/etc/shadow'}]}",
         "{'type': 'postgres', 'address': 'h:5432', 'login': {'command': 'id'}}",
     };
