@@ -62,21 +62,6 @@ http_list_next(struct slice *rest, struct slice *element)
     return false;
 }
 
-bool
-http_is_token(struct slice text)
-{
-    static const char marks[] = "!#$%&'*+-.^_`|~";
-
-    for (size_t i = 0; i < text.size; i++) {
-        char c = text.at[i];
-
-        if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-              (c != '\0' && strchr(marks, c) != NULL)))
-            return false;
-    }
-    return text.size > 0;
-}
-
 /* RFC 9110 §7.6.1: what Connection names is this hop's. Fields that every
  * recipient depends on can't be made to vanish that way. */
 static bool
@@ -346,16 +331,4 @@ bool
 http_head_has_query(const struct http_head *head)
 {
     return head->query.at != 0;
-}
-
-struct slice
-http_field_id_name(enum http_field_id id)
-{
-    static const struct slice names[HTTP_FIELD_IDS] = {
-#define FIELD_NAME(id, name) [HTTP_FIELD_##id] = { .at = name, .size = sizeof(name) - 1 },
-        HTTP_FIELD_MAP(FIELD_NAME)
-#undef FIELD_NAME
-    };
-
-    return names[id];
 }

@@ -1,4 +1,4 @@
-/* http/head.re - the lexer of HTTP/1.1 heads (RFC 9112 §3, §4, §5; RFC 9110 §5). */
+/* http/head.re - the lexer of HTTP/1.1 first lines (RFC 9112 §3, §4). */
 #include "lex.h"
 
 /*!re2c
@@ -7,8 +7,7 @@
     re2c:define:YYMARKER = mark;
     re2c:yyfill:enable = 0;
 
-    plain = [-!#$%&'*+.^`|~0-9A-Za-z];
-    token = plain | "_";
+    token = [-!#$%&'*+._^`|~0-9A-Za-z];
     crlf  = "\r\n";
     visible = [\x21-\x7e];
     pathed  = visible \ [?#];
@@ -162,177 +161,6 @@ reason:
         " " text* crlf { head->reason = span_of(head, start + 1, at - 2); return at; }
         *              { return refuse(why, 502, "the status line is not well formed"); }
     */
-}
-
-static inline bool
-in_value(char byte)
-{
-    return ((unsigned char)byte >= 0x20 && byte != 0x7f) || byte == '\t';
-}
-
-/* To the first byte that is none of a field value's: eight bytes at a time while
- * none is below 0x20 or 0x7f. */
-static const char *
-skip_value(const char *at, const char *end)
-{
-    const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
-
-    for (;;) {
-        while (end - at >= 8) {
-            uint64_t word, del;
-
-            memcpy(&word, at, 8);
-            del = word ^ (ones * 0x7f);
-            if ((((word - ones * 0x20) & ~word) | ((del - ones) & ~del)) & highs)
-                break;
-            at += 8;
-        }
-        if (at == end || !in_value(*at))
-            return at;
-        at++;
-    }
-}
-
-static uint8_t
-hop_flag(enum http_field_id id)
-{
-    switch (id) {
-    case HTTP_FIELD_CONTENT_LENGTH:
-    case HTTP_FIELD_TRANSFER_ENCODING:
-    case HTTP_FIELD_CONNECTION:
-    case HTTP_FIELD_KEEP_ALIVE:
-    case HTTP_FIELD_PROXY_CONNECTION:
-    case HTTP_FIELD_PROXY_AUTHORIZATION:
-    case HTTP_FIELD_PROXY_AUTHENTICATE:
-    case HTTP_FIELD_UPGRADE:
-    case HTTP_FIELD_TE:
-    case HTTP_FIELD_TRAILER:
-    case HTTP_FIELD_EXPECT:
-    case HTTP_FIELD_HTTP2_SETTINGS:
-        return HTTP_FIELD_HOP;
-    default:
-        return 0;
-    }
-}
-
-/* The value that starts at `at` becomes the field's; returns the next line. */
-static const char *
-lex_value(const char *at, const char *end, struct http_head *head, struct http_field *field,
-          struct http_refusal *why)
-{
-    const char *stop, *last;
-
-    while (*at == ' ' || *at == '\t')
-        at++;
-    last = stop = skip_value(at, end);
-    if (end - stop < 2 || stop[0] != '\r' || stop[1] != '\n')
-        return refuse(why, 400, "a field value has a control byte");
-    while (last > at && (last[-1] == ' ' || last[-1] == '\t'))
-        last--;
-    field->value = span_of(head, at, last);
-    return stop + 2;
-}
-
-const char *
-lex_fields(const char *at, const char *end, struct http_head *head, struct http_refusal *why)
-{
-    const char *start, *mark;
-    enum http_field_id id;
-    struct http_field *field;
-    uint8_t flags;
-
-next:
-    start = at;
-    flags = 0;
-    /*!re2c
-        crlf { return at; }
-        'host:'                      { id = HTTP_FIELD_HOST; goto value; }
-        'content-length:'            { id = HTTP_FIELD_CONTENT_LENGTH; goto value; }
-        'transfer-encoding:'         { id = HTTP_FIELD_TRANSFER_ENCODING; goto value; }
-        'connection:'                { id = HTTP_FIELD_CONNECTION; goto value; }
-        'keep-alive:'                { id = HTTP_FIELD_KEEP_ALIVE; goto value; }
-        'proxy-connection:'          { id = HTTP_FIELD_PROXY_CONNECTION; goto value; }
-        'upgrade:'                   { id = HTTP_FIELD_UPGRADE; goto value; }
-        'te:'                        { id = HTTP_FIELD_TE; goto value; }
-        'trailer:'                   { id = HTTP_FIELD_TRAILER; goto value; }
-        'expect:'                    { id = HTTP_FIELD_EXPECT; goto value; }
-        'http2-settings:'            { id = HTTP_FIELD_HTTP2_SETTINGS; goto value; }
-        'authorization:'             { id = HTTP_FIELD_AUTHORIZATION; goto value; }
-        'proxy-authorization:'       { id = HTTP_FIELD_PROXY_AUTHORIZATION; goto value; }
-        'proxy-authenticate:'        { id = HTTP_FIELD_PROXY_AUTHENTICATE; goto value; }
-        'www-authenticate:'          { id = HTTP_FIELD_WWW_AUTHENTICATE; goto value; }
-        'dpop:'                      { id = HTTP_FIELD_DPOP; goto value; }
-        'dpop-nonce:'                { id = HTTP_FIELD_DPOP_NONCE; goto value; }
-        'x-api-key:'                 { id = HTTP_FIELD_X_API_KEY; goto value; }
-        'x-registry-auth:'           { id = HTTP_FIELD_X_REGISTRY_AUTH; goto value; }
-        'cookie:'                    { id = HTTP_FIELD_COOKIE; goto value; }
-        'set-cookie:'                { id = HTTP_FIELD_SET_COOKIE; goto value; }
-        'location:'                  { id = HTTP_FIELD_LOCATION; goto value; }
-        'content-location:'          { id = HTTP_FIELD_CONTENT_LOCATION; goto value; }
-        'refresh:'                   { id = HTTP_FIELD_REFRESH; goto value; }
-        'user-agent:'                { id = HTTP_FIELD_USER_AGENT; goto value; }
-        'server:'                    { id = HTTP_FIELD_SERVER; goto value; }
-        'date:'                      { id = HTTP_FIELD_DATE; goto value; }
-        'content-type:'              { id = HTTP_FIELD_CONTENT_TYPE; goto value; }
-        'content-encoding:'          { id = HTTP_FIELD_CONTENT_ENCODING; goto value; }
-        'accept:'                    { id = HTTP_FIELD_ACCEPT; goto value; }
-        'accept-encoding:'           { id = HTTP_FIELD_ACCEPT_ENCODING; goto value; }
-        'accept-language:'           { id = HTTP_FIELD_ACCEPT_LANGUAGE; goto value; }
-        'cache-control:'             { id = HTTP_FIELD_CACHE_CONTROL; goto value; }
-        'etag:'                      { id = HTTP_FIELD_ETAG; goto value; }
-        'if-match:'                  { id = HTTP_FIELD_IF_MATCH; goto value; }
-        'if-none-match:'             { id = HTTP_FIELD_IF_NONE_MATCH; goto value; }
-        'idempotency-key:'           { id = HTTP_FIELD_IDEMPOTENCY_KEY; goto value; }
-        'last-event-id:'             { id = HTTP_FIELD_LAST_EVENT_ID; goto value; }
-        'origin:'                    { id = HTTP_FIELD_ORIGIN; goto value; }
-        'referer:'                   { id = HTTP_FIELD_REFERER; goto value; }
-        'retry-after:'               { id = HTTP_FIELD_RETRY_AFTER; goto value; }
-        'access-control-request-method:'
-                                     { id = HTTP_FIELD_ACCESS_CONTROL_REQUEST_METHOD; goto value; }
-        'via:'                       { id = HTTP_FIELD_VIA; goto value; }
-        'forwarded:'                 { id = HTTP_FIELD_FORWARDED; goto value; }
-        'x-forwarded-for:'           { id = HTTP_FIELD_X_FORWARDED_FOR; goto value; }
-        'x-forwarded-host:'          { id = HTTP_FIELD_X_FORWARDED_HOST; goto value; }
-        'x-forwarded-proto:'         { id = HTTP_FIELD_X_FORWARDED_PROTO; goto value; }
-        'x-forwarded-port:'          { id = HTTP_FIELD_X_FORWARDED_PORT; goto value; }
-        'x-forwarded-method:'        { id = HTTP_FIELD_X_FORWARDED_METHOD; goto value; }
-        'x-forwarded-uri:'           { id = HTTP_FIELD_X_FORWARDED_URI; goto value; }
-        'x-original-method:'         { id = HTTP_FIELD_X_ORIGINAL_METHOD; goto value; }
-        'x-original-uri:'            { id = HTTP_FIELD_X_ORIGINAL_URI; goto value; }
-        'x-http-method-override:'    { id = HTTP_FIELD_X_HTTP_METHOD_OVERRIDE; goto value; }
-        'x-real-ip:'                 { id = HTTP_FIELD_X_REAL_IP; goto value; }
-        'client-cert:'               { id = HTTP_FIELD_CLIENT_CERT; goto value; }
-        'client-cert-chain:'         { id = HTTP_FIELD_CLIENT_CERT_CHAIN; goto value; }
-        'traceparent:'               { id = HTTP_FIELD_TRACEPARENT; goto value; }
-        'tracestate:'                { id = HTTP_FIELD_TRACESTATE; goto value; }
-        'mcp-session-id:'            { id = HTTP_FIELD_MCP_SESSION_ID; goto value; }
-        'mcp-protocol-version:'      { id = HTTP_FIELD_MCP_PROTOCOL_VERSION; goto value; }
-        'mcp-method:'                { id = HTTP_FIELD_MCP_METHOD; goto value; }
-        'mcp-name:'                  { id = HTTP_FIELD_MCP_NAME; goto value; }
-        'x' [-_] 'writ' [-_] token* ":" { id = HTTP_FIELD_X_WRIT; goto value; }
-        'impersonate' [-_] token* ":" { id = HTTP_FIELD_IMPERSONATE; goto value; }
-        'sec' [-_] 'websocket' [-_] token* ":" { id = HTTP_FIELD_SEC_WEBSOCKET; goto value; }
-        plain+ ":"         { id = HTTP_FIELD_OTHER; goto value; }
-        token+ ":"         { id = HTTP_FIELD_OTHER; flags = HTTP_FIELD_UNDERSCORE; goto value; }
-        token+ [ \t]+ ":"  { return refuse(why, 400, "a blank stands before a field's colon"); }
-        [ \t]              { return refuse(why, 400, "a folded field line"); }
-        ":"                { return refuse(why, 400, "a field without a name"); }
-        *                  { return refuse(why, 400, "a field name is not a token"); }
-    */
-value:
-    if (head->count == HTTP_FIELDS_MAX)
-        return refuse(why, 431, "too many fields");
-    field = &head->fields[head->count];
-    field->id = (uint8_t)id;
-    field->flags = flags | hop_flag(id);
-    field->name = span_of(head, start, at - 1);
-    at = lex_value(at, end, head, field, why);
-    if (at == NULL)
-        return NULL;
-    head->count++;
-    if (id != HTTP_FIELD_OTHER && head->first[id] == 0)
-        head->first[id] = (uint8_t)head->count;
-    goto next;
 }
 
 bool
