@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 scripts/build.sh build-bench -Dbench=true -Dtests=false
 
 echo "== side by side"
-python3 bench/compare.py --writ build-bench/src/app/writ "$@"
+python3 -B bench/compare.py --writ build-bench/src/app/writ "$@"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
