@@ -358,6 +358,22 @@ call_gone(struct http_call *http, enum status status, void *context)
     }
 }
 
+/* It is refused in any case: a full audit changes nothing about that. */
+static void
+note_refused(struct stream *stream, const struct http_refusal *why, void *context)
+{
+    struct authority *authority = context;
+    const struct api_request request = { .method = SLICE_LITERAL("-"),
+                                         .path = SLICE_LITERAL("-"),
+                                         .now = clock_wall_ms(),
+                                         .caller = { .refusal = slice_text(why->reason),
+                                                     .peer = *stream_peer(stream),
+                                                     .peer_port = stream_peer_port(stream) } };
+
+    authority->counters.refused++;
+    (void)audit_stranger(authority, &request, why->status);
+}
+
 /* --- listeners ------------------------------------------------------------------------ */
 
 static void
@@ -382,6 +398,7 @@ open_local(struct authority *authority, struct fault *fault)
     *api = (struct http_api){ .body_max = LOCAL_BODY_MAX,
                               .request = local_request,
                               .gone = call_gone,
+                              .refused = note_refused,
                               .context = authority };
     status = http_server_new(authority->lane,
                              &(struct http_server_options){
@@ -421,6 +438,7 @@ open_remote(struct authority *authority, struct fault *fault)
                               .wants_body = remote_wants_body,
                               .request = remote_request,
                               .gone = call_gone,
+                              .refused = note_refused,
                               .context = authority };
     if (options->tls_cert != NULL)
         status = tls_server_new(

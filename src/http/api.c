@@ -10,14 +10,22 @@ body_max(const struct http_api *api)
 }
 
 static void
-too_long(struct http_call *call)
+on_refused(struct stream *stream, const struct http_refusal *why, void *context)
 {
-    const struct http_problem problem = {
-        .status = 413,
-        .detail = SLICE_LITERAL("the body is too long"),
-    };
+    const struct http_api *api = context;
 
-    http_respond_problem(call, &problem);
+    if (api->refused != NULL)
+        api->refused(stream, why, api->context);
+}
+
+static void
+too_long(struct http_call *call, struct http_api *api)
+{
+    const struct http_refusal why = { 413, "the body is too long" };
+
+    on_refused(http_call_stream(call), &why, api);
+    http_respond_problem(
+        call, &(struct http_problem){ .status = why.status, .detail = slice_text(why.reason) });
 }
 
 static void
@@ -29,7 +37,7 @@ on_request(struct http_call *call, bool more, void *context)
                   (api->wants_body == NULL || api->wants_body(call, api->context));
 
     if (wanted && call->head.body == HTTP_BODY_LENGTH && call->head.length > body_max(api)) {
-        too_long(call);
+        too_long(call, api);
         return;
     }
     if (!wanted) {
@@ -50,7 +58,7 @@ on_body(struct http_call *call, struct slice bytes, bool more, void *context)
 {
     put_slice(call->collected, bytes);
     if (buffer_status(call->collected) != STATUS_OK)
-        too_long(call);
+        too_long(call, context);
 }
 
 static void
@@ -76,4 +84,5 @@ const struct http_handler http_api_handler = {
     .body = on_body,
     .body_end = on_body_end,
     .gone = on_gone,
+    .refused = on_refused,
 };

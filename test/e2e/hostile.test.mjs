@@ -103,9 +103,12 @@ test('every refusal has its line, also of what is no request', async () => {
         `GET /${'a'.repeat(20000)} HTTP/1.1\r\nHost: gw\r\n\r\n`, '\x16\x03\x01\x02\x00\x01'];
     for (const bytes of all)
         assert.equal(statuses((await exchange(writ.port, bytes)).text)[0] >= 400, true);
+    const api = ['GET / HTTP/9\r\n\r\n', ask('POST /v1/check', 'Content-Length: 9000000\r\n')];
+    assert.deepEqual(statuses((await exchange(writ.apiPort, api[0])).text), [400]);
+    assert.deepEqual(statuses((await exchange(writ.apiPort, api[1])).text), [413]);
     assert.equal((await request(writ.apiPort, 'GET', '/nowhere')).status, 404);
     assert.equal((await request(writ.apiPort, 'PATCH', '/v1/tokens')).status, 405);
-    await until('the lines', async () => await count() === before + all.length + 2);
+    await until('the lines', async () => await count() === before + all.length + api.length + 2);
 });
 
 test('a stranger\'s body is not collected', async () => {

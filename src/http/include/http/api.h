@@ -15,6 +15,9 @@ struct http_api {
     void (*request)(struct http_call *call, struct slice body, void *context);
     /* The call ended without its answer; the callee drops its pointer. May be NULL. */
     void (*gone)(struct http_call *call, enum status status, void *context);
+    /* What came never became a request: its head was refused, or its body is too long.
+     * It is answered here. For the audit; may be NULL. */
+    void (*refused)(struct stream *stream, const struct http_refusal *why, void *context);
     void *context;
 };
 
