@@ -15,19 +15,18 @@ secret_equal(const void *a, const void *b, size_t size)
 {
     const uint8_t *left = a, *right = b;
     uint64_t difference = 0, one, other;
+    size_t at = 0;
 
-    while (size > 0) {
-        size_t step = size < sizeof one ? 1 : sizeof one;
-
-        one = other = 0;
-        memcpy(&one, left, step);
-        memcpy(&other, right, step);
+    /* The compiler may not reason about the value, so it can't stop early. */
+    for (; size - at >= sizeof one; at += sizeof one) {
+        memcpy(&one, left + at, sizeof one);
+        memcpy(&other, right + at, sizeof other);
         difference |= one ^ other;
-        /* The compiler may not reason about the value, so it can't stop early. */
         __asm__ volatile("" : "+r"(difference));
-        left += step;
-        right += step;
-        size -= step;
+    }
+    for (; at < size; at++) {
+        difference |= left[at] ^ right[at];
+        __asm__ volatile("" : "+r"(difference));
     }
     return difference == 0;
 }

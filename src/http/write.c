@@ -116,7 +116,7 @@ http_put_header_number(struct buffer *out, struct slice name, uint64_t value)
         *--at = (char)('0' + value % 10);
         value /= 10;
     } while (value > 0);
-    http_put_header(out, name, slice_of(at, (size_t)(text + sizeof text - at)));
+    put_line(out, name, slice_of(at, (size_t)(text + sizeof text - at)));
 }
 
 void

@@ -2,6 +2,8 @@
  * the gateway says it is, and nothing that a client made up. */
 #include "headers.h"
 
+#include <endian.h>
+
 /* Never passed on as the client sent them: credentials, what the gateway makes
  * itself, what only a trusted proxy may say, and what holds for one hop. */
 enum { DROP = 1, UNTRUSTED = 2, KEY = 4 };
@@ -96,8 +98,19 @@ write_ip(char *to, const struct ip *ip)
 static char *
 write_hex(char *to, uint64_t value)
 {
-    for (int shift = 60; shift >= 0; shift -= 4)
-        *to++ = "0123456789abcdef"[value >> shift & 15];
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+
+    for (int half = 0; half < 2; half++, value <<= 32) {
+        /* The four bytes' eight halves, each in a byte of its own, the highest first. */
+        uint64_t digits = value >> 32, above;
+
+        digits = (digits | digits << 16) & UINT64_C(0x0000ffff0000ffff);
+        digits = (digits | digits << 8) & UINT64_C(0x00ff00ff00ff00ff);
+        digits = (digits | digits << 4) & (ones * 0x0f);
+        above = (digits + ones * 6) >> 4 & ones; /* 1 where a letter stands */
+        digits = htobe64(digits + ones * '0' + above * ('a' - '0' - 10));
+        to = mempcpy(to, &digits, sizeof digits);
+    }
     return to;
 }
 

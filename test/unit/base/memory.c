@@ -161,6 +161,16 @@ secrets(void **state)
     assert_false(secret_equal(a, b, 3));
     assert_true(secret_equal(a, b, 2));
     assert_true(secret_equal(a, b, 0));
+    /* Each bit counts, in whole words and behind them. */
+    for (size_t size = 1; size <= 27; size++) {
+        uint8_t one[27] = { 0 }, other[27] = { 0 };
+
+        for (size_t bit = 0; bit < 8 * sizeof other; bit++) {
+            other[bit / 8] = (uint8_t)(1 << bit % 8);
+            assert_int_equal(secret_equal(one, other, size), bit / 8 >= size);
+            other[bit / 8] = 0;
+        }
+    }
     secret_wipe(a, 2);
     assert_memory_equal(a, "\0\0\3", 3);
     secret_wipe(NULL, 0);

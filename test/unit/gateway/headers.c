@@ -52,7 +52,7 @@ fields_of(const struct http_head *head, const struct upstream *upstream,
         .peer = { IP_V4, { 10, 0, 0, 7 } },
         .subject = SLICE_LITERAL("nightly"),
         .token_id = SLICE_LITERAL("0123"),
-        .trace = { 1, 2, 3 },
+        .trace = { 1, UINT64_C(0x0123456789abcdef), UINT64_C(0xf0a9e8d7c6b5f493) },
     };
 }
 
@@ -76,7 +76,7 @@ a_client_makes_nothing_up(void **state)
         "X-Forwarded-For: 10.0.0.7\r\n",
         "X-Forwarded-Host: gw:7880\r\n",
         "X-Forwarded-Proto: http\r\n",
-        "traceparent: 00-00000000000000010000000000000002-0000000000000003-01\r\n",
+        "traceparent: 00-00000000000000010123456789abcdef-f0a9e8d7c6b5f493-01\r\n",
     };
     struct upstream upstream = upstream_of("127.0.0.1:9000", "");
     struct client_view client = { 0 };

@@ -19,6 +19,7 @@ void http_put_request_line(struct buffer *out, struct slice method, struct slice
 void http_put_status_line(struct buffer *out, unsigned status);
 void http_put_header(struct buffer *out, struct slice name, struct slice value);
 void http_put_headers(struct buffer *out, const struct http_header *headers, size_t count);
+/* name is one of the program's own and is not checked. */
 void http_put_header_number(struct buffer *out, struct slice name, uint64_t value);
 /* A parsed field as it is: the parser has checked it. */
 void http_put_field(struct buffer *out, const struct http_head *head,
