@@ -1,7 +1,9 @@
 /* http/field.c - field lines (RFC 9110 §5, RFC 9112 §5): a name, a colon, a value. */
-#include <endian.h>
-
 #include "lex.h"
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 /* The bytes of a token (RFC 9110 §5.6.2). */
 static bool in_name[256];
@@ -93,24 +95,30 @@ word32(const char *at)
     return word;
 }
 
-/* Of two tokens, one of which is of letters, digits and '-' alone: bytes that differ
- * in 0x20 only are then the same letter. The last words overlap those before. */
-static bool
-same_name(const char *a, const char *b, size_t size)
+/* The bits in which a name's bytes differ from a known one's, which are letters, digits
+ * and '-': of letters, which alone have 0x40, the case is left out. */
+static inline uint64_t
+difference(uint64_t name, uint64_t known)
 {
-    const uint64_t letters = ~UINT64_C(0x2020202020202020);
+    return (name ^ known) & ~((known & UINT64_C(0x4040404040404040)) >> 1);
+}
+
+/* The last words overlap those before. */
+static bool
+same_name(const char *name, const char *known, size_t size)
+{
     size_t at = 0;
 
     for (; size - at >= 8; at += 8)
-        if (((word64(a + at) ^ word64(b + at)) & letters) != 0)
+        if (difference(word64(name + at), word64(known + at)) != 0)
             return false;
     if (size >= 8)
-        return ((word64(a + size - 8) ^ word64(b + size - 8)) & letters) == 0;
+        return difference(word64(name + size - 8), word64(known + size - 8)) == 0;
     if (size >= 4)
-        return (((word32(a) ^ word32(b)) | (word32(a + size - 4) ^ word32(b + size - 4))) &
-                (uint32_t)letters) == 0;
+        return difference(word32(name), word32(known)) == 0 &&
+               difference(word32(name + size - 4), word32(known + size - 4)) == 0;
     for (; at < size; at++)
-        if (((a[at] ^ b[at]) & 0xdf) != 0)
+        if (difference((unsigned char)name[at], (unsigned char)known[at]) != 0)
             return false;
     return true;
 }
@@ -137,31 +145,32 @@ family_of(struct slice name)
 }
 
 static enum http_field_id
-id_of(struct slice name)
+known_id(struct slice name)
 {
     unsigned place = place_of(name.at, name.size), id;
-    char first = name.at[0] | 0x20;
 
     for (; (id = places[place]) != 0; place = (place + 1) % PLACES)
         if (names[id].size == name.size && same_name(name.at, names[id].at, name.size))
             return (enum http_field_id)id;
-    return first == 'x' || first == 'i' || first == 's' ? family_of(name) : HTTP_FIELD_OTHER;
+    return HTTP_FIELD_OTHER;
 }
 
 /* To the first byte below 0x20 or 0x7f. */
 static inline const char *
 skip_text(const char *at, const char *end)
 {
-    const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
+#ifdef __SSE2__
+    const __m128i highest = _mm_set1_epi8(0x1f), del = _mm_set1_epi8(0x7f);
 
-    for (; end - at >= 8; at += 8) {
-        uint64_t word = le64toh(word64(at)), del = word ^ (ones * 0x7f), found;
+    for (; end - at >= 16; at += 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
+        __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(bytes, highest), bytes);
+        int found = _mm_movemask_epi8(_mm_or_si128(low, _mm_cmpeq_epi8(bytes, del)));
 
-        /* Of the marks that this leaves the lowest is right, whatever was borrowed. */
-        found = (((word - ones * 0x20) & ~word) | ((del - ones) & ~del)) & highs;
         if (found != 0)
-            return at + __builtin_ctzll(found) / 8;
+            return at + __builtin_ctz((unsigned)found);
     }
+#endif
     while (at < end && (unsigned char)*at >= 0x20 && *at != 0x7f)
         at++;
     return at;
@@ -182,21 +191,6 @@ refuse(struct http_refusal *why, unsigned status, const char *reason)
 {
     *why = (struct http_refusal){ .status = (uint16_t)status, .reason = reason };
     return NULL;
-}
-
-/* No known name has one, only those of families and others. */
-static bool
-has_underscore(enum http_field_id id, struct slice name)
-{
-    switch (id) {
-    case HTTP_FIELD_OTHER:
-    case HTTP_FIELD_X_WRIT:
-    case HTTP_FIELD_IMPERSONATE:
-    case HTTP_FIELD_SEC_WEBSOCKET:
-        return memchr(name.at, '_', name.size) != NULL;
-    default:
-        return false;
-    }
 }
 
 /* What stands at `at` where a colon should, after a name that began at start. */
@@ -242,34 +236,52 @@ lex_value(const char *at, const char *end, struct http_head *head, struct http_f
     return stop + 2;
 }
 
+static const char *
+skip_name(const char *at)
+{
+    while (in_name[(unsigned char)*at])
+        at++;
+    return at;
+}
+
+/* What is not a known name letter by letter is looked at byte by byte. */
+static bool
+read_name(struct slice name, struct http_field *field)
+{
+    enum http_field_id id = known_id(name);
+
+    field->flags = hop_flags[id];
+    if (id == HTTP_FIELD_OTHER) {
+        id = family_of(name);
+        if (memchr(name.at, '_', name.size) != NULL)
+            field->flags = HTTP_FIELD_UNDERSCORE;
+        if (skip_name(name.at) != name.at + name.size)
+            return false;
+    }
+    field->id = (uint8_t)id;
+    return true;
+}
+
 const char *
 lex_fields(const char *at, const char *end, struct http_head *head, struct http_refusal *why)
 {
-    for (;;) {
-        const char *start = at;
+    while (at[0] != '\r' || at[1] != '\n') {
+        const char *start = at, *colon = memchr(at, ':', (size_t)(end - at));
         struct http_field *field;
-        enum http_field_id id;
-        struct slice name;
 
-        while (in_name[(unsigned char)*at])
-            at++;
-        if (at == start && at[0] == '\r' && at[1] == '\n')
-            return at + 2;
-        if (at == start || *at != ':')
-            return refuse_line(start, at, why);
         if (head->count == HTTP_FIELDS_MAX)
             return refuse(why, 431, "too many fields");
-        name = slice_of(start, (size_t)(at - start));
-        id = id_of(name);
         field = &head->fields[head->count];
-        field->id = (uint8_t)id;
-        field->flags = hop_flags[id] | (has_underscore(id, name) ? HTTP_FIELD_UNDERSCORE : 0);
-        field->name = span_of(head, start, at);
-        at = lex_value(at + 1, end, head, field, why);
+        if (colon == NULL || colon == at ||
+            !read_name(slice_of(start, (size_t)(colon - start)), field))
+            return refuse_line(start, skip_name(start), why);
+        field->name = span_of(head, start, colon);
+        at = lex_value(colon + 1, end, head, field, why);
         if (at == NULL)
             return NULL;
         head->count++;
-        if (id != HTTP_FIELD_OTHER && head->first[id] == 0)
-            head->first[id] = (uint8_t)head->count;
+        if (field->id != HTTP_FIELD_OTHER && head->first[field->id] == 0)
+            head->first[field->id] = (uint8_t)head->count;
     }
+    return at + 2;
 }

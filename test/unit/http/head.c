@@ -35,6 +35,10 @@ static const struct bad bad_requests[] = {
     { "GET / HTTP/1.1\r\n" H "X\xc3: a\r\n\r\n", 400, "not a token" },
     { "GET / HTTP/1.1\r\n" H "X\r\n\r\n", 400, "not a token" },
     { "GET / HTTP/1.1\r\n" H "\rX: 1\r\n\r\n", 400, "not a token" },
+    /* Bytes that differ in the bit of small letters alone. */
+    { "GET / HTTP/1.1\r\n" H "Content\rLength: 5\r\n\r\n", 400, "not a token" },
+    { "GET / HTTP/1.1\r\n" H "http\x12-settings: 5\r\n\r\n", 400, "not a token" },
+    { "GET / HTTP/1.1\r\n" H "X-Writ\r: 5\r\n\r\n", 400, "not a token" },
     { "GET / HTTP/1.2\r\n" H "\r\n", 505, "not HTTP" },
     { "GET / HTTP/2.0\r\n" H "\r\n", 505, "not HTTP" },
     { "PRI * HTTP/2.0\r\n\r\n", 400, "OPTIONS alone" },
