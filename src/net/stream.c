@@ -53,9 +53,13 @@ stream_new(struct lane *lane, bool unix_socket)
 enum status
 stream_adopt(struct stream *stream, int descriptor)
 {
-    if (stream->uv.handle.type == UV_NAMED_PIPE)
-        return status_of_uv(uv_pipe_open(&stream->uv.pipe, descriptor));
-    return status_of_uv(uv_tcp_open(&stream->uv.tcp, descriptor));
+    int code = stream->uv.handle.type == UV_NAMED_PIPE
+                   ? uv_pipe_open(&stream->uv.pipe, descriptor)
+                   : uv_tcp_open(&stream->uv.tcp, descriptor);
+
+    if (code == 0)
+        uring_take(stream);
+    return status_of_uv(code);
 }
 
 static void
@@ -91,8 +95,10 @@ on_later(struct lane_message *message)
     case STREAM_CLOSING:
         if (stream->handle_closed)
             stream_free(stream);
-        break;
+        return;
     }
+    if (stream->ring.on)
+        uring_deliver_held(stream);
 }
 
 void
@@ -143,8 +149,8 @@ stream_ended(struct stream *stream, enum status status, const char *error)
     stream->on_read(stream, stream->end, (struct slice){ 0 }, stream->read_context);
 }
 
-static void
-transport_ended(struct stream *stream, int code)
+void
+stream_transport_ended(struct stream *stream, int code)
 {
     stream->uv_reading = false;
     if (stream->state == STREAM_FINISHING) {
@@ -180,6 +186,17 @@ tls_came(struct stream *stream, struct slice bytes)
         stream_uv_read_stop(stream);
 }
 
+void
+stream_came(struct stream *stream, struct slice bytes)
+{
+    if (stream->state == STREAM_FINISHING)
+        return;
+    if (stream->tls != NULL)
+        tls_came(stream, bytes);
+    else if (stream->wanted)
+        stream_deliver(stream, bytes);
+}
+
 static void
 on_uv_read(uv_stream_t *handle, ssize_t size, const uv_buf_t *buffer)
 {
@@ -188,13 +205,9 @@ on_uv_read(uv_stream_t *handle, ssize_t size, const uv_buf_t *buffer)
     if (size == 0 || stream->state == STREAM_CLOSING)
         return;
     if (size < 0)
-        transport_ended(stream, (int)size);
-    else if (stream->state == STREAM_FINISHING)
-        return;
-    else if (stream->tls != NULL)
-        tls_came(stream, slice_of(buffer->base, (size_t)size));
-    else if (stream->wanted)
-        stream_deliver(stream, slice_of(buffer->base, (size_t)size));
+        stream_transport_ended(stream, (int)size);
+    else
+        stream_came(stream, slice_of(buffer->base, (size_t)size));
 }
 
 void
@@ -204,6 +217,11 @@ stream_uv_read_start(struct stream *stream)
 
     if (stream->uv_reading || stream->ended)
         return;
+    if (stream->ring.on) {
+        stream->uv_reading = true;
+        uring_read_changed(stream);
+        return;
+    }
     code = uv_read_start(&stream->uv.stream, on_alloc, on_uv_read);
     if (code == 0) {
         stream->uv_reading = true;
@@ -221,7 +239,10 @@ stream_uv_read_stop(struct stream *stream)
     if (!stream->uv_reading)
         return;
     stream->uv_reading = false;
-    uv_read_stop(&stream->uv.stream);
+    if (stream->ring.on)
+        uring_read_changed(stream);
+    else
+        uv_read_stop(&stream->uv.stream);
 }
 
 void
@@ -269,8 +290,8 @@ on_uv_written(uv_write_t *request, int code)
     free(job);
 }
 
-static enum stream_wrote
-break_writing(struct stream *stream, const char *error)
+enum stream_wrote
+stream_break_writing(struct stream *stream, const char *error)
 {
     stream->broken = true;
     stream->error = error;
@@ -329,19 +350,21 @@ stream_transport_write(struct stream *stream, const uv_buf_t *parts, unsigned co
     ssize_t sent;
     int code;
 
+    if (stream->ring.on)
+        return uring_write(stream, parts, count, done, context);
     for (unsigned i = 0; i < count; i++)
         total += parts[i].len;
     sent = send_now(stream, parts, count);
     if (sent >= 0)
         went = (size_t)sent;
     else if (sent != UV_EAGAIN)
-        return break_writing(stream, uv_strerror((int)sent));
+        return stream_break_writing(stream, uv_strerror((int)sent));
     if (went == total)
         return STREAM_WRITTEN;
 
     job = job_new(parts, count, went, total);
     if (job == NULL)
-        return break_writing(stream, "out of memory");
+        return stream_break_writing(stream, "out of memory");
     job->stream = stream;
     job->done = done;
     job->context = context;
@@ -349,7 +372,7 @@ stream_transport_write(struct stream *stream, const uv_buf_t *parts, unsigned co
     code = uv_write(&job->request, &stream->uv.stream, &rest, 1, on_uv_written);
     if (code != 0) {
         free(job);
-        return break_writing(stream, uv_strerror(code));
+        return stream_break_writing(stream, uv_strerror(code));
     }
     return STREAM_QUEUED;
 }
@@ -380,9 +403,9 @@ stream_write(struct stream *stream, const struct slice *slices, size_t count,
     if (stream->state != STREAM_OPEN || stream->broken || stream->shut)
         return STREAM_BROKEN;
     if (stream_queued(stream) > STREAM_QUEUE_MAX)
-        return break_writing(stream, "more is waiting than the peer takes");
+        return stream_break_writing(stream, "more is waiting than the peer takes");
     if (!fits_one_write(slices, count))
-        return break_writing(stream, "too much for one write");
+        return stream_break_writing(stream, "too much for one write");
     if (stream->tls != NULL)
         return tls_write(stream, slices, count, done, context);
     for (size_t i = 0; i < count; i++) {
@@ -397,20 +420,25 @@ stream_write(struct stream *stream, const struct slice *slices, size_t count,
 size_t
 stream_queued(const struct stream *stream)
 {
-    return uv_stream_get_write_queue_size(&stream->uv.stream);
+    return stream->ring.on ? uring_queued(stream)
+                           : uv_stream_get_write_queue_size(&stream->uv.stream);
 }
 
 /* Ending. */
-static void
-on_uv_shutdown(uv_shutdown_t *request, int code)
+void
+stream_shut_done(struct stream *stream, int code)
 {
-    struct stream *stream = request->handle->data;
-
     stream->shut_done = true;
     if (code != 0 && stream->state == STREAM_FINISHING)
         stream->ended = true;
     if (stream->state == STREAM_FINISHING)
         finish_step(stream);
+}
+
+static void
+on_uv_shutdown(uv_shutdown_t *request, int code)
+{
+    stream_shut_done(request->handle->data, code);
 }
 
 static void
@@ -421,7 +449,9 @@ shut(struct stream *stream)
     stream->shut = true;
     if (stream->tls != NULL && !stream->broken)
         tls_shutdown(stream);
-    if (uv_shutdown(&stream->request.shutdown, &stream->uv.stream, on_uv_shutdown) != 0)
+    if (stream->ring.on)
+        uring_shutdown(stream);
+    else if (uv_shutdown(&stream->request.shutdown, &stream->uv.stream, on_uv_shutdown) != 0)
         stream->shut_done = true;
 }
 
@@ -456,6 +486,12 @@ on_uv_closed(uv_handle_t *handle)
 }
 
 void
+stream_handle_close(struct stream *stream)
+{
+    uv_close(&stream->uv.handle, on_uv_closed);
+}
+
+void
 stream_close(struct stream *stream, stream_closed_callback callback, void *context)
 {
     lane_assert(stream->lane);
@@ -472,7 +508,10 @@ stream_close(struct stream *stream, stream_closed_callback callback, void *conte
     stream->state = STREAM_CLOSING;
     stream->wanted = false;
     timer_disarm(&stream->deadline);
-    uv_close(&stream->uv.handle, on_uv_closed);
+    if (stream->ring.on)
+        uring_close(stream);
+    else
+        stream_handle_close(stream);
 }
 
 static void
