@@ -169,6 +169,7 @@ completion_run(struct uring *ring, const struct io_uring_cqe *completion)
         ring->loop_ready = true;
         break;
     case RING_CANCELLED:
+        uring_cancelled(stream, completion->res);
         break;
     }
 }

@@ -22,6 +22,7 @@ struct uring_end {
     bool sending;      /* the first of the queue is with the kernel */
     bool disarming;    /* the receive has been asked to end */
     bool aborting;     /* the send has been asked to end */
+    uint8_t asking;    /* such requests that have not been answered */
     bool shutting;     /* our side ends once the queue is empty */
     bool marked;       /* on the ring's list of those to be settled */
     bool lost;         /* what was taken as written did not go */

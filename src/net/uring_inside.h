@@ -51,5 +51,6 @@ void uring_request_of(struct io_uring_sqe *request, enum uring_kind kind, struct
 /* uring_stream.c: what came. */
 void uring_received(struct stream *stream, int result, bool more, struct slice bytes);
 void uring_sent(struct stream *stream, int result);
+void uring_cancelled(struct stream *stream, int result);
 
 #endif

@@ -62,7 +62,18 @@ cancel(struct uring *ring, struct stream *stream, enum uring_kind kind)
     struct io_uring_sqe *request = uring_request(ring);
 
     io_uring_prep_cancel64(request, (uint64_t)(uintptr_t)stream | kind, 0);
-    uring_request_of(request, RING_CANCELLED, NULL);
+    uring_request_of(request, RING_CANCELLED, stream);
+    stream->ring.asking++;
+}
+
+/* A request can be between two places when it is looked for: then it is asked again. */
+void
+uring_cancelled(struct stream *stream, int result)
+{
+    stream->ring.asking--;
+    if (result == -ENOENT)
+        stream->ring.disarming = stream->ring.aborting = false;
+    mark(stream);
 }
 
 void
@@ -422,7 +433,7 @@ settle_closing(struct uring *ring, struct stream *stream)
         cancel(ring, stream, RING_SENT);
     end->disarming = end->armed;
     end->aborting = end->sending;
-    if (end->armed || end->sending)
+    if (end->armed || end->sending || end->asking > 0)
         return;
     buffer_wipe_free(&end->held);
     end->on = false;
