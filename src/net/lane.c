@@ -259,9 +259,8 @@ lane_turn(struct lane *lane)
     own_run(lane);
     before_sleep(lane);
     uring_settle(lane->ring);
-    ready = uring_turn(lane->ring, lane->own_first != NULL || lane->over
-                                      ? 0
-                                      : uv_backend_timeout(&lane->loop));
+    ready = uring_turn(lane->ring,
+                       lane->own_first != NULL || lane->over ? 0 : uv_backend_timeout(&lane->loop));
     if (ready || uv_backend_timeout(&lane->loop) == 0)
         uv_run(&lane->loop, UV_RUN_NOWAIT);
 }

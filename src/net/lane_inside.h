@@ -34,7 +34,7 @@ struct uring;
 
 struct lane {
     uv_loop_t loop;
-    struct uring *ring;    /* moves the bytes of streams; NULL: libuv does */
+    struct uring *ring;   /* moves the bytes of streams; NULL: libuv does */
     uv_async_t bell;      /* rung by other threads */
     uv_prepare_t prepare; /* before the loop may sleep */
     uv_idle_t own;        /* active while own messages wait: the loop then does not sleep */

@@ -42,8 +42,8 @@ static bool
 buffers_new(struct uring *ring)
 {
     struct io_uring_buf_reg group = { .ring_entries = RECEIVE_BUFFERS, .bgid = RECEIVE_GROUP };
-    void *memory = mmap(NULL, group_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                        -1, 0);
+    void *memory =
+        mmap(NULL, group_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (memory == MAP_FAILED)
         return false;
@@ -157,7 +157,8 @@ completion_run(struct uring *ring, const struct io_uring_cqe *completion)
         number = completion->flags >> IORING_CQE_BUFFER_SHIFT;
         if (completion->res > 0)
             bytes = slice_of(buffer_at(ring, number), (size_t)completion->res);
-        uring_received(stream, completion->res, (completion->flags & IORING_CQE_F_MORE) != 0, bytes);
+        uring_received(stream, completion->res, (completion->flags & IORING_CQE_F_MORE) != 0,
+                       bytes);
         if ((completion->flags & IORING_CQE_F_BUFFER) != 0)
             buffer_give(ring, number);
         break;

@@ -17,18 +17,18 @@ struct outgoing;
 
 /* A stream's part in the ring. */
 struct uring_end {
-    bool on;           /* its bytes move by the ring */
-    bool armed;        /* a receive is with the kernel */
-    bool sending;      /* the first of the queue is with the kernel */
-    bool disarming;    /* the receive has been asked to end */
-    bool aborting;     /* the send has been asked to end */
-    uint8_t asking;    /* such requests that have not been answered */
-    bool shutting;     /* our side ends once the queue is empty */
-    bool marked;       /* on the ring's list of those to be settled */
-    bool lost;         /* what was taken as written did not go */
-    int descriptor;    /* libuv's, which closes it */
-    int held_end;      /* libuv's code of an end that comes after what is held, or 0 */
-    unsigned sent_at;  /* the turn in which the send was handed over */
+    bool on;            /* its bytes move by the ring */
+    bool armed;         /* a receive is with the kernel */
+    bool sending;       /* the first of the queue is with the kernel */
+    bool disarming;     /* the receive has been asked to end */
+    bool aborting;      /* the send has been asked to end */
+    uint8_t asking;     /* such requests that have not been answered */
+    bool shutting;      /* our side ends once the queue is empty */
+    bool marked;        /* on the ring's list of those to be settled */
+    bool lost;          /* what was taken as written did not go */
+    int descriptor;     /* libuv's, which closes it */
+    int held_end;       /* libuv's code of an end that comes after what is held, or 0 */
+    unsigned sent_at;   /* the turn in which the send was handed over */
     struct buffer held; /* came while nobody was reading */
     struct outgoing *first, *last;
     size_t queued; /* bytes from first to last that have not gone */
@@ -54,7 +54,7 @@ void uring_take(struct stream *stream);
 void uring_read_changed(struct stream *stream); /* stream->uv_reading has */
 void uring_deliver_held(struct stream *stream);
 enum stream_wrote uring_write(struct stream *stream, const uv_buf_t *parts, unsigned count,
-                             stream_done_callback done, void *context);
+                              stream_done_callback done, void *context);
 size_t uring_queued(const struct stream *stream);
 void uring_shutdown(struct stream *stream);
 void uring_close(struct stream *stream);

@@ -43,7 +43,6 @@ struct uring {
 enum uring_kind { RING_RECEIVED, RING_SENT, RING_CANCELLED, RING_LOOP };
 #define RING_KIND_MASK ((uint64_t)3)
 
-
 /* A place for one request, never NULL; once it is filled in, whose it is. */
 struct io_uring_sqe *uring_request(struct uring *ring);
 void uring_request_of(struct io_uring_sqe *request, enum uring_kind kind, struct stream *stream);

@@ -87,9 +87,9 @@ uring_read_changed(struct stream *stream)
 static bool
 takes_bytes(const struct stream *stream)
 {
-    return stream->uv_reading && (stream->state == STREAM_OPEN ||
-                                  stream->state == STREAM_SECURING ||
-                                  stream->state == STREAM_FINISHING);
+    return stream->uv_reading &&
+           (stream->state == STREAM_OPEN || stream->state == STREAM_SECURING ||
+            stream->state == STREAM_FINISHING);
 }
 
 void
@@ -307,7 +307,7 @@ send_now(struct stream *stream, const uv_buf_t *parts, unsigned count)
 
 enum stream_wrote
 uring_write(struct stream *stream, const uv_buf_t *parts, unsigned count, stream_done_callback done,
-           void *context)
+            void *context)
 {
     struct uring_end *end = &stream->ring;
     struct outgoing *outgoing;
