@@ -2,7 +2,7 @@
 # Installs the Debian packages that a task needs, and nothing when they are there.
 set -euo pipefail
 
-build="gcc libc6-dev make meson ninja-build pkg-config re2c libuv1-dev libssl-dev libjansson-dev
+build="gcc libc6-dev make meson ninja-build pkg-config re2c libuv1-dev liburing-dev libssl-dev libjansson-dev
        libyaml-dev libsqlite3-dev zlib1g-dev libcmocka-dev ca-certificates"
 run="curl python3 jq"
 test="clang libclang-rt-14-dev llvm nodejs nginx-light openssl python3 curl jq sqlite3 procps"

@@ -290,6 +290,7 @@ start_workers(struct server *server, struct fault *fault)
             &(struct lane_options){
                 .name = name,
                 .index = i,
+                .ring = true,
                 .hooks = { .begin = worker_begin, .turn = worker_turn, .stop = worker_stop },
                 .context = worker },
             &worker->lane);

@@ -12,8 +12,9 @@ static void
 finish(struct link *link, struct slice left)
 {
     struct http_exchange *exchange = link->exchange;
+    /* While reading was held back, what the upstream sent too much would not be seen. */
     bool keep = exchange->keep && exchange->complete && left.size == 0 && !link->ended &&
-                exchange->status == STATUS_OK && stream_queued(link->stream) == 0;
+                link->reading && exchange->status == STATUS_OK && stream_queued(link->stream) == 0;
     struct slice trailers = body_trailers(&link->body);
     struct buffer kept = { 0 };
 

@@ -79,6 +79,8 @@ on_uv_connected(uv_connect_t *request, int code)
     /* Closed by its owner, or over its time, in the meantime. */
     if (stream->state != STREAM_CONNECTING)
         return;
+    if (code == 0)
+        uring_take(stream);
     if (code != 0)
         stream_open_failed(stream, code == UV_ETIMEDOUT ? STATUS_TIMEOUT : STATUS_IO,
                            uv_strerror(code));

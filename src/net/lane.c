@@ -99,10 +99,17 @@ lane_mono_us(struct lane *lane)
 }
 
 static void
+turns_end(struct lane *lane)
+{
+    lane->over = true;
+    uv_stop(&lane->loop);
+}
+
+static void
 end_if_drained(struct lane *lane)
 {
     if (lane->stopping && lane->open == 0)
-        uv_stop(&lane->loop);
+        turns_end(lane);
 }
 
 void
@@ -172,7 +179,7 @@ own_run(struct lane *lane)
         message->run(message);
         message = next;
     }
-    if (lane->own_first == NULL)
+    if (lane->own_first == NULL && lane->ring == NULL)
         uv_idle_stop(&lane->own);
 }
 
@@ -190,7 +197,8 @@ own_post(struct lane *lane, struct lane_message *message)
     message->next = NULL;
     if (lane->own_last == NULL) {
         lane->own_first = message;
-        uv_idle_start(&lane->own, on_own);
+        if (lane->ring == NULL) /* which looks for messages itself */
+            uv_idle_start(&lane->own, on_own);
     } else {
         lane->own_last->next = message;
     }
@@ -227,13 +235,34 @@ on_bell(uv_async_t *bell)
 }
 
 static void
-on_prepare(uv_prepare_t *prepare)
+before_sleep(struct lane *lane)
 {
-    struct lane *lane = prepare->data;
-
     if (lane->options.hooks.turn != NULL)
         lane->options.hooks.turn(lane, lane->options.context);
     lane->clock_stale = true;
+}
+
+static void
+on_prepare(uv_prepare_t *prepare)
+{
+    before_sleep(prepare->data);
+}
+
+/* One turn around the ring. libuv runs only when it has something to do, which costs
+ * a call of the kernel's: when its descriptor is ready, a timer is due, or a handle
+ * is being opened or closed. */
+static void
+lane_turn(struct lane *lane)
+{
+    bool ready;
+
+    own_run(lane);
+    before_sleep(lane);
+    uring_settle(lane->ring);
+    ready = uring_turn(lane->ring,
+                       lane->own_first != NULL || lane->over ? 0 : uv_backend_timeout(&lane->loop));
+    if (ready || uv_backend_timeout(&lane->loop) == 0)
+        uv_run(&lane->loop, UV_RUN_NOWAIT);
 }
 
 /* Draining. */
@@ -245,7 +274,7 @@ on_drain_over(uv_timer_t *timer)
     if (lane->cut) {
         log_write(LOG_WARN, "net", "the lane ended with open connections", "lane", lane->name,
                   NULL);
-        uv_stop(&lane->loop);
+        turns_end(lane);
         return;
     }
     lane->cut = true;
@@ -417,8 +446,12 @@ traffic_end(struct lane *lane)
     for (struct stream *stream = lane->streams; stream != NULL; stream = stream->next)
         stream_close(stream, NULL, NULL);
     inbox_close(lane);
-    while (lane->streams != NULL)
-        uv_run(&lane->loop, UV_RUN_NOWAIT);
+    while (lane->streams != NULL) {
+        if (lane->ring != NULL)
+            lane_turn(lane);
+        else
+            uv_run(&lane->loop, UV_RUN_NOWAIT);
+    }
 }
 
 static void
@@ -450,6 +483,24 @@ loop_end(struct lane *lane)
         log_write(LOG_WARN, "net", "the loop ended with open handles", "lane", lane->name, NULL);
 }
 
+/* The log names the way: it decides what a request costs. */
+static void
+uring_begin(struct lane *lane)
+{
+    const char *wish = getenv("WRIT_NET"), *why = "WRIT_NET says so";
+
+    if (!lane->options.ring && (wish == NULL || strcmp(wish, "io_uring") != 0))
+        return;
+    if (wish == NULL || strcmp(wish, "libuv") != 0)
+        lane->ring = uring_new(lane, &why);
+    if (lane->ring == NULL) {
+        log_write(LOG_INFO, "net", "bytes move by libuv", "lane", lane->name, "why", why, NULL);
+        return;
+    }
+    log_write(LOG_INFO, "net", "bytes move by io_uring", "lane", lane->name, NULL);
+    uv_prepare_stop(&lane->prepare); /* the ring's turns have a place of their own for it */
+}
+
 void
 lane_run(struct lane *lane)
 {
@@ -457,13 +508,19 @@ lane_run(struct lane *lane)
 
     current = lane;
     atomic_store(&lane->state, LANE_RUNS);
+    uring_begin(lane);
     if (hooks->begin != NULL)
         hooks->begin(lane, lane->options.context);
-    uv_run(&lane->loop, UV_RUN_DEFAULT);
+    if (lane->ring == NULL)
+        uv_run(&lane->loop, UV_RUN_DEFAULT);
+    while (lane->ring != NULL && !lane->over)
+        lane_turn(lane);
     traffic_end(lane);
     if (hooks->end != NULL)
         hooks->end(lane, lane->options.context);
     loop_end(lane);
+    uring_free(lane->ring);
+    lane->ring = NULL;
     current = NULL;
     atomic_store(&lane->state, LANE_ENDED);
 }

@@ -30,8 +30,11 @@ struct signal_watch {
 
 enum lane_state { LANE_NEW, LANE_RUNS, LANE_ENDED };
 
+struct uring;
+
 struct lane {
     uv_loop_t loop;
+    struct uring *ring;   /* moves the bytes of streams; NULL: libuv does */
     uv_async_t bell;      /* rung by other threads */
     uv_prepare_t prepare; /* before the loop may sleep */
     uv_idle_t own;        /* active while own messages wait: the loop then does not sleep */
@@ -46,6 +49,7 @@ struct lane {
     atomic_llong drain_ms;
     struct lane_message stop_message;
     bool stopping, cut, ending;
+    bool over; /* the turns have come to their end */
     size_t open;
     struct stream *streams;
     struct signal_watch *signals;

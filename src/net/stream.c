@@ -1,26 +1,9 @@
 /* net/stream.c - streams: reading, writing, ending; plain here, TLS through its engine. */
 #include "stream_inside.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 
 #include "tls_inside.h"
-
-/* libuv promises it on Unix. */
-_Static_assert(sizeof(uv_buf_t) == sizeof(struct iovec) &&
-                   offsetof(uv_buf_t, len) == offsetof(struct iovec, iov_len),
-               "a uv_buf_t is an iovec");
-
-/* What did not go at once, copied. */
-struct write_job {
-    uv_write_t request;
-    struct stream *stream;
-    stream_done_callback done;
-    void *context;
-    size_t size;
-    char bytes[];
-};
 
 struct stream *
 stream_new(struct lane *lane, bool unix_socket)
@@ -53,9 +36,12 @@ stream_new(struct lane *lane, bool unix_socket)
 enum status
 stream_adopt(struct stream *stream, int descriptor)
 {
-    if (stream->uv.handle.type == UV_NAMED_PIPE)
-        return status_of_uv(uv_pipe_open(&stream->uv.pipe, descriptor));
-    return status_of_uv(uv_tcp_open(&stream->uv.tcp, descriptor));
+    int code = stream->uv.handle.type == UV_NAMED_PIPE ? uv_pipe_open(&stream->uv.pipe, descriptor)
+                                                       : uv_tcp_open(&stream->uv.tcp, descriptor);
+
+    if (code == 0)
+        uring_take(stream);
+    return status_of_uv(code);
 }
 
 static void
@@ -91,8 +77,10 @@ on_later(struct lane_message *message)
     case STREAM_CLOSING:
         if (stream->handle_closed)
             stream_free(stream);
-        break;
+        return;
     }
+    if (stream->ring.on)
+        uring_deliver_held(stream);
 }
 
 void
@@ -105,14 +93,6 @@ stream_post_later(struct stream *stream)
 }
 
 /* Reading. */
-static void
-on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
-{
-    struct stream *stream = handle->data;
-
-    *out = uv_buf_init(stream->lane->read_buffer, STREAM_READ_SIZE);
-}
-
 static void
 finish_step(struct stream *stream)
 {
@@ -143,8 +123,8 @@ stream_ended(struct stream *stream, enum status status, const char *error)
     stream->on_read(stream, stream->end, (struct slice){ 0 }, stream->read_context);
 }
 
-static void
-transport_ended(struct stream *stream, int code)
+void
+stream_transport_ended(struct stream *stream, int code)
 {
     stream->uv_reading = false;
     if (stream->state == STREAM_FINISHING) {
@@ -180,48 +160,15 @@ tls_came(struct stream *stream, struct slice bytes)
         stream_uv_read_stop(stream);
 }
 
-static void
-on_uv_read(uv_stream_t *handle, ssize_t size, const uv_buf_t *buffer)
+void
+stream_came(struct stream *stream, struct slice bytes)
 {
-    struct stream *stream = handle->data;
-
-    if (size == 0 || stream->state == STREAM_CLOSING)
+    if (stream->state == STREAM_FINISHING)
         return;
-    if (size < 0)
-        transport_ended(stream, (int)size);
-    else if (stream->state == STREAM_FINISHING)
-        return;
-    else if (stream->tls != NULL)
-        tls_came(stream, slice_of(buffer->base, (size_t)size));
+    if (stream->tls != NULL)
+        tls_came(stream, bytes);
     else if (stream->wanted)
-        stream_deliver(stream, slice_of(buffer->base, (size_t)size));
-}
-
-void
-stream_uv_read_start(struct stream *stream)
-{
-    int code;
-
-    if (stream->uv_reading || stream->ended)
-        return;
-    code = uv_read_start(&stream->uv.stream, on_alloc, on_uv_read);
-    if (code == 0) {
-        stream->uv_reading = true;
-        return;
-    }
-    stream->ended = true;
-    stream->end = STATUS_IO;
-    stream->error = uv_strerror(code);
-    stream_post_later(stream);
-}
-
-void
-stream_uv_read_stop(struct stream *stream)
-{
-    if (!stream->uv_reading)
-        return;
-    stream->uv_reading = false;
-    uv_read_stop(&stream->uv.stream);
+        stream_deliver(stream, bytes);
 }
 
 void
@@ -250,108 +197,12 @@ stream_read_stop(struct stream *stream)
 }
 
 /* Writing. */
-static void
-on_uv_written(uv_write_t *request, int code)
-{
-    struct write_job *job = LANE_OWNER(request, struct write_job, request);
-    struct stream *stream = job->stream;
-    enum status status = STATUS_OK;
-
-    if (code != 0) {
-        status = code == UV_ECANCELED ? STATUS_CLOSED : STATUS_IO;
-        stream->broken = true;
-        if (status == STATUS_IO)
-            stream->error = uv_strerror(code);
-    }
-    if (job->done != NULL)
-        job->done(stream, status, job->context);
-    explicit_bzero(job->bytes, job->size);
-    free(job);
-}
-
-static enum stream_wrote
-break_writing(struct stream *stream, const char *error)
+enum stream_wrote
+stream_break_writing(struct stream *stream, const char *error)
 {
     stream->broken = true;
     stream->error = error;
     return STREAM_BROKEN;
-}
-
-static struct write_job *
-job_new(const uv_buf_t *parts, unsigned count, size_t skip, size_t total)
-{
-    struct write_job *job = malloc(sizeof *job + total - skip);
-    char *at;
-
-    if (job == NULL)
-        return NULL;
-    job->size = total - skip;
-    at = job->bytes;
-    for (unsigned i = 0; i < count; i++) {
-        size_t gone = skip < parts[i].len ? skip : parts[i].len;
-
-        skip -= gone;
-        if (parts[i].len == gone)
-            continue;
-        memcpy(at, parts[i].base + gone, parts[i].len - gone);
-        at += parts[i].len - gone;
-    }
-    return job;
-}
-
-/* What the kernel takes at once; a negative code of libuv's when it takes nothing.
- * Not uv_try_write: for write(2) the kernel does more, in vain, than for a socket's call. */
-static ssize_t
-send_now(const struct stream *stream, const uv_buf_t *parts, unsigned count)
-{
-    struct msghdr message = { .msg_iov = (struct iovec *)(uintptr_t)parts, .msg_iovlen = count };
-    ssize_t went;
-    uv_os_fd_t fd;
-
-    if (uv_stream_get_write_queue_size(&stream->uv.stream) > 0)
-        return UV_EAGAIN;
-    if (uv_fileno(&stream->uv.handle, &fd) != 0)
-        return UV_EBADF;
-    do {
-        went = count == 1 ? send(fd, parts->base, parts->len, MSG_NOSIGNAL | MSG_DONTWAIT)
-                          : sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-    } while (went < 0 && errno == EINTR);
-    return went < 0 ? uv_translate_sys_error(errno) : went;
-}
-
-enum stream_wrote
-stream_transport_write(struct stream *stream, const uv_buf_t *parts, unsigned count,
-                       stream_done_callback done, void *context)
-{
-    struct write_job *job;
-    uv_buf_t rest;
-    size_t total = 0, went = 0;
-    ssize_t sent;
-    int code;
-
-    for (unsigned i = 0; i < count; i++)
-        total += parts[i].len;
-    sent = send_now(stream, parts, count);
-    if (sent >= 0)
-        went = (size_t)sent;
-    else if (sent != UV_EAGAIN)
-        return break_writing(stream, uv_strerror((int)sent));
-    if (went == total)
-        return STREAM_WRITTEN;
-
-    job = job_new(parts, count, went, total);
-    if (job == NULL)
-        return break_writing(stream, "out of memory");
-    job->stream = stream;
-    job->done = done;
-    job->context = context;
-    rest = uv_buf_init(job->bytes, (unsigned)job->size);
-    code = uv_write(&job->request, &stream->uv.stream, &rest, 1, on_uv_written);
-    if (code != 0) {
-        free(job);
-        return break_writing(stream, uv_strerror(code));
-    }
-    return STREAM_QUEUED;
 }
 
 static bool
@@ -380,9 +231,9 @@ stream_write(struct stream *stream, const struct slice *slices, size_t count,
     if (stream->state != STREAM_OPEN || stream->broken || stream->shut)
         return STREAM_BROKEN;
     if (stream_queued(stream) > STREAM_QUEUE_MAX)
-        return break_writing(stream, "more is waiting than the peer takes");
+        return stream_break_writing(stream, "more is waiting than the peer takes");
     if (!fits_one_write(slices, count))
-        return break_writing(stream, "too much for one write");
+        return stream_break_writing(stream, "too much for one write");
     if (stream->tls != NULL)
         return tls_write(stream, slices, count, done, context);
     for (size_t i = 0; i < count; i++) {
@@ -397,20 +248,25 @@ stream_write(struct stream *stream, const struct slice *slices, size_t count,
 size_t
 stream_queued(const struct stream *stream)
 {
-    return uv_stream_get_write_queue_size(&stream->uv.stream);
+    return stream->ring.on ? uring_queued(stream)
+                           : uv_stream_get_write_queue_size(&stream->uv.stream);
 }
 
 /* Ending. */
-static void
-on_uv_shutdown(uv_shutdown_t *request, int code)
+void
+stream_shut_done(struct stream *stream, int code)
 {
-    struct stream *stream = request->handle->data;
-
     stream->shut_done = true;
     if (code != 0 && stream->state == STREAM_FINISHING)
         stream->ended = true;
     if (stream->state == STREAM_FINISHING)
         finish_step(stream);
+}
+
+static void
+on_uv_shutdown(uv_shutdown_t *request, int code)
+{
+    stream_shut_done(request->handle->data, code);
 }
 
 static void
@@ -421,7 +277,9 @@ shut(struct stream *stream)
     stream->shut = true;
     if (stream->tls != NULL && !stream->broken)
         tls_shutdown(stream);
-    if (uv_shutdown(&stream->request.shutdown, &stream->uv.stream, on_uv_shutdown) != 0)
+    if (stream->ring.on)
+        uring_shutdown(stream);
+    else if (uv_shutdown(&stream->request.shutdown, &stream->uv.stream, on_uv_shutdown) != 0)
         stream->shut_done = true;
 }
 
@@ -456,6 +314,12 @@ on_uv_closed(uv_handle_t *handle)
 }
 
 void
+stream_handle_close(struct stream *stream)
+{
+    uv_close(&stream->uv.handle, on_uv_closed);
+}
+
+void
 stream_close(struct stream *stream, stream_closed_callback callback, void *context)
 {
     lane_assert(stream->lane);
@@ -472,7 +336,10 @@ stream_close(struct stream *stream, stream_closed_callback callback, void *conte
     stream->state = STREAM_CLOSING;
     stream->wanted = false;
     timer_disarm(&stream->deadline);
-    uv_close(&stream->uv.handle, on_uv_closed);
+    if (stream->ring.on)
+        uring_close(stream);
+    else
+        stream_handle_close(stream);
 }
 
 static void

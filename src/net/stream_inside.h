@@ -6,6 +6,7 @@
 
 #include "lane_inside.h"
 #include "net/stream.h"
+#include "uring.h"
 
 struct tls_engine;
 struct listener;
@@ -33,7 +34,7 @@ struct stream {
     stream_read_callback on_read;
     void *read_context;
     bool wanted;     /* the owner wants bytes */
-    bool uv_reading; /* libuv has been told to read */
+    bool uv_reading; /* libuv, or the ring, has been told to read */
     bool ended;      /* nothing more will come; end is told once */
     bool end_told;
     enum status end;
@@ -58,6 +59,7 @@ struct stream {
         uv_shutdown_t shutdown;
     } request;
 
+    struct uring_end ring;
     struct tls_engine *tls;    /* NULL: plain */
     struct listener *listener; /* that accepted it; counts it */
     struct ip peer;
@@ -89,6 +91,15 @@ void stream_uv_read_stop(struct stream *stream);
 /* Bytes as they are on the wire; size above 0. */
 enum stream_wrote stream_transport_write(struct stream *stream, const uv_buf_t *parts,
                                          unsigned count, stream_done_callback done, void *context);
+
+/* For who moves the bytes: they came; none will any more (libuv's code); nothing can
+ * be written any more; our side has ended, or could not (libuv's code). */
+void stream_came(struct stream *stream, struct slice bytes);
+void stream_transport_ended(struct stream *stream, int code);
+enum stream_wrote stream_break_writing(struct stream *stream, const char *error);
+void stream_shut_done(struct stream *stream, int code);
+/* The last of it: frees the stream once libuv has let go. */
+void stream_handle_close(struct stream *stream);
 
 /* A stream that a listener counted has gone. */
 void listener_forget(struct listener *listener);

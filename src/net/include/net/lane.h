@@ -32,6 +32,9 @@ struct lane_hooks {
 struct lane_options {
     const char *name; /* of the thread, at most 15 bytes; copied */
     unsigned index;   /* the owner's number for it */
+    /* Bytes move by io_uring where the kernel allows it, else by libuv as they do
+     * without this. The environment's WRIT_NET=libuv or =io_uring overrides it. */
+    bool ring;
     struct lane_hooks hooks;
     void *context;
 };
