@@ -96,6 +96,9 @@ check_token(struct authority *authority, const struct api_request *request, stru
 
     if (verdict != CREDENTIAL_OK)
         return answer_worthless(answer, credential_verdict_text(verdict));
+    /* As at the gate, where no door verifies a proof yet. */
+    if (credential.binding.kind != BINDING_NONE)
+        return answer_worthless(answer, "the token is bound to a key, whose proof is missing");
     return answer_decision(policy_decide(world_policy(authority->reader), &credential.lineage,
                                          asked, request->now, request->arena),
                            answer);

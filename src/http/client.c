@@ -147,15 +147,17 @@ http_exchange_abort(struct http_exchange *exchange)
 }
 
 /* A kept connection that the other side had closed meanwhile (RFC 9112 §9.3.1): the
- * request goes out again if doing it twice is doing it once, and only once more. */
+ * request goes out again, once, if its method is safe (§9.2.1 of RFC 9110): a DELETE
+ * that was done may meet another thing of the same name. */
 static bool
 retry(struct http_exchange *exchange)
 {
     struct link *link = exchange->link;
 
     if (link == NULL || !link->reused || exchange->answered || exchange->retried ||
-        exchange->body != HTTP_BODY_NONE || exchange->method == HTTP_METHOD_POST ||
-        exchange->method == HTTP_METHOD_PATCH || exchange->method == HTTP_METHOD_OTHER)
+        exchange->body != HTTP_BODY_NONE ||
+        (exchange->method != HTTP_METHOD_GET && exchange->method != HTTP_METHOD_HEAD &&
+         exchange->method != HTTP_METHOD_OPTIONS))
         return false;
     exchange->retried = true;
     exchange->asked = false;

@@ -45,7 +45,7 @@ on_informational(struct http_exchange *exchange, const struct http_head *head, v
     }
     for (unsigned i = 0; i < head->count && count < INFORMATIONAL_FIELDS_MAX; i++) {
         const struct http_field *field = &head->fields[i];
-        if (field->flags == 0)
+        if (field->flags == 0 && field->id != HTTP_FIELD_X_WRIT)
             headers[count++] =
                 (struct http_header){ http_field_name(head, field), http_field_value(head, field) };
     }
