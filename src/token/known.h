@@ -6,7 +6,7 @@
 
 /* That a text holds under a ring never changes; whether its token lives is asked
  * elsewhere, each time. Zero is empty. Wipe before the ring changes and at the end. */
-enum { KNOWN_TEXTS = 1024 };
+enum { KNOWN_TEXTS = 4096 };
 struct known_text {
     char text[TOKEN_TEXT_SIZE];
     char id_text[TOKEN_ID_TEXT + 1];
