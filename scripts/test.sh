@@ -98,7 +98,7 @@ ci)
 asan) run_asan ;;
 tsan) run_tsan ;;
 soak)
-    export WRIT_KILLS=200 WRIT_SCALE=1 WRIT_SOAK=1
+    export WRIT_KILLS=200 WRIT_E2E_KILLS=200 WRIT_SOAK=1
     run_plain
     step "end to end, at full counts"
     e2e "$PWD/build/writ"
