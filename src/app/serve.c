@@ -18,7 +18,7 @@
 #include "gateway/gateway.h"
 #include "metrics.h"
 
-enum { DRAIN_MS = 10000, RATE_CELLS = 1 << 16 };
+enum { DRAIN_MS = 10000, RATE_CELLS = 1 << 16, REPLAY_ENTRIES = 1 << 21 };
 
 /* One gateway lane as the wiring sees it. */
 struct worker {
@@ -39,6 +39,9 @@ struct server {
     struct authority *authority;
     struct audit *audit;
     struct rate_table *rates;
+    struct replay_table *replays;
+    struct nonce_source *nonces;
+    int64_t started_at;
     struct gateway *gateway;
     struct gateway_ports gateway_ports;
     struct authority_ports authority_ports;
@@ -436,6 +439,12 @@ open_audit(struct server *server, struct fault *fault)
     return status;
 }
 
+static bool
+nonce_required(const struct config *config)
+{
+    return strcmp(config->dpop_nonce, "required") == 0;
+}
+
 static enum status
 open_authority(struct server *server, struct fault *fault)
 {
@@ -469,6 +478,16 @@ open_authority(struct server *server, struct fault *fault)
             .own_address_count = server->own_address_count,
             .world = server->world,
             .ports = &server->authority_ports,
+            .replays = server->replays,
+            .rates = server->rates,
+            .nonces = server->nonces,
+            .nonce_required = nonce_required(config),
+            .started_at = server->started_at,
+            .gateway_url = slice_text(config->http_url),
+            .trusted_proxies = config->trusted_proxies.items,
+            .trusted_proxy_count = config->trusted_proxies.count,
+            .client_calls = (uint32_t)config->client_calls,
+            .address_calls = (uint32_t)config->address_calls,
         },
         &server->authority, fault);
 }
@@ -504,6 +523,11 @@ open_gateway(struct server *server, struct fault *fault)
             .audit = server->audit,
             .audit_mode = config->audit_mode[0] == 'l' ? AUDIT_LOSSY : AUDIT_STRICT,
             .rates = server->rates,
+            .replays = server->replays,
+            .nonces = server->nonces,
+            .nonce_required = nonce_required(config),
+            .started_at = server->started_at,
+            .http_url = slice_text(config->http_url),
             .ports = &server->gateway_ports,
             .lanes = server->worker_count,
             .connections_max = config->connections,
@@ -527,6 +551,11 @@ open_rooms(struct server *server, struct fault *fault)
         status = act_as_user(server, fault);
     if (status == STATUS_OK)
         status = rate_table_new(RATE_CELLS, &server->rates);
+    if (status == STATUS_OK)
+        status = replay_table_new(REPLAY_ENTRIES, &server->replays);
+    if (status == STATUS_OK)
+        status = nonce_source_new(slice_text(server->config->node), &server->nonces);
+    server->started_at = clock_wall_ms();
     if (status == STATUS_OK)
         status = open_authority(server, fault);
     if (status == STATUS_OK)
@@ -554,6 +583,8 @@ close_rooms(struct server *server)
         authority_close(server->authority);
     lane_free(server->main);
     rate_table_free(server->rates);
+    replay_table_free(server->replays);
+    nonce_source_free(server->nonces);
     if (server->world != NULL)
         world_free(server->world);
     free(server->workers);

@@ -2,6 +2,20 @@
 #include "token/record.h"
 
 const char *
+token_purpose_name(enum token_purpose purpose)
+{
+    switch (purpose) {
+    case PURPOSE_ACCESS:
+        return "access";
+    case PURPOSE_REFRESH:
+        return "refresh";
+    case PURPOSE_CLIENT_SECRET:
+        return "client_secret";
+    }
+    return "unknown";
+}
+
+const char *
 token_state_name(enum token_state state)
 {
     switch (state) {

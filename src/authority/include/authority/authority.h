@@ -7,7 +7,10 @@
 #include "base/fault.h"
 #include "base/json.h"
 #include "base/secret.h"
+#include "meter/rate.h"
+#include "meter/replay.h"
 #include "net/lane.h"
+#include "proof/nonce.h"
 #include "world/world.h"
 
 struct authority;
@@ -50,6 +53,18 @@ struct authority_options {
     size_t own_address_count;
     struct world *world;
     const struct authority_ports *ports;
+    /* Proofs of possession and limits, shared with the gateway's lanes. */
+    struct replay_table *replays;
+    struct rate_table *rates;
+    const struct nonce_source *nonces;
+    bool nonce_required;
+    int64_t started_at; /* wall ms */
+    /* The URL that clients see the HTTP door under, to which a resource indicator adds an
+     * upstream's name (RFC 8707); empty: there is none. */
+    struct slice gateway_url;
+    const struct cidr *trusted_proxies; /* whose Client-Cert is believed */
+    size_t trusted_proxy_count;
+    uint32_t client_calls, address_calls; /* of the OAuth endpoints, a minute */
 };
 
 /* Opens the store, unseals or makes the keys, loads the world, applies the policy

@@ -7,6 +7,8 @@
 #include "base/fault.h"
 #include "gateway/ports.h"
 #include "meter/rate.h"
+#include "meter/replay.h"
+#include "proof/nonce.h"
 
 struct gateway;
 
@@ -28,6 +30,14 @@ struct gateway_options {
     struct audit *audit; /* journal i belongs to lane i */
     enum audit_mode audit_mode;
     struct rate_table *rates;
+    /* Proofs of possession: which were seen, our nonces, and since when we remember. */
+    struct replay_table *replays;
+    const struct nonce_source *nonces;
+    bool nonce_required;
+    int64_t started_at; /* wall ms */
+    /* The URL that clients see the HTTP door under, a path prefix included
+     * ("https://gw.example.com/api"); empty: where it listens. */
+    struct slice http_url;
     const struct gateway_ports *ports;
     unsigned lanes;
     size_t connections_max; /* for each lane */

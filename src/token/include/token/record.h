@@ -15,8 +15,20 @@ struct binding {
     uint8_t thumbprint[32];
 };
 
+/* What a token is good for: a request at a door or the API, a new token in exchange for
+ * this one (RFC 6749 §6), or showing who the client is (§2.3). Each is worth nothing
+ * where another is asked for. */
+enum token_purpose { PURPOSE_ACCESS, PURPOSE_REFRESH, PURPOSE_CLIENT_SECRET };
+const char *token_purpose_name(enum token_purpose purpose); /* "access" … */
+
 #define USES_UNLIMITED UINT32_MAX
-enum { TOKEN_NETWORKS_MAX = 16, TOKEN_ROLES_MAX = 32, TOKEN_NAME_MAX = 128, TOKEN_DEPTH_MAX = 16 };
+enum {
+    TOKEN_NETWORKS_MAX = 16,
+    TOKEN_ROLES_MAX = 32,
+    TOKEN_NAME_MAX = 128,
+    TOKEN_AUDIENCE_MAX = 1024,
+    TOKEN_DEPTH_MAX = 16
+};
 
 /* Slices and arrays are borrowed. Times are wall ms; TIME_NEVER where none. */
 struct token_record {
@@ -36,7 +48,11 @@ struct token_record {
     const struct cidr *networks;
     size_t network_count;
     struct slice name;      /* for people */
-    struct slice issued_by; /* the subject that asked */
+    struct slice issued_by; /* the subject that asked; of a grant, the client */
+    /* Names of upstreams (or "writ", the API), space separated, where alone it is good
+     * (RFC 8707); empty: everywhere. */
+    struct slice audience;
+    enum token_purpose purpose;
 };
 
 /* The state that changes, shared by a line's members unless said otherwise. */
