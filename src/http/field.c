@@ -123,7 +123,13 @@ same_name(const char *name, const char *known, size_t size)
     return true;
 }
 
-/* X-Writ-*, Impersonate-*, Sec-WebSocket-*, also with '_' where servers read '-'. */
+static bool
+is_alphanumeric(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* X-Writ-*, Impersonate-*, Sec-WebSocket-*, also with a mark that servers read as '-'. */
 static enum http_field_id
 family_of(struct slice name)
 {
@@ -136,7 +142,7 @@ family_of(struct slice name)
 
         while (at < prefix.size && at < name.size &&
                (((name.at[at] ^ prefix.at[at]) & 0xdf) == 0 ||
-                (prefix.at[at] == '-' && name.at[at] == '_')))
+                (prefix.at[at] == '-' && !is_alphanumeric(name.at[at]))))
             at++;
         if (at == prefix.size)
             return (enum http_field_id)families[i];
@@ -244,6 +250,17 @@ skip_name(const char *at)
     return at;
 }
 
+/* Other bytes than letters, digits and '-'? */
+static bool
+is_odd(struct slice name)
+{
+    for (size_t i = 0; i < name.size; i++) {
+        if (!is_alphanumeric(name.at[i]) && name.at[i] != '-')
+            return true;
+    }
+    return false;
+}
+
 /* What is not a known name letter by letter is looked at byte by byte. */
 static bool
 read_name(struct slice name, struct http_field *field)
@@ -253,8 +270,8 @@ read_name(struct slice name, struct http_field *field)
     field->flags = hop_flags[id];
     if (id == HTTP_FIELD_OTHER) {
         id = family_of(name);
-        if (memchr(name.at, '_', name.size) != NULL)
-            field->flags = HTTP_FIELD_UNDERSCORE;
+        if (is_odd(name))
+            field->flags = HTTP_FIELD_ODD;
         if (skip_name(name.at) != name.at + name.size)
             return false;
     }

@@ -210,7 +210,7 @@ reads_a_request(void **state)
 {
     static const char text[] =
         "\r\nPOST /v1/orders?x=1 HTTP/1.1\r\nhOST: gw.example:7880\r\nAuthorization:Bearer x\r\n"
-        "X-Thing: \t a b\t \r\nX_Writ_Subject: root\r\nx-writ-token-id: 1\r\nFoo_Bar: 1\r\n"
+        "X-Thing: \t a b\t \r\nX_Writ_Subject: root\r\nx.writ-token-id: 1\r\nFoo.Bar: 1\r\n"
         "Drop-Me: 1\r\nConnection: keep-alive, drop-me\r\nEmpty:\r\nUtf: \xc3\xa4\r\n"
         "Content-Length: 12\r\nExpect: 100-Continue\r\nAccept: a\r\nAccept: b\r\n\r\nbody";
     static struct http_head head;
@@ -237,7 +237,9 @@ reads_a_request(void **state)
     assert_true(head.keep_alive);
     assert_true(head.expect_continue);
     assert_false(head.upgrade);
-    assert_int_equal(head.fields[5].flags, HTTP_FIELD_UNDERSCORE);
+    assert_int_equal(head.fields[3].flags, HTTP_FIELD_ODD);
+    assert_int_equal(head.fields[4].flags, HTTP_FIELD_ODD);
+    assert_int_equal(head.fields[5].flags, HTTP_FIELD_ODD);
     assert_int_equal(head.fields[6].flags, HTTP_FIELD_HOP);
     field = http_head_field(&head, HTTP_FIELD_CONNECTION);
     assert_int_equal(field->flags, HTTP_FIELD_HOP);

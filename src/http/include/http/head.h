@@ -107,9 +107,9 @@ enum {
     /* For this connection alone: Connection itself, what it names, and the fields
      * of RFC 9110 §7.6.1 and of the framing. Never forwarded as they are. */
     HTTP_FIELD_HOP = 1,
-    /* The name holds '_'. CGI-like servers read it as '-', so that X_Writ_Subject
-     * would pass as X-Writ-Subject: never forwarded. */
-    HTTP_FIELD_UNDERSCORE = 2
+    /* The name holds '_', '.' or another mark. CGI-like servers read each as '-', so that
+     * X_Writ.Subject would pass as X-Writ-Subject: never forwarded. */
+    HTTP_FIELD_ODD = 2
 };
 
 struct http_span {
