@@ -22,6 +22,7 @@ thread_free(void *value)
 
     mine = NULL;
     EVP_MD_CTX_free(thread->digest);
+    EVP_MD_CTX_free(thread->verify);
     free(thread);
 }
 
@@ -66,7 +67,9 @@ thread_new(void)
     if (thread == NULL)
         return NULL;
     thread->digest = EVP_MD_CTX_new();
-    if (thread->digest == NULL || EVP_DigestInit_ex2(thread->digest, sha256, NULL) != 1 ||
+    thread->verify = EVP_MD_CTX_new();
+    if (thread->digest == NULL || thread->verify == NULL ||
+        EVP_DigestInit_ex2(thread->digest, sha256, NULL) != 1 ||
         pthread_setspecific(thread_key, thread) != 0) {
         thread_free(thread);
         return NULL;

@@ -10,6 +10,7 @@
 /* One thread's reusable context; fetching and making one costs more than a hash. */
 struct ossl_thread {
     EVP_MD_CTX *digest; /* prepared for SHA-256 */
+    EVP_MD_CTX *verify; /* for one signature at a time */
 };
 
 /* Fetched once and kept for the life of the process; NULL when OpenSSL has none. */
