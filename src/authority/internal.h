@@ -223,6 +223,43 @@ struct slice object_rotate(struct authority *authority, const struct api_request
 struct slice object_body_subject(struct authority *authority, const struct api_request *request);
 struct slice object_param(struct authority *authority, const struct api_request *request);
 
+/* --- new tokens ------------------------------------------------------------- */
+
+/* What a new token is to be. Zero members ask for nothing; slices are borrowed. */
+struct token_ask {
+    struct slice subject, scope, name;
+    struct slice roles[TOKEN_ROLES_MAX];
+    size_t role_count;
+    bool roles_given;
+    int64_t ttl, idle, not_before;
+    int64_t expires_most; /* no longer than that, whatever ttl says */
+    uint64_t max_uses;
+    struct cidr networks[TOKEN_NETWORKS_MAX];
+    size_t network_count;
+    struct binding binding;
+    bool has_parent;
+    struct token_id parent;
+    struct slice audience; /* names; empty: the parent's, else everywhere */
+    enum token_purpose purpose;
+    struct slice issued_by;
+    int64_t now;
+    struct arena *arena;
+};
+/* record.c: the record of a new line, not yet in any change: roles that the subject
+ * holds, a scope within them, times within the limits, and all of it within the parent.
+ * Who may ask for it was decided before. The fault's pointer names the member; its text
+ * begins with "invalid_scope" for a scope that is too wide. Borrows from ask. */
+enum status token_record_make(struct authority *authority, struct token_ask *ask,
+                              struct token_record *out, struct fault *fault) WRIT_MUST_USE;
+
+/* audience.c: lists of names, where alone a token is good. */
+#define AUDIENCE_API "writ"                                /* the management API */
+void audience_add(struct buffer *list, struct slice name); /* once */
+bool audience_within(struct slice narrow, struct slice wide);
+bool audience_is_name(const struct authority *authority, struct slice name);
+enum status audience_known(const struct authority *authority, struct slice list,
+                           struct fault *fault) WRIT_MUST_USE;
+
 /* --- handlers, by file ---------------------------------------------------- */
 
 /* issue.c */

@@ -1,25 +1,9 @@
-/* authority/issue.c - a new token: what was asked, held against what the subject
- * has, made durable, and its text shown this one time. */
+/* authority/issue.c - POST /v1/tokens: what was asked, made a record, made durable, and
+ * its text shown this one time. */
 #include "internal.h"
 
 #include "base/clock.h"
 #include "base/encoding.h"
-#include "crypto/random.h"
-
-/* What POST /v1/tokens takes, parsed; slices borrow from the body. */
-struct ask {
-    struct slice subject, scope, name;
-    struct slice roles[TOKEN_ROLES_MAX];
-    size_t role_count;
-    bool roles_given;
-    int64_t ttl, idle, not_before;
-    uint64_t max_uses;
-    struct cidr networks[TOKEN_NETWORKS_MAX];
-    size_t network_count;
-    struct binding binding;
-    bool has_parent;
-    struct token_id parent;
-};
 
 static enum status
 take_duration(const json_t *body, const char *name, int64_t *out, struct fault *fault)
@@ -37,7 +21,7 @@ take_duration(const json_t *body, const char *name, int64_t *out, struct fault *
 }
 
 static enum status
-take_roles(const json_t *body, struct ask *ask, struct fault *fault)
+take_roles(const json_t *body, struct token_ask *ask, struct fault *fault)
 {
     const json_t *list = json_object_get(body, "roles");
     json_t *item;
@@ -59,7 +43,7 @@ take_roles(const json_t *body, struct ask *ask, struct fault *fault)
 }
 
 static enum status
-take_networks(const json_t *body, struct ask *ask, struct fault *fault)
+take_networks(const json_t *body, struct token_ask *ask, struct fault *fault)
 {
     const json_t *list = json_object_get(body, "networks");
     json_t *item;
@@ -83,7 +67,7 @@ take_networks(const json_t *body, struct ask *ask, struct fault *fault)
 
 /* {"jkt": T} or {"x5t#S256": T}, never both (RFC 7800 §3, RFC 8705 §3.1, RFC 9449 §6). */
 static enum status
-take_binding(const json_t *body, struct ask *ask, struct fault *fault)
+take_binding(const json_t *body, struct token_ask *ask, struct fault *fault)
 {
     static const char *const known[] = { "jkt", "x5t#S256", NULL };
     const json_t *cnf = json_object_get(body, "cnf");
@@ -116,8 +100,40 @@ take_binding(const json_t *body, struct ask *ask, struct fault *fault)
     return STATUS_OK;
 }
 
+/* Names of upstreams, or "writ": whether they are there is seen by token_record_make. */
 static enum status
-take_rest(const json_t *body, struct ask *ask, struct fault *fault)
+take_audience(const json_t *body, struct token_ask *ask, struct fault *fault)
+{
+    const json_t *list = json_object_get(body, "audience");
+    struct buffer names = BUFFER_LIMITED(TOKEN_AUDIENCE_MAX);
+    enum status status = STATUS_OK;
+    json_t *item;
+    size_t i;
+
+    if (list == NULL || json_is_null(list))
+        return STATUS_OK;
+    if (!json_is_array(list) || json_array_size(list) == 0)
+        return fault_at(fault, STATUS_INVALID, "/audience",
+                        "audience must be a list of upstreams' names");
+    json_array_foreach(list, i, item)
+    {
+        if (!json_is_string(item) || !name_valid(slice_text(json_string_value(item))))
+            status = fault_at(fault, STATUS_INVALID, "/audience", "entry %zu is no name", i + 1);
+        else
+            audience_add(&names, slice_text(json_string_value(item)));
+    }
+    if (status == STATUS_OK && buffer_status(&names) != STATUS_OK)
+        status = fault_at(fault, STATUS_INVALID, "/audience", "an audience has at most %d bytes",
+                          TOKEN_AUDIENCE_MAX);
+    ask->audience = arena_copy(ask->arena, buffer_slice(&names));
+    if (status == STATUS_OK && ask->audience.at == NULL)
+        status = STATUS_MEMORY;
+    buffer_free(&names);
+    return status;
+}
+
+static enum status
+take_rest(const json_t *body, struct token_ask *ask, struct fault *fault)
 {
     struct slice parent = { 0 }, not_before = { 0 };
     struct hop_id hop;
@@ -140,11 +156,11 @@ take_rest(const json_t *body, struct ask *ask, struct fault *fault)
 }
 
 static enum status
-ask_parse(const json_t *body, struct ask *ask, struct fault *fault)
+ask_parse(const json_t *body, struct token_ask *ask, struct fault *fault)
 {
-    static const char *const known[] = { "subject", "roles",    "scope",      "ttl",
-                                         "idle",    "max_uses", "networks",   "cnf",
-                                         "parent",  "name",     "not_before", NULL };
+    static const char *const known[] = { "subject",    "roles",    "scope", "ttl",    "idle",
+                                         "max_uses",   "networks", "cnf",   "parent", "name",
+                                         "not_before", "audience", NULL };
     enum status status = json_only(body, known, fault);
 
     if (status == STATUS_OK)
@@ -175,187 +191,28 @@ ask_parse(const json_t *body, struct ask *ask, struct fault *fault)
     if (status == STATUS_OK)
         status = take_binding(body, ask, fault);
     if (status == STATUS_OK)
+        status = take_audience(body, ask, fault);
+    if (status == STATUS_OK)
         status = take_rest(body, ask, fault);
     return status;
-}
-
-/* --- against what the subject has ------------------------------------------ */
-
-/* The roles by id, each held by the subject now; all it holds when none were named. */
-static enum status
-choose_roles(struct authority *authority, struct ask *ask, name_id *roles, size_t *count,
-             struct fault *fault)
-{
-    const struct policy *policy = world_policy_of(authority->world);
-    const struct names *names = world_names(authority->world);
-    name_id subject = names_find(names, ask->subject);
-    struct subject_view view;
-
-    /* Who may act as the operator is the kernel's word at the socket, never a text's. */
-    if (builtin_name(CHANGE_SUBJECT_PUT, ask->subject))
-        return fault_at(
-            fault, STATUS_INVALID, "/subject",
-            "%.*s is the operator at the local socket and has no tokens: give a subject "
-            "of the policy the role " ADMIN_ROLE,
-            SLICE_PRINT(slice_first(ask->subject, 64)));
-    if (subject == NAME_NONE || !policy_subject(policy, subject, &view))
-        return fault_at(fault, STATUS_NOT_FOUND, "/subject",
-                        "there is no subject %.*s: write it to the policy first",
-                        SLICE_PRINT(slice_first(ask->subject, 64)));
-    if (view.disabled)
-        return fault_at(fault, STATUS_CONFLICT, "/subject", "the subject %.*s is disabled",
-                        SLICE_PRINT(ask->subject));
-    if (!ask->roles_given) {
-        if (view.role_count > TOKEN_ROLES_MAX)
-            return fault_at(fault, STATUS_INVALID, "/roles",
-                            "%.*s has more than %d roles: name those that the token needs",
-                            SLICE_PRINT(ask->subject), TOKEN_ROLES_MAX);
-        for (size_t i = 0; i < view.role_count; i++) {
-            roles[i] = view.roles[i];
-            ask->roles[i] = names_text(names, view.roles[i]);
-        }
-        *count = ask->role_count = view.role_count;
-        return STATUS_OK;
-    }
-    for (size_t i = 0; i < ask->role_count; i++) {
-        roles[i] = names_find(names, ask->roles[i]);
-        if (roles[i] == NAME_NONE || !policy_subject_holds(policy, subject, roles[i]))
-            return fault_at(fault, STATUS_INVALID, "/roles", "%.*s does not hold the role %.*s",
-                            SLICE_PRINT(ask->subject), SLICE_PRINT(slice_first(ask->roles[i], 64)));
-    }
-    *count = ask->role_count;
-    return STATUS_OK;
 }
 
 /* A child's uses count on its parent, so only who may issue for the parent's subject,
  * or holds the parent's line, hangs children below it. */
 static enum status
 may_be_parent(struct authority *authority, const struct api_request *request,
-              const struct world_token_info *parent, struct fault *fault)
+              const struct token_ask *ask, struct fault *fault)
 {
-    struct world_token_info own;
+    struct world_token_info parent, own;
 
+    if (!ask->has_parent || !world_token(authority->world, &ask->parent, request->now, &parent))
+        return STATUS_OK; /* what is not there is said by token_record_make */
     if (!request->caller.local &&
         world_token(authority->world, &request->caller.token_id, request->now, &own) &&
-        token_id_equal(&own.record.line, &parent->record.line))
+        token_id_equal(&own.record.line, &parent.record.line))
         return STATUS_OK;
-    return api_permit(authority, request, SLICE_LITERAL("tokens.issue"), parent->record.subject,
+    return api_permit(authority, request, SLICE_LITERAL("tokens.issue"), parent.record.subject,
                       fault);
-}
-
-/* The parent's line, live; the child's end is no later than that of its newest member. */
-static enum status
-under_parent(struct authority *authority, const struct api_request *request, const struct ask *ask,
-             struct token_record *record, struct fault *fault)
-{
-    struct world_token_info parent, above, newest;
-    int64_t now = record->issued_at;
-    enum status status;
-    unsigned depth = 1;
-
-    if (!ask->has_parent)
-        return STATUS_OK;
-    if (!world_token(authority->world, &ask->parent, now, &parent))
-        return fault_at(fault, STATUS_NOT_FOUND, "/parent",
-                        "there is no token with the parent's id");
-    if (parent.state != TOKEN_LIVE)
-        return fault_at(fault, STATUS_CONFLICT, "/parent",
-                        "the parent is %s: it can have no children",
-                        token_state_name(parent.state));
-    status = may_be_parent(authority, request, &parent, fault);
-    if (status != STATUS_OK)
-        return status;
-    for (above = parent; !token_id_is_none(&above.record.parent_line); depth++) {
-        if (depth >= TOKEN_DEPTH_MAX - 1 ||
-            !world_token(authority->world, &above.record.parent_line, now, &above))
-            return fault_at(fault, STATUS_INVALID, "/parent", "a lineage has at most %d tokens",
-                            TOKEN_DEPTH_MAX);
-    }
-    record->parent_line = parent.record.line;
-    if (!world_token(authority->world, &parent.newest, now, &newest))
-        return fault_set(fault, STATUS_INTERNAL, "the parent's line has no newest member");
-    if (newest.life.expires_at < record->expires_at)
-        record->expires_at = newest.life.expires_at;
-    if (record->expires_at <= record->not_before)
-        return fault_at(fault, STATUS_INVALID, "/not_before", "the parent has ended by then");
-    return STATUS_OK;
-}
-
-static enum status
-set_times(const struct authority *authority, const struct ask *ask, struct token_record *record,
-          struct fault *fault)
-{
-    int64_t ttl = ask->ttl == 0 ? authority->options.settings.default_ttl_ms : ask->ttl;
-    char most[TIME_TEXT_MAX];
-
-    if (ttl > authority->options.settings.max_ttl_ms)
-        return fault_at(
-            fault, STATUS_INVALID, "/ttl",
-            "the longest life of a token here is %s (limits.max_ttl); let it rotate instead",
-            duration_format(authority->options.settings.max_ttl_ms, most));
-    record->not_before = ask->not_before > record->issued_at ? ask->not_before : record->issued_at;
-    if (record->not_before - record->issued_at > authority->options.settings.max_ttl_ms)
-        return fault_at(fault, STATUS_INVALID, "/not_before", "not_before is too far away");
-    record->expires_at = record->not_before + ttl;
-    record->idle_ms = ask->idle == 0 ? TIME_NEVER : ask->idle;
-    record->max_uses = ask->max_uses == 0 ? USES_UNLIMITED : (uint32_t)ask->max_uses;
-    return STATUS_OK;
-}
-
-static struct slice
-join_roles(struct arena *arena, const struct ask *ask)
-{
-    struct slice joined = { 0 };
-
-    for (size_t i = 0; i < ask->role_count; i++) {
-        joined = i == 0 ? arena_copy(arena, ask->roles[0])
-                        : arena_format(arena, "%.*s %.*s", SLICE_PRINT(joined),
-                                       SLICE_PRINT(ask->roles[i]));
-        if (joined.at == NULL)
-            break;
-    }
-    return joined;
-}
-
-static enum status
-record_make(struct authority *authority, const struct api_request *request, struct ask *ask,
-            struct token_record *out, struct fault *fault)
-{
-    struct token_record record = { .issued_at = request->now,
-                                   .line_started_at = request->now,
-                                   .binding = ask->binding,
-                                   .subject = ask->subject,
-                                   .scope = ask->scope,
-                                   .networks = ask->networks,
-                                   .network_count = ask->network_count,
-                                   .name = ask->name,
-                                   .issued_by = request->caller.subject };
-    name_id roles[TOKEN_ROLES_MAX];
-    size_t role_count = 0;
-    enum status status = choose_roles(authority, ask, roles, &role_count, fault);
-
-    if (status == STATUS_OK && ask->scope.size > 0) {
-        status = policy_scope_fits(world_policy_of(authority->world), roles, role_count, ask->scope,
-                                   fault);
-        if (status != STATUS_OK)
-            (void)fault_at(fault, status, "/scope", "invalid_scope: %s",
-                           fault->text[0] == '\0' ? status_text(status) : fault->text);
-    }
-    if (status == STATUS_OK)
-        status = set_times(authority, ask, &record, fault);
-    if (status == STATUS_OK)
-        status = under_parent(authority, request, ask, &record, fault);
-    if (status == STATUS_OK)
-        status = random_bytes(record.id.bytes, sizeof record.id.bytes);
-    record.roles = join_roles(request->arena, ask);
-    if (status == STATUS_OK && record.roles.at == NULL && ask->role_count > 0)
-        status = STATUS_MEMORY;
-    if (status == STATUS_OK && !keyring_newest(world_keyring(authority->world), &record.kid))
-        status = fault_set(fault, STATUS_INTERNAL, "the key ring is empty");
-    record.line = record.id;
-    if (status == STATUS_OK)
-        *out = record;
-    return status;
 }
 
 enum status
@@ -388,7 +245,9 @@ enum status
 api_token_issue(struct authority *authority, const struct api_request *request,
                 struct api_answer *answer, struct fault *fault)
 {
-    struct ask ask = { 0 };
+    struct token_ask ask = { .issued_by = request->caller.subject,
+                             .now = request->now,
+                             .arena = request->arena };
     struct change changes[3];
     struct token_record record;
     struct token_id id;
@@ -402,7 +261,9 @@ api_token_issue(struct authority *authority, const struct api_request *request,
         return status;
     status = ask_parse(request->body, &ask, fault);
     if (status == STATUS_OK)
-        status = record_make(authority, request, &ask, &record, fault);
+        status = may_be_parent(authority, request, &ask, fault);
+    if (status == STATUS_OK)
+        status = token_record_make(authority, &ask, &record, fault);
     if (status != STATUS_OK)
         return status;
     changes[0] =
