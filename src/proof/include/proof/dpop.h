@@ -11,7 +11,8 @@ enum {
     DPOP_TEXT_MAX = 4096,
     DPOP_JTI_MAX = 256,
     DPOP_PAST_MS = 120 * 1000,  /* how old a proof may be … */
-    DPOP_FUTURE_MS = 30 * 1000, /* … and how far ahead a client's clock */
+    DPOP_FUTURE_MS = 30 * 1000, /* … and how far ahead a client's clock, with a nonce … */
+    DPOP_AHEAD_MS = 1000,       /* … and without one */
     DPOP_REPLAY_SIZE = 16,
 };
 #define DPOP_ALGS "ES256 EdDSA RS256 PS256" /* for challenges and metadata */
@@ -27,8 +28,9 @@ struct dpop_expected {
     struct slice target; /* htu: the URL that the client saw; brought into normal form here */
     struct slice token;  /* whose ath must be there; empty: none is looked for */
     int64_t now;         /* wall ms */
-    /* From when on this process remembers proofs. One that an earlier process could have
-     * accepted needs a nonce (iat below started_at + DPOP_FUTURE_MS). */
+    /* From when on this process remembers proofs: an older one, which an earlier process
+     * could have accepted, needs a nonce, and so does one that is more than
+     * DPOP_AHEAD_MS ahead, so that none outlives a restart. */
     int64_t started_at;
     const struct nonce_source *nonces;
     enum nonce_place place;
