@@ -51,6 +51,7 @@ struct server {
     const char *own_addresses[2];      /* that the process listens on */
     struct slice gateway_addresses[2]; /* those that are not the gateway's own doors */
     char *socket_address;              /* "unix:DATA/writ.sock" */
+    char *gateway_url;                 /* of the HTTP door, for resource indicators; NULL: none */
     size_t own_address_count, gateway_address_count;
     bool as_user; /* started as root: who it becomes */
     uid_t uid;
@@ -445,11 +446,30 @@ nonce_required(const struct config *config)
     return strcmp(config->dpop_nonce, "required") == 0;
 }
 
+/* What clients see the HTTP door under: as configured, else where it listens. */
+static enum status
+name_gateway(struct server *server)
+{
+    const struct config_listen *http = &server->config->http;
+
+    if (server->config->http_url != NULL)
+        server->gateway_url = strdup(server->config->http_url);
+    else if (http->listen == NULL)
+        return STATUS_OK;
+    else if (asprintf(&server->gateway_url, "%s://%s", http->cert == NULL ? "http" : "https",
+                      http->listen) < 0)
+        server->gateway_url = NULL;
+    return server->gateway_url == NULL ? STATUS_MEMORY : STATUS_OK;
+}
+
 static enum status
 open_authority(struct server *server, struct fault *fault)
 {
     const struct config *config = server->config;
+    enum status status = name_gateway(server);
 
+    if (status != STATUS_OK)
+        return status;
     if (config->authority.listen != NULL)
         server->own_addresses[server->own_address_count++] = config->authority.listen;
     if (config->http.listen != NULL)
@@ -483,7 +503,7 @@ open_authority(struct server *server, struct fault *fault)
             .nonces = server->nonces,
             .nonce_required = nonce_required(config),
             .started_at = server->started_at,
-            .gateway_url = slice_text(config->http_url),
+            .gateway_url = slice_text(server->gateway_url),
             .trusted_proxies = config->trusted_proxies.items,
             .trusted_proxy_count = config->trusted_proxies.count,
             .client_calls = (uint32_t)config->client_calls,
@@ -605,6 +625,7 @@ close_rooms(struct server *server)
         world_free(server->world);
     free(server->workers);
     free(server->socket_address);
+    free(server->gateway_url);
 }
 
 int

@@ -222,6 +222,7 @@ sweep_end(struct authority *authority)
                   "count", count, NULL);
     }
     keys_tidy(authority, sweep->kids);
+    jwt_keys_tidy(authority, sweep->now);
 }
 
 static void

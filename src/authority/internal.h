@@ -18,10 +18,22 @@ struct api_call;
 
 /* --- keys (keys.c) ------------------------------------------------------ */
 
+struct private_key;
+
+/* One that signs JWTs. */
+enum { JWT_KEYS_MAX = KEYRING_MAX, JWT_KID_SIZE = 43 };
+struct jwt_key {
+    char kid[JWT_KID_SIZE + 1]; /* its thumbprint */
+    struct private_key *pair;
+    int64_t until; /* when retired: then no token that it signed lives; TIME_NEVER: active */
+};
+
 struct keys {
     struct secret sealing;
     struct ring_key ring[KEYRING_MAX];
     size_t ring_count;
+    struct jwt_key jwt[JWT_KEYS_MAX];
+    size_t jwt_count;
     struct keyring_state *state; /* of the authority's thread */
     struct signer *signer;       /* of the audit */
     uint8_t signer_public[32];
@@ -39,6 +51,23 @@ enum status keys_rotate(struct authority *authority, uint8_t *kid,
 /* Drops retired keys that no live token was made with: used says which kids have one. */
 void keys_tidy(struct authority *authority, const bool used[UINT8_MAX + 1]);
 void keys_close(struct keys *keys);
+/* The ring as it is now, seen by every lane. */
+enum status keys_publish(struct authority *authority) WRIT_MUST_USE;
+/* One key as the change that stores it; sealed holds the body. */
+enum status keys_seal(const struct keys *keys, struct slice name, struct slice plain,
+                      struct buffer *sealed, struct change *out) WRIT_MUST_USE;
+
+/* jwt_keys.c: "jwt/KID" of the store. */
+bool jwt_key_name(struct slice name);
+enum status jwt_keys_take(struct keys *keys, const struct change *put,
+                          struct slice plain) WRIT_MUST_USE;
+/* LIMIT when no further key has room. */
+enum status jwt_keys_room(struct authority *authority, struct fault *fault) WRIT_MUST_USE;
+/* A new active key; the one before verifies until no token of it lives. */
+enum status jwt_keys_rotate(struct authority *authority, struct fault *fault) WRIT_MUST_USE;
+const struct jwt_key *jwt_key_active(struct keys *keys); /* NULL before the first */
+void jwt_keys_tidy(struct authority *authority, int64_t now);
+void jwt_keys_close(struct keys *keys);
 
 /* --- the authority ------------------------------------------------------ */
 
@@ -252,6 +281,13 @@ struct token_ask {
 enum status token_record_make(struct authority *authority, struct token_ask *ask,
                               struct token_record *out, struct fault *fault) WRIT_MUST_USE;
 
+/* rotate.c: the next member of a line, not yet in any change: the same but for its id, key
+ * and times. It ends with its parent, and no later than expires_most (TIME_NEVER: no bound);
+ * what has no end keeps none. */
+enum status token_successor_make(struct authority *authority, const struct token_record *old,
+                                 int64_t now, int64_t expires_most,
+                                 struct token_record *out) WRIT_MUST_USE;
+
 /* audience.c: lists of names, where alone a token is good. */
 #define AUDIENCE_API "writ"                                /* the management API */
 void audience_add(struct buffer *list, struct slice name); /* once */
@@ -284,6 +320,7 @@ enum status api_token_list(struct authority *, const struct api_request *, struc
 enum status api_token_show(struct authority *, const struct api_request *, struct api_answer *,
                            struct fault *);
 /* The members of the contract, the token's text excluded. Owned by the caller. */
+json_t *binding_json(const struct binding *binding); /* cnf (RFC 7800); null when unbound */
 json_t *token_json(const struct token_record *record, const struct token_life *life, int64_t now);
 /* objects.c: roles, subjects, upstreams; the kind is in the path */
 struct object_kind {

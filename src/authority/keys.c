@@ -14,7 +14,7 @@
 #include "crypto/sign.h"
 
 #define SIGNER_NAME "sign/audit"
-enum { PASSPHRASE_MAX = 1024 };
+enum { PASSPHRASE_MAX = 1024, KEY_PLAIN_MAX = 1024 };
 
 static enum status
 read_passphrase(const char *path, struct buffer *out, struct fault *fault)
@@ -111,11 +111,12 @@ enum status
 keys_take(struct authority *authority, const struct change *put, struct fault *fault)
 {
     struct keys *keys = &authority->keys;
-    struct buffer plain = BUFFER_LIMITED(SECRET_SIZE);
+    struct buffer plain = BUFFER_LIMITED(KEY_PLAIN_MAX);
     enum status status = unseal(&keys->sealing, put->name, put->body, &plain);
+    bool jwt = jwt_key_name(put->name);
     uint8_t kid;
 
-    if (status != STATUS_OK || plain.size != SECRET_SIZE) {
+    if (status != STATUS_OK || (!jwt && plain.size != SECRET_SIZE)) {
         buffer_wipe_free(&plain);
         return fault_set(
             fault, STATUS_DENIED,
@@ -123,7 +124,12 @@ keys_take(struct authority *authority, const struct change *put, struct fault *f
             "the one that sealed it",
             SLICE_PRINT(put->name));
     }
-    if (ring_name(put->name, &kid) && keys->ring_count < KEYRING_MAX) {
+    if (jwt) {
+        status = jwt_keys_take(keys, put, buffer_slice(&plain));
+        if (status != STATUS_OK)
+            (void)fault_set(fault, status, "the key %.*s in the store is damaged",
+                            SLICE_PRINT(put->name));
+    } else if (ring_name(put->name, &kid) && keys->ring_count < KEYRING_MAX) {
         struct ring_key *key = &keys->ring[keys->ring_count++];
         key->kid = kid;
         key->retired = slice_is(put->owner, "retired");
@@ -138,12 +144,11 @@ keys_take(struct authority *authority, const struct change *put, struct fault *f
     return status;
 }
 
-/* One key as the change that stores it; sealed holds the body. */
-static enum status
-seal_change(const struct keys *keys, struct slice name, const struct secret *key,
-            struct buffer *sealed, struct change *out)
+enum status
+keys_seal(const struct keys *keys, struct slice name, struct slice plain, struct buffer *sealed,
+          struct change *out)
 {
-    enum status status = seal(&keys->sealing, name, slice_of(key->bytes, SECRET_SIZE), sealed);
+    enum status status = seal(&keys->sealing, name, plain, sealed);
 
     *out = (struct change){ .kind = CHANGE_KEY_PUT,
                             .at = clock_wall_ms(),
@@ -154,7 +159,14 @@ seal_change(const struct keys *keys, struct slice name, const struct secret *key
 }
 
 static enum status
-publish_ring(struct authority *authority)
+seal_change(const struct keys *keys, struct slice name, const struct secret *key,
+            struct buffer *sealed, struct change *out)
+{
+    return keys_seal(keys, name, slice_of(key->bytes, SECRET_SIZE), sealed, out);
+}
+
+enum status
+keys_publish(struct authority *authority)
 {
     struct keys *keys = &authority->keys;
     struct keyring *ring;
@@ -222,7 +234,7 @@ keys_rotate(struct authority *authority, uint8_t *kid, struct fault *fault)
         if (retiring != NULL)
             retiring->retired = true;
         keys->ring[keys->ring_count++] = fresh;
-        status = publish_ring(authority);
+        status = keys_publish(authority);
         *kid = fresh.kid;
     }
     secret_wipe(&fresh, sizeof fresh);
@@ -303,7 +315,9 @@ keys_ready(struct authority *authority, struct fault *fault)
     if (newest_key(keys) == NULL)
         status = keys_rotate(authority, &kid, fault);
     else
-        status = publish_ring(authority);
+        status = keys_publish(authority);
+    if (status == STATUS_OK && jwt_key_active(keys) == NULL)
+        status = jwt_keys_rotate(authority, fault);
     if (status == STATUS_OK && keys->signer == NULL)
         status = make_signer(authority, fault);
     if (status == STATUS_OK)
@@ -342,13 +356,14 @@ keys_tidy(struct authority *authority, const bool used[UINT8_MAX + 1])
         if (keys->ring[i - 1].retired && !used[keys->ring[i - 1].kid])
             drop_key(authority, i - 1);
     }
-    if (keys->ring_count != before)
-        (void)publish_ring(authority);
+    if (keys->ring_count != before && keys_publish(authority) != STATUS_OK)
+        log_write(LOG_WARN, "authority", "a dropped key is still in the ring", NULL);
 }
 
 void
 keys_close(struct keys *keys)
 {
+    jwt_keys_close(keys);
     keyring_state_free(keys->state);
     signer_free(keys->signer);
     secret_wipe(keys->ring, sizeof keys->ring);

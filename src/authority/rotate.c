@@ -39,6 +39,13 @@ may_rotate(struct authority *authority, const struct api_request *request,
     bool itself =
         token_id_equal(&request->caller.token_id, &old->record.id) && !request->caller.local;
 
+    if (old->record.purpose == PURPOSE_REFRESH)
+        return fault_set(fault, STATUS_CONFLICT,
+                         "a refresh token is rotated by its use at /oauth/token");
+    if (old->record.purpose == PURPOSE_CLIENT_SECRET)
+        return fault_set(fault, STATUS_CONFLICT,
+                         "a client secret is rotated by POST /v1/clients/%.*s/secret",
+                         SLICE_PRINT(slice_first(old->record.subject, 64)));
     if (old->state != TOKEN_LIVE)
         return fault_set(fault, STATUS_CONFLICT, "the token is %s: issue a new one",
                          token_state_name(old->state));
@@ -58,22 +65,48 @@ may_rotate(struct authority *authority, const struct api_request *request,
     return STATUS_OK;
 }
 
+/* A parent refers to a line: its newest member says when it ends. */
 static int64_t
-successor_end(const struct authority *authority, const struct api_request *request,
-              const struct world_token_info *old)
+parent_end(const struct authority *authority, const struct token_record *record, int64_t now)
 {
     struct world_token_info parent;
-    int64_t life = old->record.expires_at - old->record.not_before;
-    int64_t end = request->now + earlier(life, authority->options.settings.max_ttl_ms);
 
-    if (!request->caller.local && token_id_equal(&request->caller.token_id, &old->record.id))
-        end = earlier(end, old->record.line_started_at + authority->options.settings.max_line_ms);
-    /* A parent refers to a line: its newest member says when it ends. */
-    if (!token_id_is_none(&old->record.parent_line) &&
-        world_token(authority->world, &old->record.parent_line, request->now, &parent) &&
-        world_token(authority->world, &parent.newest, request->now, &parent))
-        end = earlier(end, parent.life.expires_at);
-    return end;
+    if (!token_id_is_none(&record->parent_line) &&
+        world_token(authority->world, &record->parent_line, now, &parent) &&
+        world_token(authority->world, &parent.newest, now, &parent))
+        return parent.life.expires_at;
+    return TIME_NEVER;
+}
+
+enum status
+token_successor_make(struct authority *authority, const struct token_record *old, int64_t now,
+                     int64_t expires_most, struct token_record *out)
+{
+    int64_t life = old->expires_at - old->not_before;
+    struct token_record record = *old;
+    enum status status = random_bytes(record.id.bytes, sizeof record.id.bytes);
+
+    record.predecessor = old->id;
+    record.issued_at = record.not_before = now;
+    if (old->expires_at != TIME_NEVER)
+        record.expires_at = now + earlier(life, authority->options.settings.max_ttl_ms);
+    record.expires_at = earlier(record.expires_at, expires_most);
+    record.expires_at = earlier(record.expires_at, parent_end(authority, old, now));
+    if (status == STATUS_OK && !keyring_newest(world_keyring(authority->world), &record.kid))
+        status = STATUS_INTERNAL;
+    if (status == STATUS_OK)
+        *out = record;
+    return status;
+}
+
+/* Who rotates itself does so for as long as a line may live. */
+static int64_t
+line_end(const struct authority *authority, const struct api_request *request,
+         const struct token_record *old)
+{
+    return !request->caller.local && token_id_equal(&request->caller.token_id, &old->id)
+               ? old->line_started_at + authority->options.settings.max_line_ms
+               : TIME_NEVER;
 }
 
 static enum status
@@ -129,17 +162,12 @@ api_token_rotate(struct authority *authority, const struct api_request *request,
         status = may_rotate(authority, request, &old, fault);
     if (status != STATUS_OK)
         return status;
-    *successor = old.record;
-    successor->predecessor = old.record.id;
-    successor->issued_at = successor->not_before = request->now;
-    successor->expires_at = successor_end(authority, request, &old);
-    successor->issued_by = request->caller.subject;
-    changes[0].expires_at = earlier(old.life.expires_at, request->now + grace);
-    status = random_bytes(successor->id.bytes, sizeof successor->id.bytes);
-    if (status == STATUS_OK && !keyring_newest(world_keyring(authority->world), &successor->kid))
-        status = STATUS_INTERNAL;
+    status = token_successor_make(authority, &old.record, request->now,
+                                  line_end(authority, request, &old.record), successor);
     if (status != STATUS_OK)
         return status;
+    successor->issued_by = request->caller.subject;
+    changes[0].expires_at = earlier(old.life.expires_at, request->now + grace);
     id = successor->id;
     count += answer_changes(request, &id, &changes[1]);
     status = authority_commit(authority, changes, count, NULL, fault);

@@ -148,10 +148,15 @@ api_keys_rotate(struct authority *authority, const struct api_request *request,
                 struct api_answer *answer, struct fault *fault)
 {
     uint8_t kid;
-    enum status status = keys_rotate(authority, &kid, fault);
+    enum status status = jwt_keys_room(authority, fault);
 
     if (status == STATUS_OK)
-        answer->body = json_pack("{s:i}", "kid", (int)kid);
+        status = keys_rotate(authority, &kid, fault);
+    if (status == STATUS_OK)
+        status = jwt_keys_rotate(authority, fault);
+    if (status == STATUS_OK)
+        answer->body = json_pack("{s:i, s:s}", "kid", (int)kid, "jwt_kid",
+                                 jwt_key_active(&authority->keys)->kid);
     return status;
 }
 

@@ -42,7 +42,7 @@ networks_json(const struct token_record *record)
     return list;
 }
 
-static json_t *
+json_t *
 binding_json(const struct binding *binding)
 {
     struct buffer text = { 0 };
