@@ -5,7 +5,8 @@
 #include "internal.h"
 
 #include "base/encoding.h"
-#include "crypto/hash.h"
+#include "crypto/certificate.h"
+#include "crypto/private_key.h"
 
 enum { FILE_MAX = 65536 };
 
@@ -26,79 +27,82 @@ read_small(const char *path, struct buffer *out, struct fault *fault)
 }
 
 static void
-put_thumbprint(struct buffer *out, struct slice bytes)
+put_thumbprint(struct buffer *out, const uint8_t thumbprint[THUMBPRINT_SIZE])
 {
-    uint8_t hash[HASH_SIZE];
-
-    if (hash_sha256(&bytes, 1, hash) == STATUS_OK)
-        put_base64url(out, hash, sizeof hash);
+    put_base64url(out, thumbprint, THUMBPRINT_SIZE);
 }
 
-/* RFC 7638 §3.2: the required members alone, in name order, without blanks. */
-enum status
-jwk_thumbprint(const char *path, struct buffer *out, struct fault *fault)
+static enum status
+key_of_json(struct slice text, struct public_key **out, struct fault *fault)
 {
-    static const char *const by_type[][5] = { { "EC", "crv", "kty", "x", "y" },
-                                              { "OKP", "crv", "kty", "x" },
-                                              { "RSA", "e", "kty", "n" } };
-    struct buffer text = { 0 }, canonical = { 0 };
     json_t *jwk = NULL;
-    const char *type;
-    enum status status = read_small(path, &text, fault);
+    enum status status = json_read(text, &jwk, fault);
 
     if (status == STATUS_OK)
-        status = json_read(slice_trim(buffer_slice(&text)), &jwk, fault);
-    type = json_string_value(json_object_get(jwk, "kty"));
-    for (size_t i = 0; type != NULL && i < 3; i++) {
-        if (strcmp(by_type[i][0], type) != 0)
-            continue;
-        for (size_t k = 1; k < 5 && by_type[i][k] != NULL; k++) {
-            const char *value = json_string_value(json_object_get(jwk, by_type[i][k]));
-            if (value == NULL)
-                status =
-                    fault_set(fault, STATUS_INVALID, "%s: the key has no %s", path, by_type[i][k]);
-            put_format(&canonical, "%c\"%s\":", k == 1 ? '{' : ',', by_type[i][k]);
-            put_json_string(&canonical, slice_text(value == NULL ? "" : value));
-        }
-        put_text(&canonical, "}");
-    }
-    if (status == STATUS_OK && canonical.size == 0)
-        status = fault_set(fault, STATUS_INVALID, "%s is no JWK of type EC, OKP or RSA", path);
-    if (status == STATUS_OK)
-        put_thumbprint(out, buffer_slice(&canonical));
+        status = public_key_from_jwk(jwk, out, fault);
     json_decref(jwk);
+    return status;
+}
+
+/* A JWK, a public key or certificate in PEM, or a pair made by writ key new. */
+static enum status
+key_of_file(const char *path, struct slice text, struct public_key **out, struct fault *fault)
+{
+    static const char pair[] = "PRIVATE KEY-----";
+    struct private_key *key;
+    enum status status;
+
+    if (slice_starts(text, SLICE_LITERAL("{")))
+        return key_of_json(text, out, fault);
+    if (memmem(text.at, text.size, pair, sizeof pair - 1) == NULL)
+        return public_key_from_pem(text, out, fault);
+    status = private_key_read(path, &key, fault);
+    if (status != STATUS_OK)
+        return status;
+    json_t *jwk = public_key_jwk(private_key_public(key));
+    status = public_key_from_jwk(jwk, out, fault);
+    json_decref(jwk);
+    private_key_free(key);
+    return status;
+}
+
+/* RFC 7638. */
+enum status
+binding_of_key(const char *path, struct buffer *out, struct fault *fault)
+{
+    struct buffer text = { 0 };
+    struct public_key *key = NULL;
+    enum status status = read_small(path, &text, fault);
+
+    if (status == STATUS_OK) {
+        status = key_of_file(path, slice_trim(buffer_slice(&text)), &key, fault);
+        if (status != STATUS_OK)
+            fault_prefix(fault, "%s", path);
+    }
+    if (status == STATUS_OK)
+        put_thumbprint(out, public_key_thumbprint(key));
+    public_key_free(key);
     buffer_wipe_free(&text);
-    buffer_free(&canonical);
     return status;
 }
 
 /* RFC 8705 §3.1: SHA-256 of the certificate's DER, the first in the file. */
 enum status
-certificate_thumbprint(const char *path, struct buffer *out, struct fault *fault)
+binding_of_certificate(const char *path, struct buffer *out, struct fault *fault)
 {
-    static const char begin[] = "-----BEGIN CERTIFICATE-----", end[] = "-----END CERTIFICATE-----";
-    struct buffer text = { 0 }, body = { 0 };
-    uint8_t der[FILE_MAX];
-    const char *from, *to;
-    size_t size;
+    struct buffer text = { 0 };
+    struct certificate *certificate;
     enum status status = read_small(path, &text, fault);
 
-    if (status != STATUS_OK)
-        return status;
-    from = memmem(text.bytes, text.size, begin, sizeof begin - 1);
-    to = from == NULL ? NULL
-                      : memmem(from, text.size - (size_t)(from - text.bytes), end, sizeof end - 1);
-    for (const char *at = from == NULL ? NULL : from + sizeof begin - 1; to != NULL && at < to;
-         at++) {
-        char c = *at == '+' ? '-' : *at == '/' ? '_' : *at;
-        if (c != '\n' && c != '\r' && c != '=')
-            put_u8(&body, (uint8_t)c);
+    if (status == STATUS_OK) {
+        status = certificate_from_pem(buffer_slice(&text), &certificate, fault);
+        if (status != STATUS_OK)
+            fault_prefix(fault, "%s", path);
     }
-    if (body.size == 0 || !base64url_decode(buffer_slice(&body), der, sizeof der, &size))
-        status = fault_set(fault, STATUS_INVALID, "%s holds no PEM certificate", path);
-    else
-        put_thumbprint(out, slice_of(der, size));
+    if (status == STATUS_OK) {
+        put_thumbprint(out, certificate_thumbprint(certificate));
+        certificate_free(certificate);
+    }
     buffer_free(&text);
-    buffer_free(&body);
     return status;
 }

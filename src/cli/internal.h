@@ -118,9 +118,10 @@ int complete_print(const char *shell); /* help.c */
 int help_print(FILE *to);
 int help_print_all(void); /* each command with its options and examples */
 const struct command *const *command_groups(size_t *count);
-/* binding.c: the thumbprint, base64url, of a JWK file (RFC 7638) or a PEM certificate. */
-enum status jwk_thumbprint(const char *path, struct buffer *out, struct fault *fault) WRIT_MUST_USE;
-enum status certificate_thumbprint(const char *path, struct buffer *out,
+/* binding.c: the thumbprint, base64url, of a key (a JWK, or PEM) or of a
+ * PEM certificate. */
+enum status binding_of_key(const char *path, struct buffer *out, struct fault *fault) WRIT_MUST_USE;
+enum status binding_of_certificate(const char *path, struct buffer *out,
                                    struct fault *fault) WRIT_MUST_USE;
 /* policy_test.c */
 int policy_test_run(struct cli *cli, const struct args *args);

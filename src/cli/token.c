@@ -82,9 +82,9 @@ set_binding(json_t *body, const struct args *args)
     if (jkt != NULL)
         put_text(&thumbprint, jkt);
     else if (jwk != NULL)
-        status = jwk_thumbprint(jwk, &thumbprint, &fault);
+        status = binding_of_key(jwk, &thumbprint, &fault);
     else if (cert != NULL)
-        status = certificate_thumbprint(cert, &thumbprint, &fault);
+        status = binding_of_certificate(cert, &thumbprint, &fault);
     if (status != STATUS_OK)
         cli_tell_fault(&fault);
     else if (thumbprint.size > 0)
