@@ -77,6 +77,19 @@ proof_json(enum audit_proof proof)
 }
 
 static json_t *
+key_json(const uint8_t key[AUDIT_KEY_SIZE])
+{
+    struct buffer out = { 0 };
+    json_t *value = NULL;
+
+    put_base64url(&out, key, AUDIT_KEY_SIZE);
+    if (buffer_status(&out) == STATUS_OK)
+        value = json_slice(buffer_slice(&out));
+    buffer_free(&out);
+    return value;
+}
+
+static json_t *
 hash_json(const uint8_t hash[HASH_SIZE])
 {
     struct buffer out = { 0 };
@@ -135,6 +148,8 @@ event_json(const struct record *record, const char *node, const uint8_t hash[HAS
 
     for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
         fine = json_object_set_new(object, members[i].name, members[i].value) == 0 && fine;
+    if (event->key != NULL)
+        fine = json_object_set_new(object, "key", key_json(event->key)) == 0 && fine;
     if (event->statement.size > 0)
         fine = json_object_set_new(object, "statement", text_json(event->statement)) == 0 && fine;
     if (record->count > 1)

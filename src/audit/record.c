@@ -47,6 +47,12 @@ text_size(struct slice text)
     return text.size > AUDIT_TEXT_MAX ? AUDIT_TEXT_MAX : text.size;
 }
 
+static size_t
+key_size(enum audit_proof proof)
+{
+    return proof == AUDIT_PROOF_NONE ? 0 : AUDIT_KEY_SIZE;
+}
+
 size_t
 record_size(const struct audit_event *event)
 {
@@ -56,7 +62,7 @@ record_size(const struct audit_event *event)
     texts_of(event, text);
     for (unsigned i = 0; i < TEXT_COUNT; i++)
         size += text_size(text[i]);
-    return size;
+    return size + key_size(event->proof);
 }
 
 /* A cut text fills its place exactly: whole UTF-8 characters, the marker, and in
@@ -107,6 +113,10 @@ record_write(const struct audit_event *event, const struct audit_outcome *outcom
             memcpy(at, text[i].at, length);
         at += length;
     }
+    if (event->key != NULL)
+        memcpy(at, event->key, key_size(event->proof));
+    else
+        memset(at, 0, key_size(event->proof));
 }
 
 void
@@ -246,8 +256,10 @@ record_read(struct slice frame, struct record *out)
         record.text[i] = slice_of(frame.at + offset, length);
         offset += length;
     }
-    if (offset != frame.size)
+    if (frame.size - offset != key_size(record.event.proof))
         return false;
+    if (record.event.proof != AUDIT_PROOF_NONE)
+        record.event.key = at + offset;
     record.event.token = record.text[TEXT_TOKEN];
     record.event.label = record.text[TEXT_LABEL];
     record.event.subject = record.text[TEXT_SUBJECT];

@@ -2,7 +2,7 @@
 #ifndef WRIT_GATEWAY_DOORS_H
 #define WRIT_GATEWAY_DOORS_H
 
-#include "gate.h"
+#include "prove.h"
 
 struct door {
     const char *name;
@@ -19,6 +19,10 @@ struct door {
     void (*open)(struct passage *passage, const struct decision *decision);
     void (*cut)(struct passage *passage);               /* ends both sides at once */
     uint64_t (*traffic)(const struct passage *passage); /* bytes that moved so far */
+    /* What the client showed as proof of a key. Asked for a bound token alone, while the
+     * wire's memory is there. False: it can't be judged; the refusal tells why. */
+    bool (*show)(const struct passage *passage, struct arena *arena, struct proof_shown *out,
+                 struct refusal *refusal);
 };
 
 extern const struct door *const doors[];

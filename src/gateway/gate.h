@@ -16,6 +16,8 @@
 struct door;
 struct http_door;
 struct passage;
+struct dpop_verifier;
+struct certificate_prover;
 
 enum {
     LATENCY_BUCKETS = 16,
@@ -68,7 +70,9 @@ struct passage {
     struct passage *next, *prev; /* of the gate's open ones, or of the free ones */
     struct use_claim claim;
     uint64_t began_us;
-    uint64_t traffic; /* bytes that had moved when it was last judged */
+    uint64_t traffic;      /* bytes that had moved when it was last judged */
+    struct binding proven; /* the key that was proven when it came */
+    bool nonce_old;        /* its proof's nonce ends soon: the answer brings another */
     audit_ticket ticket;
     enum passage_state state;
     bool counted;                   /* its use is taken: exhaustion is no reason to cut it */
@@ -97,6 +101,8 @@ struct gate {
     struct world_reader *reader;
     struct audit_journal *journal;
     struct routes *routes;
+    struct dpop_verifier *dpop;
+    struct certificate_prover *certificates;
     struct arena scratch; /* for looking again at open passages */
     struct passage open;  /* head of the ring of passages under way */
     size_t open_count;

@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "crypto/random.h"
 #include "doors.h"
+#include "proof/certificate.h"
+#include "proof/dpop.h"
 #include "upstream.h"
 
 enum {
@@ -110,6 +112,8 @@ free_gate(struct gate *gate)
         free(at);
     }
     arena_free(&gate->scratch);
+    dpop_verifier_free(gate->dpop);
+    certificate_prover_free(gate->certificates);
     if (gate->reader != NULL)
         world_reader_free(gate->reader);
 }
@@ -191,6 +195,10 @@ make_gate(struct gate *gate, struct fault *fault)
 
     if (status == STATUS_OK)
         status = routes_new(&gate->gateway->own, &gate->routes);
+    if (status == STATUS_OK)
+        status = dpop_verifier_new(&gate->dpop);
+    if (status == STATUS_OK)
+        status = certificate_prover_new(&gate->certificates);
     if (status == STATUS_OK)
         status = random_bytes(gate->random, sizeof(gate->random));
     gate->random[0] |= 1; /* xorshift never leaves zero */

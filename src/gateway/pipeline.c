@@ -55,20 +55,6 @@ is_clear(const struct asked *asked, struct finding *finding)
     return false;
 }
 
-/* A bound token holds with the proof of its key alone, an unbound one has no key
- * to prove. No door verifies proofs yet, so that a bound token is refused. */
-static bool
-prove(const struct credential *credential, const struct asked *asked, struct finding *finding)
-{
-    if (credential->binding.kind != BINDING_NONE)
-        return refuse_with(finding, GATE_UNPROVEN,
-                           SLICE_LITERAL("the token is bound to a key, whose proof is missing"));
-    if (asked->scheme == SCHEME_DPOP)
-        return refuse_with(finding, GATE_BAD_TOKEN,
-                           SLICE_LITERAL("the token is bound to no key: show it as Bearer"));
-    return true;
-}
-
 /* --- credential -> decision --------------------------------------------- */
 
 static enum gate_refusal
@@ -105,12 +91,13 @@ decide(struct gate *gate, const struct asked *asked, struct arena *arena, struct
 /* From the request to an allow, or to the reason against it. Counts nothing, so
  * that what is open can be judged again. */
 static bool
-judge(const struct passage *passage, struct arena *arena, struct finding *finding)
+judge(struct passage *passage, struct arena *arena, struct finding *finding)
 {
     const struct asked *asked = &passage->asked;
     bool known = identify(passage, arena, finding);
 
-    return is_clear(asked, finding) && known && prove(&finding->credential, asked, finding) &&
+    return is_clear(asked, finding) && known &&
+           prove(passage, &finding->credential, arena, &finding->refusal) &&
            decide(passage->gate, asked, arena, finding);
 }
 
@@ -196,6 +183,11 @@ describe(const struct passage *passage, const struct finding *finding)
     };
     if (credential->lineage.count > 0)
         event.subject_type = slice_text(subject_type_name(credential->subject_type));
+    if (asked->request.proof != PROOF_NONE) {
+        event.proof =
+            asked->request.proof == PROOF_DPOP ? AUDIT_PROOF_DPOP : AUDIT_PROOF_CERTIFICATE;
+        event.key = passage->proven.thumbprint;
+    }
     if (decision != NULL) {
         event.role = decision_role(decision);
         event.right = decision_right(decision);

@@ -14,6 +14,8 @@
     X(NO_TOKEN, 401, "token-required", "A token is required")                                      \
     X(BAD_TOKEN, 401, "invalid-token", "The token does not hold")                                  \
     X(UNPROVEN, 401, "proof-required", "The token's key must be proven")                           \
+    X(PROOF, 401, "invalid-proof", "The proof of possession does not hold")                        \
+    X(NONCE, 401, "use-dpop-nonce", "The proof needs a nonce of this gateway")                     \
     X(UNKNOWN, 404, "unknown-upstream", "There is nothing under this name")                        \
     X(FORBIDDEN, 403, "insufficient-scope", "A right is missing")                                  \
     X(DENIED, 403, "denied", "A deny applies")                                                     \

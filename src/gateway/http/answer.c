@@ -2,9 +2,10 @@
  * problem document (RFC 9457). */
 #include <stdio.h>
 
-#include "door.h"
+#include "proof/dpop.h"
+#include "resource.h"
 
-enum { CHALLENGE_MAX = 2048, HEADERS_MAX = 3 };
+enum { CHALLENGE_MAX = 2048, HEADERS_MAX = 5 };
 
 static const char *
 error_of(enum gate_refusal kind)
@@ -13,6 +14,10 @@ error_of(enum gate_refusal kind)
     case GATE_BAD_TOKEN:
     case GATE_UNPROVEN:
         return "invalid_token";
+    case GATE_PROOF:
+        return "invalid_dpop_proof";
+    case GATE_NONCE:
+        return "use_dpop_nonce";
     case GATE_FORBIDDEN:
     case GATE_DENIED:
         return "insufficient_scope";
@@ -32,17 +37,24 @@ put_description(struct buffer *out, struct slice text)
     }
 }
 
-/* Without an error when no token was shown: the client is only told the scheme. */
+/* The parameters that every challenge bears. */
 static void
-put_challenge(struct buffer *out, const struct asked *asked, const struct refusal *refusal)
+put_common(struct buffer *out, const char *scheme, struct slice metadata)
 {
-    const char *error = error_of(refusal->kind);
+    put_format(out, "%s realm=\"writ\"", scheme);
+    if (metadata.size > 0) {
+        put_text(out, ", resource_metadata=\"");
+        put_description(out, metadata);
+        put_u8(out, '"');
+    }
+    if (scheme[0] == 'D')
+        put_text(out, ", algs=\"" DPOP_ALGS "\"");
+}
 
-    put_text(out, asked->scheme == SCHEME_DPOP ? "DPoP" : "Bearer");
-    put_text(out, " realm=\"writ\"");
-    if (error == NULL)
-        return;
-    put_format(out, ", error=\"%s\", error_description=\"", error);
+static void
+put_error(struct buffer *out, const struct refusal *refusal)
+{
+    put_format(out, ", error=\"%s\", error_description=\"", error_of(refusal->kind));
     put_description(out, slice_first(refusal->reason, 512));
     put_u8(out, '"');
     if (refusal->kind == GATE_FORBIDDEN && refusal->right.size > 0) {
@@ -50,6 +62,40 @@ put_challenge(struct buffer *out, const struct asked *asked, const struct refusa
         put_description(out, refusal->right);
         put_u8(out, '"');
     }
+}
+
+/* The challenges of a refusal, each a field of its own. */
+struct challenges {
+    struct buffer bearer, dpop;
+};
+
+static bool
+wants_dpop(const struct asked *asked, enum gate_refusal kind)
+{
+    return kind == GATE_PROOF || kind == GATE_NONCE || kind == GATE_UNPROVEN ||
+           asked->scheme == SCHEME_DPOP;
+}
+
+/* Without an error when no token was shown: the client is only told the schemes
+ * (RFC 6750 §3.1, RFC 9449 §7.1). A token under the wrong scheme is told of both. */
+static void
+put_challenges(struct challenges *out, const struct passage *passage, const struct refusal *refusal)
+{
+    struct http_passage *http = passage->relay;
+    struct slice metadata = resource_metadata(http, http_call_arena(http->call));
+    bool any = error_of(refusal->kind) == NULL;
+    bool dpop = wants_dpop(&passage->asked, refusal->kind);
+
+    if (any || !dpop || refusal->kind == GATE_BAD_TOKEN)
+        put_common(&out->bearer, "Bearer", metadata);
+    if (any || dpop)
+        put_common(&out->dpop, "DPoP", metadata);
+    if (any)
+        return;
+    if (out->bearer.size > 0)
+        put_error(&out->bearer, refusal);
+    if (out->dpop.size > 0)
+        put_error(&out->dpop, refusal);
 }
 
 static void
@@ -111,18 +157,40 @@ answer_problem(struct http_call *call, const struct refusal *refusal)
     respond(call, refusal, NULL, 0);
 }
 
+static struct slice
+fresh_nonce(const struct gate *gate, char out[NONCE_TEXT_MAX])
+{
+    return slice_text(
+        nonce_make(gate->gateway->options.nonces, NONCE_GATEWAY, lane_now_ms(gate->lane), out));
+}
+
+void
+answer_nonce(const struct http_passage *http, struct buffer *out)
+{
+    char nonce[NONCE_TEXT_MAX];
+
+    if (http->passage->nonce_old)
+        http_put_header(out, SLICE_LITERAL("DPoP-Nonce"), fresh_nonce(http->passage->gate, nonce));
+}
+
 void
 answer_refusal(struct passage *passage, const struct refusal *refusal)
 {
-    struct buffer challenge = BUFFER_LIMITED(2 * HTTP_TARGET_MAX + CHALLENGE_MAX);
+    struct challenges challenges = { BUFFER_LIMITED(2 * HTTP_TARGET_MAX + CHALLENGE_MAX),
+                                     BUFFER_LIMITED(2 * HTTP_TARGET_MAX + CHALLENGE_MAX) };
     struct http_header headers[HEADERS_MAX];
-    char seconds[16];
+    char seconds[16], nonce[NONCE_TEXT_MAX];
     size_t count = 0;
 
     if (refusal_status(refusal->kind) == 401 || error_of(refusal->kind) != NULL) {
-        put_challenge(&challenge, &passage->asked, refusal);
-        headers[count++] = HTTP_HEADER("WWW-Authenticate", buffer_slice(&challenge));
+        put_challenges(&challenges, passage, refusal);
+        if (challenges.dpop.size > 0)
+            headers[count++] = HTTP_HEADER("WWW-Authenticate", buffer_slice(&challenges.dpop));
+        if (challenges.bearer.size > 0)
+            headers[count++] = HTTP_HEADER("WWW-Authenticate", buffer_slice(&challenges.bearer));
     }
+    if (refusal->kind == GATE_NONCE)
+        headers[count++] = HTTP_HEADER("DPoP-Nonce", fresh_nonce(passage->gate, nonce));
     if (refusal->retry_after_s > 0) {
         snprintf(seconds, sizeof(seconds), "%u", refusal->retry_after_s);
         headers[count++] = HTTP_HEADER("Retry-After", slice_text(seconds));
@@ -131,5 +199,6 @@ answer_refusal(struct passage *passage, const struct refusal *refusal)
         headers[count++] =
             HTTP_HEADER("Allow", SLICE_LITERAL("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
     respond(passage->wire, refusal, headers, count);
-    buffer_free(&challenge);
+    buffer_free(&challenges.bearer);
+    buffer_free(&challenges.dpop);
 }

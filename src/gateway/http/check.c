@@ -1,6 +1,7 @@
 /* gateway/http/check.c - forward-auth: a trusted proxy asks whether a request that
  * it holds may pass, and passes it itself. */
 #include "relay.h"
+#include "target.h"
 
 static void
 fault(struct asked *asked, enum gate_refusal kind, const char *reason)
@@ -59,7 +60,8 @@ path_find(struct slice uri, struct arena *arena, struct asked *asked)
         fault(asked, GATE_UNCHECKED, "the original path holds dot segments");
 }
 
-static void
+/* Returns the URI that it finds. */
+static struct slice
 original_find(const struct gate *gate, const struct http_head *head, struct arena *arena,
               struct asked *asked)
 {
@@ -95,6 +97,7 @@ original_find(const struct gate *gate, const struct http_head *head, struct aren
     }
     if (asked->upstream == NULL)
         fault(asked, GATE_UNCHECKED, "no upstream of this name is known to this gateway");
+    return uri;
 }
 
 void
@@ -109,7 +112,8 @@ check_request(struct gate *gate, struct http_call *call)
         fault(asked, GATE_UNTRUSTED,
               "this answers to trusted proxies only: list the proxy's address under "
               "trusted_proxies");
-    original_find(gate, http_call_head(call), http_call_arena(call), asked);
+    http->original = true;
+    http->original_uri = original_find(gate, http_call_head(call), http_call_arena(call), asked);
     if (asked->upstream != NULL)
         upstream_use(asked->upstream);
     pipeline_enter(http->passage, http_call_arena(call));
@@ -145,4 +149,5 @@ const struct door http_check = {
     .open = check_open,
     .cut = relay_cut,
     .traffic = relay_traffic,
+    .show = target_show,
 };

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 
 #include "relay.h"
+#include "resource.h"
+#include "target.h"
 
 /* One lane's part of the door. */
 struct http_door {
@@ -57,6 +59,8 @@ answer_reserved(struct gate *gate, struct http_call *call)
     const struct http_head *head = http_call_head(call);
     struct slice path = http_head_path(head);
 
+    if (resource_answer(gate, call))
+        return true;
     bool health = slice_is(path, "/healthz"), check = slice_is(path, "/check");
     if ((!health && !check) || routes_by_host(gate->routes, http_head_host(head)) != NULL)
         return false;
@@ -252,4 +256,5 @@ const struct door http_door = {
     .open = relay_open,
     .cut = relay_cut,
     .traffic = relay_traffic,
+    .show = target_show,
 };

@@ -17,6 +17,8 @@ struct http_passage {
     struct http_call *call;
     struct http_target_read target;
     struct client_view client;
+    bool original; /* of a /check: the request that is asked about went elsewhere, … */
+    struct slice original_uri;      /* … to this */
     struct http_exchange *exchange; /* NULL: not begun, or over */
     struct timer expect;            /* a client waits for 100, the upstream does not say it */
     unsigned status;                /* of the answer's head; 0: not sent */
@@ -26,6 +28,8 @@ struct http_passage {
 /* answer.c */
 void answer_refusal(struct passage *passage, const struct refusal *refusal);
 void answer_problem(struct http_call *call, const struct refusal *refusal);
+/* A new nonce for a client whose last one ends soon (RFC 9449 §8.2). */
+void answer_nonce(const struct http_passage *http, struct buffer *out);
 
 /* A passage for the call, with what is known of the peer; NULL: out of memory, and
  * the call is answered. */

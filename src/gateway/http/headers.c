@@ -37,6 +37,7 @@ static const uint8_t request_rules[HTTP_FIELD_IDS] = {
     [HTTP_FIELD_X_FORWARDED_URI] = UNTRUSTED,
     [HTTP_FIELD_X_ORIGINAL_METHOD] = UNTRUSTED,
     [HTTP_FIELD_X_ORIGINAL_URI] = UNTRUSTED,
+    [HTTP_FIELD_X_FORWARDED_PREFIX] = UNTRUSTED,
     [HTTP_FIELD_X_REAL_IP] = UNTRUSTED,
     [HTTP_FIELD_FORWARDED] = UNTRUSTED,
     [HTTP_FIELD_X_API_KEY] = KEY,
@@ -214,6 +215,7 @@ static const uint8_t answer_rules[HTTP_FIELD_IDS] = {
     [HTTP_FIELD_PROXY_CONNECTION] = DROP, [HTTP_FIELD_PROXY_AUTHENTICATE] = DROP,
     [HTTP_FIELD_UPGRADE] = DROP,          [HTTP_FIELD_TE] = DROP,
     [HTTP_FIELD_X_WRIT] = DROP, /* the gateway's own word */
+    [HTTP_FIELD_DPOP_NONCE] = DROP,
 };
 
 /* The rest of a url of the upstream behind its scheme and authority; false when it

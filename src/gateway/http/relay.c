@@ -65,6 +65,7 @@ on_head(struct http_exchange *exchange, const struct http_head *head, bool more,
 
     timer_disarm(&http->expect);
     headers_to_client(out, &fields);
+    answer_nonce(http, out);
     if (http_head_field(head, HTTP_FIELD_DATE) == NULL)
         http_put_date(out, lane_now_ms(http->passage->gate->lane));
     if (http_answer_head_of(http->call, head, more) == STATUS_OK) {

@@ -11,7 +11,7 @@ enum audit_proof { AUDIT_PROOF_NONE, AUDIT_PROOF_DPOP, AUDIT_PROOF_CERTIFICATE }
 
 /* What is known before the upstream sees a byte. Slices are borrowed during the
  * call; ones longer than AUDIT_TEXT_MAX are cut with a marker. Never a token's text. */
-enum { AUDIT_TEXT_MAX = 1024 };
+enum { AUDIT_TEXT_MAX = 1024, AUDIT_KEY_SIZE = 32 };
 
 struct audit_event {
     int64_t at;         /* wall ms */
@@ -30,6 +30,7 @@ struct audit_event {
     uint16_t peer_port;
     enum audit_decision decision;
     enum audit_proof proof;
+    const uint8_t *key; /* 32 bytes: the thumbprint of the key that was proven; NULL: none was */
 };
 
 /* How it ended. status is the protocol's own number (HTTP status). */

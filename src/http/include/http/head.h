@@ -16,8 +16,7 @@ enum {
 };
 
 /* Methods are case-sensitive; any other token is HTTP_METHOD_OTHER. */
-#define HTTP_METHOD_MAP(X)                                                                         \
-    X(GET) X(HEAD) X(POST) X(PUT) X(DELETE) X(PATCH) X(OPTIONS) X(TRACE)
+#define HTTP_METHOD_MAP(X) X(GET) X(HEAD) X(POST) X(PUT) X(DELETE) X(PATCH) X(OPTIONS) X(TRACE)
 
 enum http_method {
     HTTP_METHOD_OTHER,
@@ -82,6 +81,7 @@ enum http_method {
     X(X_ORIGINAL_METHOD, "X-Original-Method")                                                      \
     X(X_ORIGINAL_URI, "X-Original-URI")                                                            \
     X(X_HTTP_METHOD_OVERRIDE, "X-HTTP-Method-Override")                                            \
+    X(X_FORWARDED_PREFIX, "X-Forwarded-Prefix")                                                    \
     X(X_REAL_IP, "X-Real-IP")                                                                      \
     X(CLIENT_CERT, "Client-Cert")                                                                  \
     X(CLIENT_CERT_CHAIN, "Client-Cert-Chain")                                                      \
@@ -100,7 +100,7 @@ enum http_field_id {
 #define HTTP_FIELD_ENUM(id, name) HTTP_FIELD_##id,
     HTTP_FIELD_MAP(HTTP_FIELD_ENUM)
 #undef HTTP_FIELD_ENUM
-    HTTP_FIELD_IDS
+        HTTP_FIELD_IDS
 };
 
 enum {
@@ -151,14 +151,14 @@ struct http_head {
     bool upgrade;         /* Connection: upgrade and an Upgrade field, HTTP/1.1 */
     bool expect_continue; /* Expect: 100-continue, HTTP/1.1, a body follows */
     struct http_span method_text, target, path, query; /* query without '?' */
-    struct http_span host;   /* the authority: Host's value; empty in HTTP/1.0 without */
-    struct http_span reason; /* responses */
+    struct http_span host;         /* the authority: Host's value; empty in HTTP/1.0 without */
+    struct http_span reason;       /* responses */
     uint8_t first[HTTP_FIELD_IDS]; /* index of the first field with this id, plus 1 */
     struct http_field fields[HTTP_FIELDS_MAX];
 };
 
 enum http_parsed {
-    HTTP_PARSED,   /* *out is filled, out->size bytes were used */
+    HTTP_PARSED, /* *out is filled, out->size bytes were used */
     HTTP_NEED_MORE,
     HTTP_MALFORMED /* *why is filled; nothing on this connection can be trusted */
 };
@@ -176,8 +176,7 @@ enum http_parsed http_request_parse(struct slice bytes, struct http_head *out,
 /* asked is the method of the request, since no body follows an answer to HEAD.
  * Informational heads (1xx) are parsed one at a time like any other. */
 enum http_parsed http_response_parse(struct slice bytes, enum http_method asked,
-                                     struct http_head *out,
-                                     struct http_refusal *why) WRIT_MUST_USE;
+                                     struct http_head *out, struct http_refusal *why) WRIT_MUST_USE;
 
 static inline struct slice
 http_span_slice(const struct http_head *head, struct http_span span)
