@@ -178,6 +178,7 @@ struct api_answer {
     struct slice text; /* instead of body: of this content type */
     const char *content_type;
     struct slice location;    /* of what was created */
+    unsigned retry_after;     /* seconds; 0: not told */
     uint64_t wait_generation; /* answered when every lane enforces it; 0: at once */
     bool confirms;            /* "nodes" is added then: where it is in force */
     struct api_job *job;      /* owned; body is complete when it is done */

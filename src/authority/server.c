@@ -1,6 +1,7 @@
 /* authority/server.c - HTTP around api_handle: the local socket and the TCP
  * listener, who is at the other end, and answers that come later. */
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -31,6 +32,7 @@ struct api_call {
     struct timer patience;
     uint64_t started_us;
     uint64_t bytes_in;
+    char retry_after[12];
 };
 
 static void
@@ -46,7 +48,7 @@ unlink_call(struct api_call *call)
 /* --- answering ------------------------------------------------------------------ */
 
 static size_t
-write_headers(const struct api_call *call, struct slice type, struct http_header headers[6])
+write_headers(struct api_call *call, struct slice type, struct http_header headers[7])
 {
     size_t count = 0;
 
@@ -60,6 +62,10 @@ write_headers(const struct api_call *call, struct slice type, struct http_header
         headers[count++] = HTTP_HEADER("Allow", call->outcome.allow);
     if (call->answer.location.size > 0)
         headers[count++] = HTTP_HEADER("Location", call->answer.location);
+    if (call->answer.retry_after > 0) {
+        snprintf(call->retry_after, sizeof call->retry_after, "%u", call->answer.retry_after);
+        headers[count++] = HTTP_HEADER("Retry-After", slice_text(call->retry_after));
+    }
     return count;
 }
 
@@ -69,7 +75,7 @@ end_call(struct api_call *call)
     struct api_answer *answer = &call->answer;
     struct buffer body = { 0 };
     struct slice text = answer->text, type = { 0 };
-    struct http_header headers[6];
+    struct http_header headers[7];
 
     if (answer->body != NULL) {
         put_json(&body, answer->body);

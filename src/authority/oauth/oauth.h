@@ -124,21 +124,75 @@ bool oauth_authenticate(struct oauth_call *call);
 bool oauth_prove(struct oauth_call *call);
 
 /* resource.c: `resource` and `audience` as names of upstreams ("" when neither came).
- * A resource is the gateway's URL with an upstream's name, and what may follow it. */
+ * A resource is the gateway's URL with an upstream's name, and what may follow it; an
+ * upstream's own host; or the issuer, for the API. */
 bool oauth_audience(struct oauth_call *call, struct slice *out);
+/* The other way: the claim "aud", a text or a list. NULL when memory is out. */
+json_t *oauth_aud(const struct authority *authority, struct slice audience);
+
+/* scope.c: what a lineage comes to, as rights separated by spaces: those of each link that
+ * lie within what every other link gives, and at these upstreams ("" for all). False when
+ * that can't be told in 4 KiB or within a bound on the work. Denies and conditions are not
+ * told. */
+bool oauth_scope_of(struct authority *authority, const struct lineage *lineage,
+                    struct slice audience, struct arena *arena, struct slice *out);
+/* INVALID, naming the first right of the scope that some link does not give whole. */
+enum status oauth_scope_within(struct authority *authority, const struct lineage *lineage,
+                               struct slice scope, struct fault *fault) WRIT_MUST_USE;
+
+/* act.c: on whose behalf. The subject of the whole lineage is that of its root; whoever
+ * was put between stands in "act", the newest outermost (RFC 8693 §4.1), equal neighbours
+ * once. It is history: decisions go by the lineage. */
+struct slice oauth_sub(const struct authority *authority, const struct lineage *lineage);
+json_t *oauth_act(const struct authority *authority, const struct lineage *lineage); /* or NULL */
+
+/* proven.c: is the key of this binding the one that the call proved? True when unbound. */
+bool oauth_proves(const struct oauth_call *call, const struct binding *binding);
+
+/* shown.c: a token that a form names, whatever it is good for but a client's secret.
+ * False when it is not known; dead ones are, as far as verdict says. */
+struct shown_token {
+    struct credential credential;
+    struct world_token_info info;
+    enum credential_verdict verdict;
+};
+bool oauth_find(struct oauth_call *call, struct slice text, struct shown_token *out);
+/* May the caller, a client or the holder of a token, do this to the subject's tokens? */
+bool oauth_may(const struct oauth_call *call, const char *action, struct slice subject);
 
 /* mint.c: one token, issued for a grant, durable, and told. */
+enum refresh_part {
+    REFRESH_NONE,
+    REFRESH_ISSUED,   /* a first one, made here */
+    REFRESH_ALONE,    /* likewise, and no access token */
+    REFRESH_ROTATED,  /* grant_ask.refresh, to be made with the access token */
+    REFRESH_REPEATED, /* grant_ask.refresh, which is there: its text is told again */
+};
 struct grant_ask {
-    struct slice subject;  /* whose token */
-    struct slice scope;    /* what it may; empty: all of the subject's roles */
-    struct slice audience; /* names; empty: everywhere */
-    struct token_id parent;
-    int64_t expires_most; /* no longer than that; TIME_NEVER: no bound */
+    struct token_ask token; /* binding, issuer, times and purpose are filled in */
     enum token_form form;
-    bool refresh;                  /* a refresh token goes along */
+    enum refresh_part refresh_part;
+    struct token_record refresh;   /* the access token is a child of its line */
+    int64_t predecessor_end;       /* of what refresh follows, when rotated */
     const char *issued_token_type; /* of an exchange (RFC 8693); NULL: not told */
 };
-bool oauth_mint(struct oauth_call *call, const struct grant_ask *ask);
+bool oauth_mint(struct oauth_call *call, struct grant_ask *ask);
+/* The error that a fault of a token's making comes to. */
+bool oauth_refuse_fault(struct oauth_call *call, enum status status, const struct fault *fault);
+
+#define TOKEN_TYPE_ACCESS  "urn:ietf:params:oauth:token-type:access_token"
+#define TOKEN_TYPE_REFRESH "urn:ietf:params:oauth:token-type:refresh_token"
+#define TOKEN_TYPE_JWT     "urn:ietf:params:oauth:token-type:jwt"
+
+/* jwt.c: the text of a JWT access token (RFC 9068). TOO_LARGE when nobody would read it. */
+enum { JWT_TOKEN_MAX = 4096 };
+struct jwt_claims {
+    const struct token_record *record;
+    const struct lineage *lineage;
+    struct slice scope; /* told; empty: left out */
+};
+enum status oauth_jwt(struct authority *authority, const struct jwt_claims *claims,
+                      struct buffer *out) WRIT_MUST_USE;
 
 /* Handlers: true when call->answer holds what was asked. */
 bool oauth_token(struct oauth_call *call); /* token.c: by grant_type */
