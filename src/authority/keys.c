@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/encoding.h"
 #include "base/log.h"
+#include "crypto/private_key.h"
 #include "crypto/random.h"
 #include "crypto/seal.h"
 #include "crypto/sign.h"
@@ -171,6 +172,15 @@ keys_publish(struct authority *authority)
     struct keys *keys = &authority->keys;
     struct keyring *ring;
     enum status status = keyring_new(keys->ring, keys->ring_count, &ring);
+
+    if (status != STATUS_OK)
+        return status;
+    status = keyring_set_issuer(ring, authority->options.issuer);
+    for (size_t i = 0; status == STATUS_OK && i < keys->jwt_count; i++)
+        status = keyring_add_signer(ring, slice_text(keys->jwt[i].kid),
+                                    private_key_public(keys->jwt[i].pair));
+    if (status != STATUS_OK)
+        keyring_free(ring);
 
     if (status == STATUS_OK) {
         world_set_keyring(authority->world, ring);

@@ -89,9 +89,33 @@ take_networks(struct cursor *in, struct cidr *networks, struct token_record *out
     return true;
 }
 
+/* Of a token that was written before there were such: good everywhere, for access. */
 static bool
-take_token(struct cursor *in, struct cidr *networks, struct token_record *out)
+take_use(struct cursor *in, uint8_t version, struct token_record *out)
 {
+    uint8_t purpose;
+
+    if (version < 2)
+        return true;
+    if (!take_slice16(in, &out->audience) || out->audience.size > TOKEN_AUDIENCE_MAX ||
+        !take_u8(in, &purpose) || purpose > PURPOSE_CLIENT_SECRET)
+        return false;
+    out->purpose = (enum token_purpose)purpose;
+    return true;
+}
+
+/* Where the bytes of one change are read from and to. */
+struct reading {
+    struct cursor in;
+    uint8_t version;
+    struct cidr *networks;
+};
+
+static bool
+take_token(struct reading *reading, struct token_record *out)
+{
+    struct cursor *in = &reading->in;
+
     return take_some_id(in, &out->id) && take_some_id(in, &out->line) &&
            take_id(in, &out->parent_line) && take_id(in, &out->predecessor) &&
            take_u8(in, &out->kid) && take_time(in, &out->issued_at) &&
@@ -99,9 +123,9 @@ take_token(struct cursor *in, struct cidr *networks, struct token_record *out)
            take_time(in, &out->line_started_at) && take_time(in, &out->idle_ms) &&
            take_be32(in, &out->max_uses) && take_binding(in, &out->binding) &&
            take_slice16(in, &out->subject) && take_slice16(in, &out->roles) &&
-           take_slice16(in, &out->scope) && take_networks(in, networks, out) &&
+           take_slice16(in, &out->scope) && take_networks(in, reading->networks, out) &&
            take_slice16(in, &out->name) && out->name.size <= TOKEN_NAME_MAX &&
-           take_slice16(in, &out->issued_by);
+           take_slice16(in, &out->issued_by) && take_use(in, reading->version, out);
 }
 
 static bool
@@ -116,12 +140,13 @@ take_hop(struct cursor *in, struct hop_id *out)
 }
 
 static bool
-take_fields(struct cursor *in, struct cidr *networks, struct change *out)
+take_fields(struct reading *reading, struct change *out)
 {
+    struct cursor *in = &reading->in;
     unsigned fields = change_fields(out->kind);
 
     return take_time(in, &out->at) &&
-           (!(fields & FIELD_TOKEN) || take_token(in, networks, &out->token)) &&
+           (!(fields & FIELD_TOKEN) || take_token(reading, &out->token)) &&
            (!(fields & FIELD_ID) || take_some_id(in, &out->id)) &&
            (!(fields & FIELD_HOP) || take_hop(in, &out->hop)) &&
            (!(fields & FIELD_EXPIRES) || take_time(in, &out->expires_at)) &&
@@ -134,18 +159,18 @@ take_fields(struct cursor *in, struct cidr *networks, struct change *out)
 enum status
 change_decode(struct slice bytes, struct cidr *networks, struct change *out)
 {
-    struct cursor in = cursor_over(bytes);
+    struct reading reading = { .in = cursor_over(bytes), .networks = networks };
     struct change change = { 0 };
-    uint8_t version, kind;
+    uint8_t kind;
 
-    if (!take_u8(&in, &version) || version == 0)
+    if (!take_u8(&reading.in, &reading.version) || reading.version == 0)
         return STATUS_CORRUPT;
-    if (version > CHANGE_VERSION)
+    if (reading.version > CHANGE_VERSION)
         return STATUS_NEWER;
-    if (!take_u8(&in, &kind) || kind >= CHANGE_KINDS)
+    if (!take_u8(&reading.in, &kind) || kind >= CHANGE_KINDS)
         return STATUS_CORRUPT;
     change.kind = (enum change_kind)kind;
-    if (!take_fields(&in, networks, &change) || cursor_left(&in) > 0)
+    if (!take_fields(&reading, &change) || cursor_left(&reading.in) > 0)
         return STATUS_CORRUPT;
     *out = change;
     return STATUS_OK;

@@ -7,7 +7,8 @@ token_encodable(const struct token_record *token)
 {
     if (token_id_is_none(&token->id) || token_id_is_none(&token->line) ||
         token->network_count > TOKEN_NETWORKS_MAX || token->binding.kind > BINDING_X5T ||
-        token->name.size > TOKEN_NAME_MAX || token->issued_at < 0 || token->not_before < 0 ||
+        token->name.size > TOKEN_NAME_MAX || token->audience.size > TOKEN_AUDIENCE_MAX ||
+        token->purpose > PURPOSE_CLIENT_SECRET || token->issued_at < 0 || token->not_before < 0 ||
         token->expires_at < 0 || token->line_started_at < 0 || token->idle_ms < 0)
         return false;
     for (size_t i = 0; i < token->network_count; i++) {
@@ -77,6 +78,8 @@ put_token(struct buffer *out, const struct token_record *token)
         put_network(out, &token->networks[i]);
     put_slice16(out, token->name);
     put_slice16(out, token->issued_by);
+    put_slice16(out, token->audience);
+    put_u8(out, (uint8_t)token->purpose);
 }
 
 enum status

@@ -4,7 +4,8 @@
 
 #include "change/change.h"
 
-enum { CHANGE_VERSION = 1 };
+/* Version 2 added a token's audience and purpose. */
+enum { CHANGE_VERSION = 2 };
 
 enum change_field {
     FIELD_TOKEN = 1 << 0,

@@ -76,6 +76,9 @@ decide(struct gate *gate, const struct asked *asked, struct arena *arena, struct
     if (asked->upstream == NULL || asked->upstream->gone)
         return refuse_with(finding, GATE_UNKNOWN,
                            SLICE_LITERAL("no upstream of this name is known to this gateway"));
+    if (!credential_reaches(&finding->credential, asked->upstream->name))
+        return refuse_with(finding, GATE_BAD_TOKEN,
+                           SLICE_LITERAL("the token is for another audience"));
     finding->decision = policy_decide(world_policy(gate->reader), &finding->credential.lineage,
                                       &asked->request, lane_now_ms(gate->lane), arena);
     if (decision_allows(finding->decision))

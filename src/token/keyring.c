@@ -12,10 +12,15 @@ struct keyring {
     uint64_t version; /* unique in this process: an address may be used again */
     size_t count;
     struct ring_key keys[KEYRING_MAX];
+    struct slice issuer; /* in issuer_text */
+    char issuer_text[KEYRING_ISSUER_MAX];
+    size_t signer_count;
+    struct ring_signer signers[KEYRING_SIGNERS_MAX];
 };
 
 struct keyring_state {
-    uint64_t version; /* of the ring that is prepared; 0: none */
+    const struct keyring *ring; /* the one that was followed last */
+    uint64_t version;           /* of the ring that is prepared; 0: none */
     size_t count;
     uint8_t kids[KEYRING_MAX];
     struct mac_state *macs[KEYRING_MAX];
@@ -63,8 +68,60 @@ keyring_free(struct keyring *ring)
 {
     if (ring == NULL)
         return;
+    for (size_t i = 0; i < ring->signer_count; i++)
+        public_key_free(ring->signers[i].key);
     secret_wipe(ring, sizeof *ring);
     free(ring);
+}
+
+enum status
+keyring_set_issuer(struct keyring *ring, struct slice issuer)
+{
+    if (issuer.size > sizeof ring->issuer_text)
+        return STATUS_TOO_LARGE;
+    if (issuer.size > 0)
+        memcpy(ring->issuer_text, issuer.at, issuer.size);
+    ring->issuer = slice_of(ring->issuer_text, issuer.size);
+    return STATUS_OK;
+}
+
+enum status
+keyring_add_signer(struct keyring *ring, struct slice kid, const struct public_key *key)
+{
+    struct ring_signer *signer = &ring->signers[ring->signer_count];
+    struct buffer packed = { 0 };
+    enum status status;
+
+    if (ring->signer_count == KEYRING_SIGNERS_MAX || kid.size == 0 || kid.size >= KEYRING_KID_MAX)
+        return STATUS_LIMIT;
+    status = public_key_pack(key, &packed);
+    if (status == STATUS_OK)
+        status = public_key_unpack(buffer_slice(&packed), &signer->key);
+    buffer_free(&packed);
+    if (status != STATUS_OK)
+        return status;
+    memcpy(signer->kid, kid.at, kid.size);
+    signer->kid[kid.size] = '\0';
+    ring->signer_count++;
+    return STATUS_OK;
+}
+
+const struct public_key *
+keyring_state_signer(const struct keyring_state *state, struct slice kid)
+{
+    const struct keyring *ring = state->ring;
+
+    for (size_t i = 0; ring != NULL && i < ring->signer_count; i++) {
+        if (slice_is(kid, ring->signers[i].kid))
+            return ring->signers[i].key;
+    }
+    return NULL;
+}
+
+struct slice
+keyring_state_issuer(const struct keyring_state *state)
+{
+    return state->ring == NULL ? (struct slice){ 0 } : state->ring->issuer;
 }
 
 bool
@@ -123,6 +180,7 @@ keyring_state_follow(struct keyring_state *state, const struct keyring *ring)
 {
     struct mac_state *macs[KEYRING_MAX];
 
+    state->ring = ring;
     if (ring->version == state->version)
         return STATUS_OK;
     for (size_t i = 0; i < ring->count; i++) {

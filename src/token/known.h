@@ -13,8 +13,16 @@ struct known_text {
     struct token_id id;
     uint8_t kid;
 };
+/* Of a JWT its digest stands for the text. */
+enum { KNOWN_JWTS = 1024 };
+struct known_jwt {
+    uint8_t digest[32];
+    char id_text[TOKEN_ID_TEXT + 1];
+    struct token_id id;
+};
 struct known_texts {
     struct known_text places[KNOWN_TEXTS];
+    struct known_jwt jwts[KNOWN_JWTS];
 };
 
 /* Fills the view as far as a text without caveats has something to say once it is

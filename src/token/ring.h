@@ -2,6 +2,7 @@
 #ifndef WRIT_TOKEN_RING_H
 #define WRIT_TOKEN_RING_H
 
+#include "crypto/key.h"
 #include "crypto/mac.h"
 #include "known.h"
 #include "token/keyring.h"
@@ -10,5 +11,13 @@
  * answer is a MAC under a key that nobody knows, so that both cases cost the same. */
 struct mac_state *keyring_state_mac(struct keyring_state *state, uint8_t kid, bool *known);
 struct known_texts *keyring_state_known(struct keyring_state *state);
+
+/* What JWTs are verified with, of the ring that was followed last. NULL: no such key. */
+struct ring_signer {
+    char kid[KEYRING_KID_MAX];
+    struct public_key *key;
+};
+const struct public_key *keyring_state_signer(const struct keyring_state *state, struct slice kid);
+struct slice keyring_state_issuer(const struct keyring_state *state);
 
 #endif

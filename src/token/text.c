@@ -4,6 +4,7 @@
 #include "base/encoding.h"
 #include "caveat.h"
 #include "crypto/mac.h"
+#include "jwt.h"
 #include "ring.h"
 
 enum { CRC_TEXT = 6, ATTENUATED_BODY_MAX = TOKEN_TEXT_MAX - 6 };
@@ -134,6 +135,8 @@ token_recognize(struct slice text, struct keyring_state *ring, struct token_view
 
     if (known_find(known, text, out))
         return STATUS_OK;
+    if (jwt_looks_like(text))
+        return jwt_recognize(text, ring, out);
     status = token_parse(text, out);
     if (status != STATUS_OK)
         return status;

@@ -46,8 +46,8 @@ struct world {
     struct world_pool pool;
     size_t token_count;
     uint64_t upstream_version;
-    struct world_next *next;  /* prepared and neither published nor abandoned */
-    struct loading *loading;  /* until world_loaded */
+    struct world_next *next; /* prepared and neither published nor abandoned */
+    struct loading *loading; /* until world_loaded */
 };
 
 /* Room for count more items, so that world_retire can't fail. */
@@ -64,8 +64,7 @@ struct line *world_line_new(const struct token_id *id);
 /* Fills a member with the record (not its line), sharing what can be shared; also
  * checks the record's form. On error the member is as before. */
 enum status world_member_fill(struct world *world, struct member *member,
-                              const struct token_record *record, struct fault *fault)
-    WRIT_MUST_USE;
+                              const struct token_record *record, struct fault *fault) WRIT_MUST_USE;
 /* What the record says of its line, but for the parent. */
 void world_line_fill(struct line *line, const struct token_record *record);
 struct member *world_member_new(void);

@@ -42,6 +42,9 @@ check_form(const struct token_record *record, struct fault *fault)
     if (record->name.size > TOKEN_NAME_MAX)
         return fault_set(fault, STATUS_INVALID, "a token's name has at most %d bytes",
                          TOKEN_NAME_MAX);
+    if (record->audience.size > TOKEN_AUDIENCE_MAX)
+        return fault_set(fault, STATUS_INVALID, "a token's audience has at most %d bytes",
+                         TOKEN_AUDIENCE_MAX);
     return STATUS_OK;
 }
 
@@ -50,7 +53,7 @@ is_rare(const struct token_record *record)
 {
     return record->binding.kind != BINDING_NONE || !token_id_is_none(&record->predecessor) ||
            record->not_before != record->issued_at || record->network_count > 0 ||
-           record->name.size > 0;
+           record->name.size > 0 || record->audience.size > 0;
 }
 
 static void
@@ -72,15 +75,18 @@ rarity_new(struct world_pool *pool, const struct token_record *record, struct ra
         *out = NULL;
         return STATUS_OK;
     }
-    rarity = calloc(1, sizeof *rarity + record->name.size);
+    rarity = calloc(1, sizeof *rarity + record->name.size + record->audience.size);
     if (rarity == NULL)
         return STATUS_MEMORY;
     rarity->binding = record->binding;
     rarity->predecessor = record->predecessor;
     rarity->not_before = record->not_before;
     rarity->name_size = (uint16_t)record->name.size;
+    rarity->audience_size = (uint16_t)record->audience.size;
     if (record->name.size > 0)
-        memcpy(rarity->name, record->name.at, record->name.size);
+        memcpy(rarity->texts, record->name.at, record->name.size);
+    if (record->audience.size > 0)
+        memcpy(rarity->texts + record->name.size, record->audience.at, record->audience.size);
     if (record->network_count > 0) {
         status =
             world_share_networks(pool, record->networks, record->network_count, &rarity->networks);
@@ -138,6 +144,7 @@ world_member_fill(struct world *world, struct member *member, const struct token
     member->subject = subjects.subject;
     member->issued_by = subjects.issued_by;
     member->kid = record->kid;
+    member->purpose = (uint8_t)record->purpose;
     atomic_store_explicit(&member->expires_at, record->expires_at, memory_order_relaxed);
     atomic_store_explicit(&member->known, true, memory_order_release);
     return STATUS_OK;

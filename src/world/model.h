@@ -23,9 +23,15 @@ struct rarity {
     struct token_id predecessor;
     int64_t not_before;
     struct shared *networks; /* NULL: anywhere */
-    uint16_t name_size;
-    char name[];
+    uint16_t name_size, audience_size;
+    char texts[]; /* the name, then the audience */
 };
+
+static inline struct slice
+rarity_audience(const struct rarity *rarity)
+{
+    return slice_of(rarity->texts + rarity->name_size, rarity->audience_size);
+}
 
 struct member {
     struct token_id id;
@@ -36,7 +42,7 @@ struct member {
     int64_t issued_at;
     _Atomic int64_t expires_at;
     name_id subject, issued_by;
-    uint8_t kid;
+    uint8_t kid, purpose;
     _Atomic bool known;
 };
 

@@ -40,6 +40,8 @@ credential_verdict_text(enum credential_verdict verdict)
         return "the token was revoked";
     case CREDENTIAL_SUBJECT:
         return "a subject of the token is gone or disabled";
+    case CREDENTIAL_PURPOSE:
+        return "this credential is good for something else";
     }
     return "the token is not valid";
 }
@@ -64,6 +66,7 @@ struct presented {
     const struct picture *picture;
     const struct token_view *view;
     struct walk walk;
+    enum token_purpose purpose;
     int64_t now;
     struct arena *arena;
 };
@@ -169,6 +172,8 @@ judge(const struct presented *presented)
 
     if (state == TOKEN_REVOKED || hop_revoked(presented))
         return CREDENTIAL_REVOKED;
+    if (presented->walk.members[0]->purpose != presented->purpose)
+        return CREDENTIAL_PURPOSE;
     if (binds_again(presented))
         return CREDENTIAL_UNKNOWN;
     if (!subjects_live(presented))
@@ -284,12 +289,16 @@ fill_who(const struct presented *presented, struct credential *out)
 }
 
 static bool
-fill(const struct presented *presented, struct credential *out)
+fill(struct world *world, const struct presented *presented, struct credential *out)
 {
-    const struct rarity *rarity = presented->walk.members[0]->rarity;
+    const struct member *member = presented->walk.members[0];
 
-    if (rarity != NULL)
-        out->binding = rarity->binding;
+    if (member->rarity != NULL) {
+        out->binding = member->rarity->binding;
+        out->audience = rarity_audience(member->rarity);
+    }
+    if (member->issued_by != NAME_NONE)
+        out->issued_by = names_text(world->names, member->issued_by);
     return out->id_text.at != NULL && fill_lineage(presented, out) &&
            fill_caveats(presented->view, presented->arena, out);
 }
@@ -311,10 +320,49 @@ authenticate(struct world_reader *reader, struct presented *presented, struct cr
     verdict = judge(presented);
     if (verdict != CREDENTIAL_OK && verdict != CREDENTIAL_EXHAUSTED)
         return verdict;
-    if (!fill(presented, out)) {
+    if (!fill(world, presented, out)) {
         *out = (struct credential){ 0 };
         return CREDENTIAL_UNKNOWN;
     }
+    return verdict;
+}
+
+bool
+credential_reaches(const struct credential *credential, struct slice name)
+{
+    struct slice rest = credential->audience, one;
+
+    if (rest.size == 0)
+        return true;
+    while (slice_next(&rest, ' ', &one)) {
+        if (slice_equal(one, name))
+            return true;
+    }
+    return false;
+}
+
+enum credential_verdict
+world_authenticate_as(struct world_reader *reader, const struct presented_text *shown,
+                      struct arena *arena, struct credential *out)
+{
+    const struct keyring *ring =
+        atomic_load_explicit(&reader->world->keyring, memory_order_acquire);
+    struct token_view view;
+    struct presented presented = {
+        .view = &view, .purpose = shown->purpose, .now = shown->now, .arena = arena
+    };
+    enum credential_verdict verdict = CREDENTIAL_UNKNOWN;
+    enum status status;
+
+    *out = (struct credential){ 0 };
+    if (ring == NULL || keyring_state_follow(reader->keys, ring) != STATUS_OK)
+        return CREDENTIAL_UNKNOWN;
+    status = token_recognize(shown->text, reader->keys, &view);
+    if (status == STATUS_INVALID)
+        return CREDENTIAL_MALFORMED;
+    if (status == STATUS_OK)
+        verdict = authenticate(reader, &presented, out);
+    token_view_wipe(&view);
     return verdict;
 }
 
@@ -322,21 +370,7 @@ enum credential_verdict
 world_authenticate(struct world_reader *reader, struct slice text, int64_t now, struct arena *arena,
                    struct credential *out)
 {
-    const struct keyring *ring =
-        atomic_load_explicit(&reader->world->keyring, memory_order_acquire);
-    struct token_view view;
-    struct presented presented = { .view = &view, .now = now, .arena = arena };
-    enum credential_verdict verdict = CREDENTIAL_UNKNOWN;
-    enum status status;
+    const struct presented_text shown = { .text = text, .purpose = PURPOSE_ACCESS, .now = now };
 
-    *out = (struct credential){ 0 };
-    if (ring == NULL || keyring_state_follow(reader->keys, ring) != STATUS_OK)
-        return CREDENTIAL_UNKNOWN;
-    status = token_recognize(text, reader->keys, &view);
-    if (status == STATUS_INVALID)
-        return CREDENTIAL_MALFORMED;
-    if (status == STATUS_OK)
-        verdict = authenticate(reader, &presented, out);
-    token_view_wipe(&view);
-    return verdict;
+    return world_authenticate_as(reader, &shown, arena, out);
 }

@@ -43,8 +43,7 @@ take_use(struct line *line)
     uint32_t uses = atomic_load(&line->uses);
 
     do {
-        if (line->max_uses == USES_UNLIMITED ? uses == USES_UNLIMITED - 1
-                                             : uses >= line->max_uses)
+        if (line->max_uses == USES_UNLIMITED ? uses == USES_UNLIMITED - 1 : uses >= line->max_uses)
             return line->max_uses == USES_UNLIMITED; /* a full counter stops no one */
     } while (!atomic_compare_exchange_weak(&line->uses, &uses, uses + 1));
     return true;
@@ -150,8 +149,7 @@ world_drain_used(struct world *world, enum world_used_kind kind, size_t most,
         struct line *next = atomic_exchange(&line->touched, NULL);
 
         if (line->members > 0)
-            each(context, &line->first.id, atomic_load(&line->uses),
-                 atomic_load(&line->last_used));
+            each(context, &line->first.id, atomic_load(&line->uses), atomic_load(&line->last_used));
         line = next;
     }
     world->draining[kind] = line == &world->touched_end ? NULL : line;

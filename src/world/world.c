@@ -121,8 +121,8 @@ world_set_keyring(struct world *world, struct keyring *ring)
 
     /* Every reservation keeps one place for this. With memory out twice in a row the
      * old ring is lost, rather than freed under a reader. */
-    if (old != NULL && (world->limbo.count < world->limbo.capacity ||
-                        world_limbo_reserve(world, 0) == STATUS_OK))
+    if (old != NULL &&
+        (world->limbo.count < world->limbo.capacity || world_limbo_reserve(world, 0) == STATUS_OK))
         world_retire(world, release_keyring, old);
     world_raise_generation(world);
 }
@@ -143,6 +143,7 @@ record_of(const struct world *world, const struct member *member)
         .id = member->id,
         .line = line->first.id,
         .kid = member->kid,
+        .purpose = (enum token_purpose)member->purpose,
         .issued_at = member->issued_at,
         .not_before = member->issued_at,
         .expires_at = atomic_load_explicit(&member->expires_at, memory_order_relaxed),
@@ -162,7 +163,8 @@ record_of(const struct world *world, const struct member *member)
         record.not_before = rarity->not_before;
         record.binding = rarity->binding;
         record.predecessor = rarity->predecessor;
-        record.name = slice_of(rarity->name, rarity->name_size);
+        record.name = slice_of(rarity->texts, rarity->name_size);
+        record.audience = rarity_audience(rarity);
         if (rarity->networks != NULL) {
             record.networks = rarity->networks->networks;
             record.network_count = rarity->networks->count;

@@ -37,7 +37,9 @@ sample(enum change_kind kind)
                    .networks = networks,
                    .network_count = 2,
                    .name = SLICE_LITERAL("the name"),
-                   .issued_by = SLICE_LITERAL("local:0") },
+                   .issued_by = SLICE_LITERAL("local:0"),
+                   .audience = SLICE_LITERAL("orders writ"),
+                   .purpose = PURPOSE_REFRESH },
         .id = { { 5 } },
         .hop = { { 6 } },
         .expires_at = 77,
@@ -95,6 +97,30 @@ token_members(void **state)
     assert_true(slice_is(read.token.roles, "a b"));
     assert_true(slice_is(read.token.name, "the name"));
     assert_true(slice_is(read.token.issued_by, "local:0"));
+    assert_true(slice_is(read.token.audience, "orders writ"));
+    assert_int_equal(read.token.purpose, PURPOSE_REFRESH);
+    buffer_free(&bytes);
+}
+
+/* Before version 2 a token had neither audience nor purpose. */
+static void
+written_before(void **state)
+{
+    struct change change = sample(CHANGE_TOKEN_ISSUED), read;
+    struct cidr networks[TOKEN_NETWORKS_MAX];
+    struct buffer bytes;
+
+    change.token.audience = (struct slice){ 0 };
+    bytes = encoded(&change);
+    bytes.bytes[0] = 1;
+    assert_int_equal(change_decode(buffer_slice(&bytes), networks, &read), STATUS_CORRUPT);
+    bytes.size -= 3;
+    assert_int_equal(change_decode(buffer_slice(&bytes), networks, &read), STATUS_OK);
+    assert_int_equal(read.token.purpose, PURPOSE_ACCESS);
+    assert_int_equal(read.token.audience.size, 0);
+    assert_true(slice_is(read.token.issued_by, "local:0"));
+    bytes.bytes[0] = 2;
+    assert_int_equal(change_decode(buffer_slice(&bytes), networks, &read), STATUS_CORRUPT);
     buffer_free(&bytes);
 }
 
@@ -136,7 +162,7 @@ unknown(void **state)
     struct change change = sample(CHANGE_TOKEN_ISSUED);
     struct buffer bytes = encoded(&change);
 
-    assert_int_equal(decode_with(&bytes, 0, 2), STATUS_NEWER);
+    assert_int_equal(decode_with(&bytes, 0, 3), STATUS_NEWER);
     assert_int_equal(decode_with(&bytes, 0, 255), STATUS_NEWER);
     assert_int_equal(decode_with(&bytes, 0, 0), STATUS_CORRUPT);
     assert_int_equal(decode_with(&bytes, 1, CHANGE_KINDS), STATUS_CORRUPT);
@@ -184,9 +210,13 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(round_trip), cmocka_unit_test(token_members),
-        cmocka_unit_test(cut_and_extended), cmocka_unit_test(unknown),
-        cmocka_unit_test(not_encodable), cmocka_unit_test(names),
+        cmocka_unit_test(round_trip),
+        cmocka_unit_test(token_members),
+        cmocka_unit_test(cut_and_extended),
+        cmocka_unit_test(written_before),
+        cmocka_unit_test(unknown),
+        cmocka_unit_test(not_encodable),
+        cmocka_unit_test(names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

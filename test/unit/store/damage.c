@@ -108,10 +108,10 @@ a_newer_store_is_refused(void **state)
     meddle("UPDATE meta SET value = 1");
     store_close(opened());
     /* The first byte of a change is its version. */
-    meddle("UPDATE changes SET body = x'02' || substr(body, 2) WHERE seq = 3");
+    meddle("UPDATE changes SET body = x'03' || substr(body, 2) WHERE seq = 3");
     assert_int_equal(open_refused(&fault), STATUS_NEWER);
     assert_non_null(strstr(fault.text, "newer Writ"));
-    meddle("UPDATE changes SET body = x'01ff' WHERE seq = 3");
+    meddle("UPDATE changes SET body = x'02ff' WHERE seq = 3");
     assert_int_equal(open_refused(&fault), STATUS_CORRUPT);
 }
 

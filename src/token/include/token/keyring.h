@@ -6,6 +6,7 @@
 #define WRIT_TOKEN_KEYRING_H
 
 #include "base/secret.h"
+#include "base/slice.h"
 #include "base/status.h"
 
 enum { KEYRING_MAX = 32 };
@@ -17,9 +18,15 @@ struct ring_key {
 };
 
 struct keyring;
+struct public_key;
 enum status keyring_new(const struct ring_key *keys, size_t count,
                         struct keyring **out) WRIT_MUST_USE;
-void keyring_free(struct keyring *ring);                       /* wipes */
+void keyring_free(struct keyring *ring); /* wipes */
+/* Before it is published: the issuer of JWTs, and a key that has signed some (copied). */
+enum { KEYRING_SIGNERS_MAX = KEYRING_MAX, KEYRING_KID_MAX = 64, KEYRING_ISSUER_MAX = 512 };
+enum status keyring_set_issuer(struct keyring *ring, struct slice issuer) WRIT_MUST_USE;
+enum status keyring_add_signer(struct keyring *ring, struct slice kid,
+                               const struct public_key *key) WRIT_MUST_USE;
 bool keyring_newest(const struct keyring *ring, uint8_t *kid); /* false: empty */
 
 struct keyring_state;

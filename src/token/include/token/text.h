@@ -63,7 +63,8 @@ void token_view_wipe(struct token_view *view);
 /* The whole chain in constant time; DENIED when it does not hold or the ring has
  * no such key (which costs the same). */
 enum status token_verify(const struct token_view *view, struct keyring_state *ring) WRIT_MUST_USE;
-/* Both in one. A text without caveats that this ring's state verified lately is known
+/* Both in one, also for a JWT of this authority (RFC 9068), whose jti is the id. A text
+ * without caveats that this ring's state verified lately is known
  * again without its MAC; the view's mac and binary are then empty. INVALID, DENIED. */
 enum status token_recognize(struct slice text, struct keyring_state *ring,
                             struct token_view *out) WRIT_MUST_USE;

@@ -56,8 +56,8 @@ void world_reclaim(struct world *world);
 struct world_token_info {
     struct token_record record;
     struct token_life life;
-    enum token_state state;       /* with its lineage: a child of a revoked parent is revoked */
-    struct token_id newest;       /* the newest member of its line */
+    enum token_state state; /* with its lineage: a child of a revoked parent is revoked */
+    struct token_id newest; /* the newest member of its line */
 };
 bool world_token(const struct world *world, const struct token_id *id, int64_t now,
                  struct world_token_info *out);
@@ -94,9 +94,9 @@ const struct policy *world_policy(const struct world_reader *reader);
 
 struct upstream_view {
     struct slice name;
-    struct slice type;         /* "http" "postgres" … */
+    struct slice type; /* "http" "postgres" … */
     const json_t *definition;
-    uint64_t version;          /* changes whenever the definition does */
+    uint64_t version; /* changes whenever the definition does */
 };
 /* All upstreams in name order; *generation changes when any does. */
 const struct upstream_view *world_upstreams(const struct world_reader *reader, size_t *count,
@@ -111,23 +111,31 @@ enum credential_verdict {
     CREDENTIAL_IDLE,
     CREDENTIAL_EXHAUSTED,
     CREDENTIAL_REVOKED,
-    CREDENTIAL_SUBJECT,   /* a subject of the lineage is gone or disabled */
+    CREDENTIAL_SUBJECT, /* a subject of the lineage is gone or disabled */
+    CREDENTIAL_PURPOSE, /* good for something else than what it was shown for */
 };
-const char *credential_verdict_text(enum credential_verdict verdict); /* for reasons: "the token was revoked" */
+const char *
+credential_verdict_text(enum credential_verdict verdict); /* for reasons: "the token was revoked" */
 
 /* Who asks, proven up to possession of the key. Lives in the arena until the
  * next quiescent state. */
 struct credential {
     struct token_id id;
-    struct slice id_text;  /* "ID" or "ID/HOP" of the last hop */
-    struct slice label;    /* of the last labelled hop */
+    struct slice id_text; /* "ID" or "ID/HOP" of the last hop */
+    struct slice label;   /* of the last labelled hop */
     struct slice subject;
     enum subject_type subject_type;
-    int64_t expires_at;    /* the earliest of token, ancestors and caveats */
-    struct binding binding; /* the key to prove; of the last validly signed caveat, else the token's */
+    int64_t expires_at; /* the earliest of token, ancestors and caveats */
+    struct binding
+        binding; /* the key to prove; of the last validly signed caveat, else the token's */
     struct lineage lineage;
-    bool counted;          /* some line of the lineage has max_uses */
+    bool counted;           /* some line of the lineage has max_uses */
+    struct slice audience;  /* names, space separated, where alone it is good; empty: everywhere */
+    struct slice issued_by; /* the subject that asked for it; of a grant, the client */
 };
+
+/* Is it good at the upstream of this name ("writ": the API)? */
+bool credential_reaches(const struct credential *credential, struct slice name);
 
 /* Parses, verifies the MAC, looks up, walks the lineage. *out is filled on OK, and on
  * EXHAUSTED, which is only said when all else holds: a session that was opened with
@@ -138,6 +146,16 @@ struct credential {
 enum credential_verdict world_authenticate(struct world_reader *reader, struct slice text,
                                            int64_t now, struct arena *arena,
                                            struct credential *out) WRIT_MUST_USE;
+/* The same for a credential of another purpose than access. */
+struct presented_text {
+    struct slice text;
+    enum token_purpose purpose;
+    int64_t now;
+};
+enum credential_verdict world_authenticate_as(struct world_reader *reader,
+                                              const struct presented_text *shown,
+                                              struct arena *arena,
+                                              struct credential *out) WRIT_MUST_USE;
 /* A session that goes on keeps its token's text in a buffer that it wipes, and
  * authenticates again. */
 
