@@ -69,6 +69,9 @@ under_parent(struct authority *authority, const struct token_ask *ask, struct to
         return fault_at(fault, STATUS_CONFLICT, "/parent",
                         "the parent is %s: it can have no children",
                         token_state_name(parent.state));
+    if (parent.record.purpose != PURPOSE_ACCESS)
+        return fault_at(fault, STATUS_CONFLICT, "/parent",
+                        "the parent is no access token: it can have no children");
     for (above = parent; !token_id_is_none(&above.record.parent_line); depth++) {
         if (depth >= TOKEN_DEPTH_MAX - 1 ||
             !world_token(authority->world, &above.record.parent_line, now, &above))

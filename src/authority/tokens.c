@@ -101,6 +101,9 @@ token_json(const struct token_record *record, const struct token_life *life, int
     json_object_set_new(out, "line", id_json(&record->line));
     json_object_set_new(out, "rotated_from", id_json(&record->predecessor));
     json_object_set_new(out, "issued_by", text_json(record->issued_by));
+    json_object_set_new(out, "purpose", json_string(token_purpose_name(record->purpose)));
+    json_object_set_new(out, "audience",
+                        record->audience.size == 0 ? json_null() : words_json(record->audience));
     return out;
 }
 
