@@ -16,6 +16,7 @@ may_end_sessions(enum change_kind kind)
     case CHANGE_LINE_REVOKED:
     case CHANGE_HOP_REVOKED:
     case CHANGE_TOKEN_ROTATED:
+    case CHANGE_MEMBER_ENDED:
     case CHANGE_ROLE_PUT:
     case CHANGE_ROLE_DROPPED:
     case CHANGE_SUBJECT_PUT:

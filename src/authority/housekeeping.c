@@ -14,7 +14,8 @@ enum {
     FREE_EVERY = 10,    /* ticks */
     SWEEP_EVERY = 600,  /* ticks, from the end of one walk to the next */
     ANSWERS_EVERY = 60, /* likewise */
-    PAGE = 1000,        /* tokens looked at in one tick */
+    HANDOVER_EVERY = 5,
+    PAGE = 1000, /* tokens looked at in one tick */
 };
 /* A dead token stays visible (and its revocation provable) this long. */
 #define REMEMBER_DEAD (30 * MS_DAY)
@@ -328,6 +329,8 @@ tick(struct timer *timer)
     timer_arm(authority->lane, timer, MS_SECOND);
     authority->ticks++;
     keep_uses_now(authority);
+    if (authority->ticks % HANDOVER_EVERY == 0)
+        handover_tick(authority, now);
     if (authority->sweep != NULL || authority->ticks % SWEEP_EVERY == 0)
         housekeeping_sweep(authority, now);
     if (authority->answers.size > 0 || authority->ticks % ANSWERS_EVERY == 0)

@@ -76,6 +76,13 @@ struct authority_counters {
     uint64_t enforced_count, enforced_us; /* answers that waited for every lane */
 };
 
+/* Tokens that were rotated a while ago and live on (handover.c). */
+struct handover;
+struct handovers {
+    struct handover *items;
+    size_t count, capacity;
+};
+
 struct authority {
     struct authority_options options; /* borrowed texts */
     char *socket_path;
@@ -99,6 +106,7 @@ struct authority {
     struct timer tick;            /* housekeeping, each second */
     struct sweep *sweep;          /* under way through the tokens; NULL: none */
     struct buffer answers;        /* where the walk through kept answers stands; empty: none */
+    struct handovers handovers;
     uint64_t ticks;
     struct authority_counters counters;
     char effective_policy[128]; /* the last applied digest, hex */
@@ -393,6 +401,16 @@ enum status answer_find(struct authority *authority, const struct api_request *r
 /* The changes that keep it (none without a key); texts in the request's arena. */
 size_t answer_changes(const struct api_request *request, const struct token_id *id,
                       struct change out[2]);
+
+/* --- handover.c: a rotated token's last days --------------------------------- */
+
+void handover_note(struct authority *authority, const struct change *rotated);
+/* Ends those that nobody shows any more while the line is in use. */
+void handover_tick(struct authority *authority, int64_t now);
+void handover_free(struct handovers *list);
+/* Adds "successor", or "predecessor" with its holders (by a job), to a token's answer. */
+enum status handover_show(struct authority *authority, const struct world_token_info *info,
+                          int64_t now, struct api_answer *answer) WRIT_MUST_USE;
 
 /* --- server.c: HTTP around api_handle; housekeeping.c: each second ---------- */
 

@@ -209,6 +209,7 @@ authority_close(struct authority *authority)
     }
     keys_close(&authority->keys);
     heads_free(authority->heads);
+    handover_free(&authority->handovers);
     free(authority->socket_path);
     free(authority->store_path);
     free(authority);

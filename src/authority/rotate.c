@@ -173,6 +173,7 @@ api_token_rotate(struct authority *authority, const struct api_request *request,
     status = authority_commit(authority, changes, count, NULL, fault);
     if (status == STATUS_OK) {
         authority->counters.rotated++;
+        handover_note(authority, &changes[0]);
         status = rotated_answer(authority, &id, request->now, answer, fault);
     }
     return status;

@@ -123,7 +123,7 @@ api_token_show(struct authority *authority, const struct api_request *request,
     /* What its lineage says, too: a child of a revoked parent is revoked. */
     json_object_set_new(answer->body, "state", json_string(token_state_name(info.state)));
     json_object_set_new(answer->body, "newest", id_json(&info.newest));
-    return STATUS_OK;
+    return handover_show(authority, &info, request->now, answer);
 }
 
 /* --- the list ------------------------------------------------------------------ */

@@ -38,6 +38,7 @@ change_fields(enum change_kind kind)
         [CHANGE_AUDIT_HEAD] = FIELD_NAME | FIELD_BODY,
         [CHANGE_ANSWER_KEPT] = FIELD_NAME | FIELD_ID,
         [CHANGE_ANSWER_FORGOTTEN] = FIELD_NAME,
+        [CHANGE_MEMBER_ENDED] = FIELD_ID | FIELD_EXPIRES,
     };
 
     return fields[kind];

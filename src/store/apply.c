@@ -84,8 +84,9 @@ token_add(struct store *store, const struct change *change, struct fault *fault)
 
 /* A predecessor's end only ever moves forward to the present: a rotation can't
  * prolong what it replaces. */
+/* Never later than it is. */
 static enum status
-predecessor_end(struct store *store, const struct token_id *id, int64_t end, struct fault *fault)
+token_end(struct store *store, const struct token_id *id, int64_t end, struct fault *fault)
 {
     struct db_statement *get = store->sql[SQL_TOKEN_GET], *set = store->sql[SQL_TOKEN_END];
     struct store_token token;
@@ -119,8 +120,7 @@ predecessor_end(struct store *store, const struct token_id *id, int64_t end, str
 static enum status
 token_rotate(struct store *store, const struct change *change, struct fault *fault)
 {
-    enum status status =
-        predecessor_end(store, &change->token.predecessor, change->expires_at, fault);
+    enum status status = token_end(store, &change->token.predecessor, change->expires_at, fault);
 
     return status == STATUS_OK ? token_add(store, change, fault) : status;
 }
@@ -312,6 +312,8 @@ state_apply(struct store *store, const struct change *change, struct fault *faul
         return token_add(store, change, fault);
     case CHANGE_TOKEN_ROTATED:
         return token_rotate(store, change, fault);
+    case CHANGE_MEMBER_ENDED:
+        return token_end(store, &change->id, change->expires_at, fault);
     case CHANGE_LINE_REVOKED:
         return line_revoke(store, change, fault);
     case CHANGE_HOP_REVOKED:

@@ -276,6 +276,7 @@ world_load(struct world *world, const struct change *change)
     case CHANGE_ANSWER_KEPT:
     case CHANGE_ANSWER_FORGOTTEN:
         return STATUS_OK;
+    case CHANGE_MEMBER_ENDED:
     case CHANGE_TOKEN_FORGOTTEN: /* no part of a present state */
     case CHANGE_KINDS:
         break;

@@ -44,6 +44,7 @@ struct member {
     name_id subject, issued_by;
     uint8_t kid, purpose;
     _Atomic bool known;
+    _Atomic uint32_t replaced_use; /* wall seconds: the last use since it has a successor */
 };
 
 struct line {

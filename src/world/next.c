@@ -11,7 +11,7 @@ enum { LIMBO_EACH = TOKEN_DEPTH_MAX + 2, LIMBO_PICTURE = 4 };
 struct step {
     enum change_kind kind;
     uint32_t chain;        /* the next step in its bucket of fresh members */
-    struct member *member; /* issued, rotated, forgotten */
+    struct member *member; /* issued, rotated, ended, forgotten */
     struct member *predecessor;
     struct line *line;
     int64_t at;
@@ -191,13 +191,17 @@ prepare_line(struct world_next *next, const struct change *change, struct fault 
 }
 
 static enum status
-prepare_forgotten(struct world_next *next, const struct change *change, struct fault *fault)
+prepare_member(struct world_next *next, const struct change *change, struct fault *fault)
 {
     struct member *member = find(next, &change->id);
+    struct step *step;
 
     if (member == NULL || !atomic_load(&member->known))
         return unknown(fault, "token", &change->id);
-    add_step(next, change)->member = member;
+    step = add_step(next, change);
+    step->member = member;
+    if (change->kind == CHANGE_MEMBER_ENDED)
+        step->at = change->expires_at;
     return STATUS_OK;
 }
 
@@ -212,8 +216,9 @@ prepare_one(struct world_next *next, const struct change *change, struct fault *
     case CHANGE_LINE_REVOKED:
     case CHANGE_LINE_USED:
         return prepare_line(next, change, fault);
+    case CHANGE_MEMBER_ENDED:
     case CHANGE_TOKEN_FORGOTTEN:
-        return prepare_forgotten(next, change, fault);
+        return prepare_member(next, change, fault);
     case CHANGE_HOP_REVOKED:
     case CHANGE_ROLE_PUT:
     case CHANGE_ROLE_DROPPED:
@@ -460,6 +465,9 @@ publish_step(struct world *world, const struct step *step)
         break;
     case CHANGE_LINE_REVOKED:
         publish_revoked(step->line, step->at);
+        break;
+    case CHANGE_MEMBER_ENDED:
+        world_member_end(step->member, step->at);
         break;
     case CHANGE_LINE_USED:
         publish_used(step->line, step->uses, step->at);

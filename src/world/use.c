@@ -64,9 +64,19 @@ take_uses(const struct walk *walk)
     return true;
 }
 
+/* Who still shows a token that has a successor? One load on the way of every other. */
+static void
+note_replaced(struct member *member, int64_t now)
+{
+    if (atomic_load_explicit(&member->line->newest, memory_order_relaxed) != member)
+        atomic_store_explicit(&member->replaced_use, (uint32_t)(now / MS_SECOND),
+                              memory_order_relaxed);
+}
+
 static void
 note_use(struct world *world, const struct walk *walk, int64_t now)
 {
+    note_replaced(walk->members[0], now);
     for (size_t i = 0; i < walk->count; i++) {
         (void)note_time(walk->members[i]->line, now);
         note_touched(world, walk->members[i]->line);
@@ -112,6 +122,7 @@ world_touch(struct world_reader *reader, const struct credential *credential, in
     if (member == NULL)
         return;
     world_walk(member, &walk);
+    note_replaced(member, now);
     for (size_t i = 0; i < walk.count; i++) {
         if (note_time(walk.members[i]->line, now))
             note_touched(reader->world, walk.members[i]->line);

@@ -191,6 +191,7 @@ world_token(const struct world *world, const struct token_id *id, int64_t now,
                   .uses = atomic_load(&member->line->uses),
                   .expires_at = atomic_load(&member->expires_at) },
         .state = world_walk_state(&walk, now),
+        .member_used = atomic_load(&member->replaced_use) * MS_SECOND,
     };
     if (newest != NULL)
         out->newest = newest->id;

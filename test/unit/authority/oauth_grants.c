@@ -284,9 +284,7 @@ as_jwt(void **state)
     /* The text is worth what the record is worth. */
     assert_int_equal(verdict(f, token), CREDENTIAL_OK);
     assert_true(allowed(f, token, "orders:GET:/v1/x"));
-    expect(200,
-           callf(f, NULL, "DELETE",
-                 arena_format(&f->arena, "/v1/tokens/%s", claim(payload, "jti")).at, "%s", ""));
+    end_token(f, claim(payload, "jti"));
     assert_int_equal(verdict(f, token), CREDENTIAL_REVOKED);
     json_decref(header);
     json_decref(payload);
@@ -327,8 +325,7 @@ on_behalf(void **state)
     assert_true(allowed(f, child, "orders:GET:/v1/orders/1"));
     assert_false(allowed(f, child, "orders:POST:/v1/orders"));
     assert_false(allowed(f, child, "orders:GET:/v1/payments/1")); /* copilot's deny */
-    expect(200, callf(f, NULL, "DELETE", arena_format(&f->arena, "/v1/tokens/%s", amara.id).at,
-                      "%s", ""));
+    end_token(f, amara.id);
     assert_int_equal(verdict(f, child), CREDENTIAL_REVOKED);
     fixture_free(f);
 }
@@ -377,8 +374,7 @@ worthless_subject_tokens(void **state)
     struct buffer narrowed = { 0 };
     struct hop_id hop;
 
-    expect(200, callf(f, NULL, "DELETE", arena_format(&f->arena, "/v1/tokens/%s", gone.id).at, "%s",
-                      ""));
+    end_token(f, gone.id);
     expect_refused("invalid_request", "revoked",
                    post(f, &copilot, oauth_token, EXCHANGE, gone.token));
     f->now += 2 * MS_SECOND;
@@ -696,8 +692,7 @@ families_end(void **state)
 
     found(f, &refresher, "", &family);
     found(f, &refresher, "", &other);
-    expect(200, callf(f, NULL, "DELETE",
-                      arena_format(&f->arena, "/v1/tokens/%s", family.root.id).at, "%s", ""));
+    end_token(f, family.root.id);
     expect_refused("invalid_grant", "revoked", renew(f, &refresher, family.refresh, ""));
     /* No longer than the token it came from, and than limits.max_line. */
     f->authority->options.settings.max_line_ms = MS_HOUR;
@@ -716,15 +711,15 @@ refresh_tokens_are_no_parents(void **state)
 {
     struct fixture *f = oauth_fixture();
     struct family family;
-    char id[TOKEN_ID_TEXT + 1];
+    char id[TOKEN_ID_TEXT + 1], path[64];
     struct token_view view;
 
     found(f, &refresher, "", &family);
     assert_int_equal(token_parse(slice_text(family.refresh), &view), STATUS_OK);
     strcpy(id, view.id_text);
     expect(409, callf(f, NULL, "POST", "/v1/tokens", "{'subject': 'amara', 'parent': '%s'}", id));
-    expect(409, callf(f, NULL, "POST", arena_format(&f->arena, "/v1/tokens/%s/rotate", id).at, "%s",
-                      ""));
+    snprintf(path, sizeof path, "/v1/tokens/%s/rotate", id);
+    expect(409, call(f, NULL, "POST", path, ""));
     expect_refused("invalid_request", "something else",
                    post(f, &refresher, oauth_token, EXCHANGE, family.refresh));
     fixture_free(f);

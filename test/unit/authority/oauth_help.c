@@ -108,3 +108,12 @@ refused(const struct fixture *f, const char *error, const char *part)
         fail_msg("expected %s (%s), got %u %s: %s", error, part, f->status, text(f, "error"),
                  text(f, "error_description"));
 }
+
+void
+end_token(struct fixture *f, const char *id)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "/v1/tokens/%s", id);
+    expect(200, call(f, NULL, "DELETE", path, NULL));
+}

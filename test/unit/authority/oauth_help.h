@@ -23,7 +23,8 @@ unsigned post(struct fixture *f, const struct caller *caller, oauth_handler hand
 char *keep(const struct fixture *f, const char *member, char out[TOKEN_TEXT_MAX + 1]);
 /* "error" of the last answer is this, and its description holds that. */
 void refused(const struct fixture *f, const char *error, const char *part);
-struct binding key_of(char fill); /* a jkt of 32 such bytes */
+void end_token(struct fixture *f, const char *id); /* by the operator */
+struct binding key_of(char fill);                  /* a jkt of 32 such bytes */
 
 /* fixture_new with nightly (service, reader), copilot (agent, clerk) and the gateway at
  * http://gw.example:7880. */

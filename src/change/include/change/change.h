@@ -28,7 +28,8 @@
     X(POLICY_APPLIED, "policy.applied")       /* name: the files' digest in hex */                \
     X(AUDIT_HEAD, "audit.head")               /* name: the node, body: be64 seq, 32 bytes hash */ \
     X(ANSWER_KEPT, "answer.kept")             /* name: a digest, id: the token */                 \
-    X(ANSWER_FORGOTTEN, "answer.forgotten")   /* name */
+    X(ANSWER_FORGOTTEN, "answer.forgotten")   /* name */                                          \
+    X(MEMBER_ENDED, "member.ended")           /* id: the token, expires_at: its new, earlier end */
 /* A key's body is sealed, its owner "active" or "retired". An answer's digest is over its
  * caller, Idempotency-Key and body. A line's use never goes back. */
 

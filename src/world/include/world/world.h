@@ -58,6 +58,8 @@ struct world_token_info {
     struct token_life life;
     enum token_state state; /* with its lineage: a child of a revoked parent is revoked */
     struct token_id newest; /* the newest member of its line */
+    int64_t member_used;    /* the last use since it has a successor, to the second; 0: none.
+                             * Not durable */
 };
 bool world_token(const struct world *world, const struct token_id *id, int64_t now,
                  struct world_token_info *out);
