@@ -1,6 +1,6 @@
 /* authority/api.c - one API call: who calls, may it happen, the audit line, the
  * handler, the answer. The same arrows as at the gate. */
-#include "internal.h"
+#include "oauth/oauth.h"
 
 #include <stdio.h>
 
@@ -197,6 +197,8 @@ fill_event(const struct authority *authority, const struct api_request *request,
         .peer = caller->peer,
         .peer_port = caller->peer_port,
         .decision = decision != NULL && decision_allows(decision) ? AUDIT_ALLOW : AUDIT_DENY,
+        .proof = caller->proof,
+        .key = caller->proof == AUDIT_PROOF_NONE ? NULL : caller->proven.thumbprint,
     };
 }
 
@@ -258,12 +260,40 @@ find(struct api_request *request, struct api_answer *answer, struct api_outcome 
     return route;
 }
 
+#define DPOP_CHALLENGE(error) "DPoP realm=\"writ\", error=\"" error "\", algs=\"" DPOP_ALGS "\""
+
+/* A proof that failed is told in its own scheme (RFC 9449 §7.1, §9). */
+static void
+refuse_proof(struct authority *authority, const struct api_request *request,
+             struct api_answer *answer, struct api_outcome *outcome)
+{
+    switch (request->caller.proof_fault) {
+    case PROOF_NEEDS_NONCE:
+        prove_nonce(authority, request->now, outcome->nonce);
+        outcome->challenge = DPOP_CHALLENGE("use_dpop_nonce");
+        api_problem(answer, 401, "use-dpop-nonce", "The proof needs a nonce of this server",
+                    request->caller.refusal, NULL);
+        return;
+    case PROOF_BUSY:
+        api_problem(answer, 503, "unavailable", "The proof can't be remembered now",
+                    request->caller.refusal, NULL);
+        answer->retry_after = 1;
+        return;
+    default:
+        outcome->challenge = DPOP_CHALLENGE("invalid_dpop_proof");
+        api_problem(answer, 401, "invalid-proof", "The proof of possession does not hold",
+                    request->caller.refusal, NULL);
+    }
+}
+
 /* RFC 6750 §3: no error attribute when nothing was shown. */
 static void
-unauthenticated(const struct api_request *request, struct api_answer *answer,
-                struct api_outcome *outcome)
+unauthenticated(struct authority *authority, const struct api_request *request,
+                struct api_answer *answer, struct api_outcome *outcome)
 {
-    if (request->caller.refusal.size == 0) {
+    if (request->caller.proof_fault != PROOF_FINE) {
+        refuse_proof(authority, request, answer, outcome);
+    } else if (request->caller.refusal.size == 0) {
         outcome->challenge = "Bearer realm=\"writ\"";
         api_problem(
             answer, 401, "unauthenticated", "A token is needed",
@@ -343,6 +373,10 @@ api_handle(struct authority *authority, struct api_request *request, struct api_
     outcome->unlined = true;
     if (refuse_misplaced(request, answer))
         return;
+    if (oauth_is_path(request->path)) {
+        oauth_handle(authority, request, answer, outcome);
+        return;
+    }
     route = find(request, answer, outcome);
     if (route == NULL)
         return;
@@ -352,7 +386,7 @@ api_handle(struct authority *authority, struct api_request *request, struct api_
         return;
     }
     if (request->caller.lineage.count == 0) {
-        unauthenticated(request, answer, outcome);
+        unauthenticated(authority, request, answer, outcome);
         return;
     }
     outcome->unlined = false;
@@ -375,7 +409,7 @@ api_handle(struct authority *authority, struct api_request *request, struct api_
         problem_of_fault(answer, status, &fault);
     } else if (!count_use(authority, request)) {
         request->caller.refusal = SLICE_LITERAL("the token's uses are exhausted");
-        unauthenticated(request, answer, outcome);
+        unauthenticated(authority, request, answer, outcome);
     } else if (route->local_only && !request->caller.local) {
         api_problem(answer, 403, "local_only", "Only at the local socket",
                     SLICE_LITERAL("this names files of the machine; call it on the machine itself"),

@@ -10,11 +10,14 @@
 #include "base/json.h"
 #include "change/change.h"
 #include "http/api.h"
+#include "http/head.h"
 #include "net/timer.h"
 #include "store/store.h"
 
 struct listener;
 struct api_call;
+struct dpop_verifier;
+struct certificate_prover;
 
 /* --- keys (keys.c) ------------------------------------------------------ */
 
@@ -104,6 +107,8 @@ struct authority {
     struct api_call *calls;       /* not answered yet: they wait for enforcement or work on */
     struct head_hand_over *heads; /* between the audit's thread and the lane */
     struct timer tick;            /* housekeeping, each second */
+    struct dpop_verifier *dpop;
+    struct certificate_prover *certificates;
     struct sweep *sweep;          /* under way through the tokens; NULL: none */
     struct buffer answers;        /* where the walk through kept answers stands; empty: none */
     struct handovers handovers;
@@ -133,6 +138,18 @@ enum status builtin_operator(struct authority *authority, unsigned uid, struct s
 
 /* --- API: values in, values out ------------------------------------------ */
 
+/* prove.c: what was wrong with a proof of possession. */
+enum proof_fault { PROOF_FINE, PROOF_WRONG, PROOF_NEEDS_NONCE, PROOF_BUSY };
+
+/* What came along with a call besides its body. */
+struct api_shown {
+    const struct http_head *head; /* NULL: none, in a test */
+    bool has_certificate;         /* of the connection, or of a terminator that is trusted */
+    bool chain_trusted;           /* it leads to authority.tls.client_ca */
+    uint8_t x5t[THUMBPRINT_SIZE];
+    struct slice der;
+};
+
 /* Who calls, proven. */
 struct api_caller {
     bool local; /* at the Unix socket */
@@ -142,20 +159,14 @@ struct api_caller {
     struct token_id token_id;
     bool attenuated;
     const struct credential *credential; /* of a token; its use is counted when allowed */
+    struct binding proven;               /* the key that this call proved */
+    enum audit_proof proof;
+    enum proof_fault proof_fault;
     struct slice refusal;   /* why what was shown is worth nothing; empty without a token */
     struct lineage lineage; /* what the caller may do; empty: not known */
     struct ip peer;
     uint16_t peer_port;
 };
-
-/* caller.c. What is not known stays empty; refusal says why. */
-struct http_head;
-void caller_of_socket(struct authority *authority, unsigned uid, struct arena *arena,
-                      struct api_caller *caller);
-void caller_of_text(struct authority *authority, struct slice text, int64_t now,
-                    struct arena *arena, struct api_caller *caller);
-void caller_of_token(struct authority *authority, const struct http_head *head, int64_t now,
-                     struct arena *arena, struct api_caller *caller);
 
 enum { API_PARAMS = 2 };
 
@@ -166,10 +177,30 @@ struct api_request {
     struct slice agent;
     struct slice text; /* the body as it came */
     json_t *body;      /* an object, or NULL when there is none */
+    struct api_shown shown;
     struct api_caller caller;
     int64_t now;
     struct arena *arena;
 };
+
+/* caller.c. What is not known stays empty; caller.refusal says why. */
+void caller_of_socket(struct authority *authority, unsigned uid, struct arena *arena,
+                      struct api_caller *caller);
+/* The holder of a token, with the proof that a bound one needs (used up). */
+void caller_of_token(struct authority *authority, struct api_request *request);
+/* Is there a token that lives? Before the body is read; no proof is looked at. */
+bool caller_is_likely(struct authority *authority, const struct http_head *head, int64_t now,
+                      struct arena *arena);
+
+/* prove.c: the DPoP proof of a call (RFC 9449 §4.3), used up; token: whose hash it must
+ * hold, empty at the token endpoint. *why is for people. */
+enum proof_fault prove_dpop(struct authority *authority, const struct api_request *request,
+                            struct slice token, struct api_caller *out, const char **why);
+/* Does the certificate that was shown prove the key? */
+bool prove_certificate(struct authority *authority, const struct api_request *request,
+                       const struct binding *binding);
+/* A nonce for the answer. */
+void prove_nonce(struct authority *authority, int64_t now, char out[NONCE_TEXT_MAX]);
 
 /* A long answer. work, when set, runs first, on a thread of its own, and touches
  * nothing but the job and files; then step is called on turns of the lane until *done. */
@@ -202,6 +233,8 @@ struct api_outcome {
     audit_ticket ticket;
     const char *challenge; /* WWW-Authenticate, for 401 and 403; NULL: none */
     struct slice allow;    /* Allow, for 405 */
+    char nonce[NONCE_TEXT_MAX]; /* DPoP-Nonce; "": none */
+    bool shared;                /* any page of a browser may read it (CORS) */
     bool unlined;          /* refused before its line was begun: it needs one of its own */
 };
 void api_handle(struct authority *authority, struct api_request *request, struct api_answer *answer,
@@ -350,10 +383,19 @@ enum status api_object_drop(struct authority *, const struct api_request *, stru
  * what is there with the changes made. */
 enum status upstream_hosts_check(struct authority *authority, const struct change *changes,
                                  size_t count, struct fault *fault) WRIT_MUST_USE;
+/* Is it a member of a definition that names a file of the machine? */
+bool names_file(struct slice member);
 /* Validates one upstream's definition. source_local: it came from a local file or
  * the socket, so that it may name files and Unix sockets. */
 enum status upstream_check(struct authority *authority, struct slice name, const json_t *definition,
                            bool source_local, struct fault *fault) WRIT_MUST_USE;
+/* client_secret.c */
+enum status api_client_secret(struct authority *, const struct api_request *, struct api_answer *,
+                              struct fault *);
+/* oauth/client.c: what the member "client" of a subject's definition says; source_local as
+ * for an upstream. */
+enum status client_check(struct slice name, const json_t *definition, bool source_local,
+                         struct fault *fault) WRIT_MUST_USE;
 /* apply.c */
 enum status api_apply(struct authority *, const struct api_request *, struct api_answer *,
                       struct fault *);

@@ -187,7 +187,10 @@ check_definition(struct authority *authority, const struct api_request *request,
     status = grant_of(authority, kind->put, request->params[0], definition, &grant);
     if (status != STATUS_OK)
         return status;
-    status = api_may_grant(authority, request, &grant, fault);
+    if (kind->put == CHANGE_SUBJECT_PUT)
+        status = client_check(request->params[0], definition, request->caller.local, fault);
+    if (status == STATUS_OK)
+        status = api_may_grant(authority, request, &grant, fault);
     grant_free(&grant);
     return status;
 }

@@ -207,6 +207,8 @@ authority_close(struct authority *authority)
         housekeeping_flush(authority);
         store_close(authority->store);
     }
+    dpop_verifier_free(authority->dpop);
+    certificate_prover_free(authority->certificates);
     keys_close(&authority->keys);
     heads_free(authority->heads);
     handover_free(&authority->handovers);

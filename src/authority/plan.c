@@ -112,6 +112,11 @@ check_entry(struct plan *plan, const struct object_kind *kind, struct slice name
         return fault_set(plan->fault, STATUS_INVALID,
                          "'%.*s' is no valid name: [a-z0-9][a-z0-9_-]*, at most 63",
                          SLICE_PRINT(slice_first(name, 80)));
+    if (kind->put == CHANGE_SUBJECT_PUT) {
+        status = client_check(name, definition, plan->local, plan->fault);
+        if (status != STATUS_OK)
+            return status;
+    }
     if (plan->request == NULL)
         return STATUS_OK;
     status = grant_of(plan->authority, kind->put, name, definition, &grant);
@@ -122,14 +127,53 @@ check_entry(struct plan *plan, const struct object_kind *kind, struct slice name
     return status;
 }
 
+/* Relative paths are relative to the file that names them. */
+static enum status
+anchor_paths(struct plan *plan, const struct policy_file *file, json_t *level)
+{
+    size_t end = file->name.size;
+    const char *name;
+    json_t *value;
+    size_t i;
+
+    while (end > 0 && file->name.at[end - 1] != '/')
+        end--;
+    json_array_foreach(level, i, value)
+    {
+        if (anchor_paths(plan, file, value) != STATUS_OK)
+            return STATUS_MEMORY;
+    }
+    json_object_foreach(level, name, value)
+    {
+        struct slice path = slice_text(json_string_value(value));
+
+        if (!json_is_string(value)) {
+            if (anchor_paths(plan, file, value) != STATUS_OK)
+                return STATUS_MEMORY;
+        } else if (names_file(slice_text(name)) && path.size > 0 && path.at[0] != '/') {
+            struct slice whole = arena_format(&plan->arena, "%.*s%.*s",
+                                              SLICE_PRINT(slice_first(file->name, end)),
+                                              SLICE_PRINT(path));
+            if (whole.at == NULL || json_string_setn(value, whole.at, whole.size) != 0)
+                return STATUS_MEMORY;
+        }
+    }
+    return STATUS_OK;
+}
+
 static enum status
 plan_entry(struct plan *plan, const struct policy_file *file, const struct object_kind *kind,
-           struct slice name, const json_t *definition)
+           struct slice name, json_t *definition)
 {
     struct present present = { .plan = plan };
     struct buffer text = { 0 };
     struct slice body;
-    enum status status = check_entry(plan, kind, name, definition);
+    enum status status = STATUS_OK;
+
+    if (plan->local && file->name.at[0] == '/')
+        status = anchor_paths(plan, file, definition);
+    if (status == STATUS_OK)
+        status = check_entry(plan, kind, name, definition);
 
     if (status != STATUS_OK)
         return status;

@@ -11,6 +11,8 @@
 #include "http/api.h"
 #include "net/listener.h"
 #include "net/tls.h"
+#include "oauth/oauth.h"
+#include "crypto/hash.h"
 
 enum {
     LOCAL_BODY_MAX = 64 << 20,
@@ -47,8 +49,23 @@ unlink_call(struct api_call *call)
 
 /* --- answering ------------------------------------------------------------------ */
 
+enum { HEADERS_MAX = 11 };
+
+/* Any page may use the OAuth endpoints from a browser: no cookie is ever looked at. */
 static size_t
-write_headers(struct api_call *call, struct slice type, struct http_header headers[7])
+write_shared(struct http_header *headers)
+{
+    headers[0] = HTTP_HEADER("Access-Control-Allow-Origin", SLICE_LITERAL("*"));
+    headers[1] = HTTP_HEADER("Access-Control-Expose-Headers",
+                             SLICE_LITERAL("DPoP-Nonce, WWW-Authenticate"));
+    headers[2] = HTTP_HEADER("Access-Control-Allow-Headers",
+                             SLICE_LITERAL("Authorization, Content-Type, DPoP, "
+                                           "MCP-Protocol-Version"));
+    return 3;
+}
+
+static size_t
+write_headers(struct api_call *call, struct slice type, struct http_header headers[HEADERS_MAX])
 {
     size_t count = 0;
 
@@ -60,6 +77,10 @@ write_headers(struct api_call *call, struct slice type, struct http_header heade
         headers[count++] = HTTP_HEADER("WWW-Authenticate", slice_text(call->outcome.challenge));
     if (call->outcome.allow.size > 0)
         headers[count++] = HTTP_HEADER("Allow", call->outcome.allow);
+    if (call->outcome.nonce[0] != '\0')
+        headers[count++] = HTTP_HEADER("DPoP-Nonce", slice_text(call->outcome.nonce));
+    if (call->outcome.shared)
+        count += write_shared(&headers[count]);
     if (call->answer.location.size > 0)
         headers[count++] = HTTP_HEADER("Location", call->answer.location);
     if (call->answer.retry_after > 0) {
@@ -75,7 +96,7 @@ end_call(struct api_call *call)
     struct api_answer *answer = &call->answer;
     struct buffer body = { 0 };
     struct slice text = answer->text, type = { 0 };
-    struct http_header headers[7];
+    struct http_header headers[HEADERS_MAX];
 
     if (answer->body != NULL) {
         put_json(&body, answer->body);
@@ -248,6 +269,39 @@ start_job(struct api_call *call)
 
 /* --- who calls -------------------------------------------------------------------- */
 
+static bool
+is_trusted_proxy(const struct authority *authority, const struct ip *peer)
+{
+    for (size_t i = 0; i < authority->options.trusted_proxy_count; i++) {
+        if (cidr_contains(&authority->options.trusted_proxies[i], peer))
+            return true;
+    }
+    return false;
+}
+
+/* The certificate of the connection, or, behind a terminator that is trusted, the one
+ * that it forwards, whose chain it has verified (RFC 9440 §2). */
+static void
+find_shown(const struct authority *authority, struct http_call *http, struct api_request *request)
+{
+    const struct stream *stream = http_call_stream(http);
+    struct api_shown *shown = &request->shown;
+    struct slice field = http_head_value(http_call_head(http), HTTP_FIELD_CLIENT_CERT);
+
+    shown->head = http_call_head(http);
+    if (is_trusted_proxy(authority, stream_peer(stream))) {
+        shown->has_certificate =
+            http_head_field_count(shown->head, HTTP_FIELD_CLIENT_CERT) == 1 &&
+            certificate_from_field(field, request->arena, &shown->der) == STATUS_OK &&
+            hash_sha256(&shown->der, 1, shown->x5t) == STATUS_OK;
+        shown->chain_trusted = shown->has_certificate;
+        return;
+    }
+    shown->has_certificate = tls_stream_peer_thumbprint(stream, shown->x5t) &&
+                             tls_stream_peer_der(stream, &shown->der);
+    shown->chain_trusted = shown->has_certificate && tls_stream_peer_trusted(stream);
+}
+
 static void
 find_caller(struct authority *authority, struct http_call *http, bool local,
             struct api_request *request)
@@ -258,24 +312,31 @@ find_caller(struct authority *authority, struct http_call *http, bool local,
 
     caller->peer = *stream_peer(stream);
     caller->peer_port = stream_peer_port(stream);
+    find_shown(authority, http, request);
+    if (oauth_is_path(request->path))
+        return; /* who calls there is a client, and shows it in its own way */
     if (!local)
-        caller_of_token(authority, http_call_head(http), request->now, request->arena, caller);
+        caller_of_token(authority, request);
     else if (stream_peer_uid(stream, &uid))
         caller_of_socket(authority, uid, request->arena, caller);
     else
         caller->refusal = SLICE_LITERAL("the kernel does not say who is at the socket");
 }
 
-/* A stranger's body would only take memory: the refusal does not depend on it. */
+/* A stranger's body would only take memory: the refusal does not depend on it. A form of
+ * OAuth is short, and each address may send so many. */
 static bool
 remote_wants_body(struct http_call *call, void *context)
 {
     struct authority *authority = context;
-    struct api_request request = { .now = clock_wall_ms(), .arena = http_call_arena(call) };
+    const struct http_head *head = http_call_head(call);
+    bool wants;
 
-    find_caller(authority, call, false, &request);
+    if (oauth_is_path(http_head_path(head)))
+        return oauth_wants_body(authority, call);
+    wants = caller_is_likely(authority, head, clock_wall_ms(), http_call_arena(call));
     world_quiescent(authority->reader);
-    return request.caller.lineage.count > 0;
+    return wants;
 }
 
 /* What was refused before it was a call leaves a line as well, folded for strangers. */

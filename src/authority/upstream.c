@@ -214,6 +214,13 @@ check_addresses(const struct source *source, const json_t *definition, uint16_t 
 
 /* --- the rest ------------------------------------------------------------------------------ */
 
+bool
+names_file(struct slice member)
+{
+    return slice_ends(member, SLICE_LITERAL("_file")) || slice_is(member, "ca") ||
+           slice_is(member, "cert") || slice_is(member, "key");
+}
+
 /* Any member below that names a file of the machine. */
 static enum status
 check_files(const struct source *source, const json_t *level, const char *pointer)
@@ -241,9 +248,7 @@ check_files(const struct source *source, const json_t *level, const char *pointe
         if (json_is_object(value) || json_is_array(value))
             status = check_files(source, value, at);
         else if (!source->local &&
-                 (slice_ends(key, SLICE_LITERAL("_file")) || slice_is(key, "ca") ||
-                  slice_is(key, "cert") || slice_is(key, "key") ||
-                  slice_ends(key, SLICE_LITERAL("command"))))
+                 (names_file(key) || slice_ends(key, SLICE_LITERAL("command"))))
             status = fault_at(
                 source->fault, STATUS_DENIED, at,
                 "%s names a file or command: only in a local file or at the local socket", name);

@@ -76,7 +76,7 @@ read_roles(struct names *names, const json_t *list, struct subject *out, struct 
 static enum status
 read_members(struct names *names, const json_t *json, struct subject *out, struct fault *fault)
 {
-    static const char *const known[] = { "type", "roles", "disabled", NULL };
+    static const char *const known[] = { "type", "roles", "disabled", "client", NULL };
     enum status status;
 
     if (!json_is_object(json))
@@ -86,6 +86,10 @@ read_members(struct names *names, const json_t *json, struct subject *out, struc
         status = read_type(json, &out->type, fault);
     if (status == STATUS_OK)
         status = json_take_bool(json, "disabled", &out->disabled, fault);
+    /* How it comes for tokens itself is the authority's business. */
+    if (status == STATUS_OK && json_object_get(json, "client") != NULL &&
+        !json_is_object(json_object_get(json, "client")))
+        status = fault_at(fault, STATUS_INVALID, "/client", "client is an object: {auth: …}");
     if (status == STATUS_OK)
         status = read_roles(names, json_object_get(json, "roles"), out, fault);
     return status;

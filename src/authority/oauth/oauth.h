@@ -61,6 +61,7 @@ struct oauth_client {
     struct jwks *keys; /* NULL: none */
     enum certificate_name certificate_name;
     struct slice certificate_value;
+    json_t *definition; /* owned; the slices borrow from it */
     bool client_credentials, token_exchange, refresh_token;
     bool dpop_required, gives_refresh;
     enum token_form form;
@@ -119,6 +120,11 @@ bool oauth_refuse(struct oauth_call *call, enum oauth_error error, const char *f
 /* authenticate.c: exactly one method, the client's own. False: refused, with the same
  * words and in the same time whether the client is unknown or the secret wrong. */
 bool oauth_authenticate(struct oauth_call *call);
+/* The client of that name, as the policy has it now. NOT_FOUND: there is none, or it is
+ * disabled or no client. */
+enum status oauth_client_find(struct oauth_call *call, struct slice name) WRIT_MUST_USE;
+/* assertion.c: a JWT that the client signed (RFC 7523 §3). False: it does not hold. */
+bool assertion_holds(struct oauth_call *call, struct slice assertion);
 /* prove.c: a DPoP proof, when one came: checked, seen for the first time; else the
  * client's certificate. Fills call->proven. False: refused. */
 bool oauth_prove(struct oauth_call *call);
@@ -205,6 +211,9 @@ bool oauth_revoke(struct oauth_call *call);     /* revoke.c, RFC 7009 */
 /* endpoint.c: the table of paths, and the way of a call through the parts above. Knows
  * whether a path is one of OAuth's; api_handle hands those over. */
 bool oauth_is_path(struct slice path);
+/* Before the body is read: is it of a size and a number that are taken? A call that is not
+ * wanted is answered all the same. */
+bool oauth_wants_body(struct authority *authority, struct http_call *call);
 void oauth_handle(struct authority *authority, struct api_request *request,
                   struct api_answer *answer, struct api_outcome *outcome);
 

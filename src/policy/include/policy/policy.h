@@ -6,7 +6,8 @@
  * A condition: {"network": [CIDR…], "time": {"hours": "08:00-18:00",
  *            "days": ["mon", …], "until": "2026-12-31", "zone": "+01:00"},
  *            "proof": "required", "max_rate": "10/s"}; all that stand must hold.
- * A subject: {"type": "user|service|agent", "roles": [names], "disabled": bool}
+ * A subject: {"type": "user|service|agent", "roles": [names], "disabled": bool,
+ *            "client": {…, not looked at here}}
  *
  * Names are interned once per process: a name_id stays the same in all later
  * pictures, so a token record refers to roles and subjects by id although what
