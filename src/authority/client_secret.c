@@ -155,15 +155,15 @@ answer_with(struct authority *authority, const struct change *change, struct api
 
     if (status != STATUS_OK)
         return status;
-    answer->body =
-        json_pack("{s:o, s:s, s:s, s:s, s:n}", "client_id", json_slice(record->subject),
-                  "client_secret", text, "id", token_id_format(&record->id, id), "issued_at",
-                  time_format(record->issued_at, at), "expires_at");
+    answer->body = json_pack("{s:o, s:s, s:s, s:s, s:n}", "client_id", json_slice(record->subject),
+                             "client_secret", text, "id", token_id_format(&record->id, id),
+                             "issued_at", time_format(record->issued_at, at), "expires_at");
     secret_wipe(text, sizeof text);
     if (answer->body != NULL && change->kind == CHANGE_TOKEN_ROTATED)
         json_object_set_new(answer->body, "predecessor",
-                            json_pack("{s:s, s:s}", "id", token_id_format(&record->predecessor, old),
-                                      "expires_at", time_format(change->expires_at, end)));
+                            json_pack("{s:s, s:s}", "id",
+                                      token_id_format(&record->predecessor, old), "expires_at",
+                                      time_format(change->expires_at, end)));
     answer->status = 201;
     return answer->body == NULL ? STATUS_MEMORY : STATUS_OK;
 }

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "change/change.h"
+#include "crypto/key.h"
 #include "http/api.h"
 #include "http/head.h"
 #include "net/timer.h"
@@ -109,8 +110,8 @@ struct authority {
     struct timer tick;            /* housekeeping, each second */
     struct dpop_verifier *dpop;
     struct certificate_prover *certificates;
-    struct sweep *sweep;          /* under way through the tokens; NULL: none */
-    struct buffer answers;        /* where the walk through kept answers stands; empty: none */
+    struct sweep *sweep;   /* under way through the tokens; NULL: none */
+    struct buffer answers; /* where the walk through kept answers stands; empty: none */
     struct handovers handovers;
     uint64_t ticks;
     struct authority_counters counters;
@@ -231,11 +232,11 @@ typedef enum status (*api_handler)(struct authority *authority, const struct api
  * document on refusals. The outcome is audited by api_finish. */
 struct api_outcome {
     audit_ticket ticket;
-    const char *challenge; /* WWW-Authenticate, for 401 and 403; NULL: none */
-    struct slice allow;    /* Allow, for 405 */
+    const char *challenge;      /* WWW-Authenticate, for 401 and 403; NULL: none */
+    struct slice allow;         /* Allow, for 405 */
     char nonce[NONCE_TEXT_MAX]; /* DPoP-Nonce; "": none */
     bool shared;                /* any page of a browser may read it (CORS) */
-    bool unlined;          /* refused before its line was begun: it needs one of its own */
+    bool unlined;               /* refused before its line was begun: it needs one of its own */
 };
 void api_handle(struct authority *authority, struct api_request *request, struct api_answer *answer,
                 struct api_outcome *outcome);

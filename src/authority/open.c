@@ -6,6 +6,9 @@
 
 #include "internal.h"
 
+#include "proof/certificate.h"
+#include "proof/dpop.h"
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/lane.h"
@@ -90,6 +93,10 @@ authority_open(const struct authority_options *options, struct authority **out, 
         status = apply_files(authority, &authority->options.settings, false, fault);
     if (status == STATUS_OK)
         status = world_reader_new(authority->world, &authority->reader);
+    if (status == STATUS_OK)
+        status = dpop_verifier_new(&authority->dpop);
+    if (status == STATUS_OK)
+        status = certificate_prover_new(&authority->certificates);
     if (status != STATUS_OK) {
         if (fault->text[0] == '\0')
             (void)fault_set(fault, status, "the store can't be opened: %s", status_text(status));

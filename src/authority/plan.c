@@ -151,9 +151,9 @@ anchor_paths(struct plan *plan, const struct policy_file *file, json_t *level)
             if (anchor_paths(plan, file, value) != STATUS_OK)
                 return STATUS_MEMORY;
         } else if (names_file(slice_text(name)) && path.size > 0 && path.at[0] != '/') {
-            struct slice whole = arena_format(&plan->arena, "%.*s%.*s",
-                                              SLICE_PRINT(slice_first(file->name, end)),
-                                              SLICE_PRINT(path));
+            struct slice whole =
+                arena_format(&plan->arena, "%.*s%.*s", SLICE_PRINT(slice_first(file->name, end)),
+                             SLICE_PRINT(path));
             if (whole.at == NULL || json_string_setn(value, whole.at, whole.size) != 0)
                 return STATUS_MEMORY;
         }

@@ -8,16 +8,16 @@
 #include "internal.h"
 
 #include "base/clock.h"
+#include "crypto/hash.h"
 #include "http/api.h"
 #include "net/listener.h"
 #include "net/tls.h"
 #include "oauth/oauth.h"
-#include "crypto/hash.h"
 
 enum {
     LOCAL_BODY_MAX = 64 << 20,
     REMOTE_BODY_MAX = 8 << 20,
-    CONNECTIONS_MAX = 256,     /* each may hold that much; further ones wait in the kernel */
+    CONNECTIONS_MAX = 256, /* each may hold that much; further ones wait in the kernel */
     WORKING_MAX = 4,
     ENFORCE_MS = 5000, /* the longest wait for lanes that should answer in one turn */
 };
@@ -56,8 +56,8 @@ static size_t
 write_shared(struct http_header *headers)
 {
     headers[0] = HTTP_HEADER("Access-Control-Allow-Origin", SLICE_LITERAL("*"));
-    headers[1] = HTTP_HEADER("Access-Control-Expose-Headers",
-                             SLICE_LITERAL("DPoP-Nonce, WWW-Authenticate"));
+    headers[1] =
+        HTTP_HEADER("Access-Control-Expose-Headers", SLICE_LITERAL("DPoP-Nonce, WWW-Authenticate"));
     headers[2] = HTTP_HEADER("Access-Control-Allow-Headers",
                              SLICE_LITERAL("Authorization, Content-Type, DPoP, "
                                            "MCP-Protocol-Version"));
@@ -297,8 +297,8 @@ find_shown(const struct authority *authority, struct http_call *http, struct api
         shown->chain_trusted = shown->has_certificate;
         return;
     }
-    shown->has_certificate = tls_stream_peer_thumbprint(stream, shown->x5t) &&
-                             tls_stream_peer_der(stream, &shown->der);
+    shown->has_certificate =
+        tls_stream_peer_thumbprint(stream, shown->x5t) && tls_stream_peer_der(stream, &shown->der);
     shown->chain_trusted = shown->has_certificate && tls_stream_peer_trusted(stream);
 }
 

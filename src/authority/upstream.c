@@ -247,8 +247,7 @@ check_files(const struct source *source, const json_t *level, const char *pointe
         snprintf(at, sizeof at, "%s/%s", pointer, name);
         if (json_is_object(value) || json_is_array(value))
             status = check_files(source, value, at);
-        else if (!source->local &&
-                 (names_file(key) || slice_ends(key, SLICE_LITERAL("command"))))
+        else if (!source->local && (names_file(key) || slice_ends(key, SLICE_LITERAL("command"))))
             status = fault_at(
                 source->fault, STATUS_DENIED, at,
                 "%s names a file or command: only in a local file or at the local socket", name);

@@ -66,7 +66,8 @@ is_for_us(const struct oauth_call *call, struct slice audience)
 static bool
 times_hold(const struct claims *claims, int64_t now)
 {
-    return now < claims->expires_at + SKEW_MS && claims->expires_at <= now + LIFE_MAX_MS + SKEW_MS &&
+    return now < claims->expires_at + SKEW_MS &&
+           claims->expires_at <= now + LIFE_MAX_MS + SKEW_MS &&
            claims->not_before <= now + SKEW_MS && claims->issued_at <= now + 1000;
 }
 
@@ -97,8 +98,8 @@ signature_holds(const struct oauth_call *call, const struct jws *jws)
         return false;
     (void)take_text(header, "kid", &kid);
     key = call->client.keys == NULL ? NULL : jwks_find(call->client.keys, kid, alg);
-    holds = key != NULL &&
-            public_key_verify(key, alg, jws->signed_text, jws->signature) == STATUS_OK;
+    holds =
+        key != NULL && public_key_verify(key, alg, jws->signed_text, jws->signature) == STATUS_OK;
     json_decref(header);
     return holds;
 }

@@ -3,6 +3,7 @@
 #include "oauth.h"
 
 #include "base/encoding.h"
+#include "crypto/jws.h"
 
 enum { BASIC_MAX = 2048 };
 
@@ -37,8 +38,7 @@ decode_base64(struct slice text, char out[BASIC_MAX], size_t *size)
     char url[BASIC_MAX];
     size_t count = 0;
 
-    while (text.size > 0 && text.at[text.size - 1] == '=' && text.size % 4 < 4 &&
-           count++ < 2)
+    while (text.size > 0 && text.at[text.size - 1] == '=' && text.size % 4 < 4 && count++ < 2)
         text = slice_first(text, text.size - 1);
     if (text.size == 0 || text.size > sizeof url)
         return false;
@@ -54,8 +54,8 @@ decode_part(struct slice text, struct arena *arena, struct slice *out)
     struct slice pair = arena_format(arena, "v=%.*s", SLICE_PRINT(text));
     struct form form;
 
-    if (slice_find(text, '&') != text.size ||
-        form_read(pair, arena, &form, NULL) != STATUS_OK || form.count != 1)
+    if (slice_find(text, '&') != text.size || form_read(pair, arena, &form, NULL) != STATUS_OK ||
+        form.count != 1)
         return false;
     *out = form.fields[0].value;
     return true;
@@ -87,14 +87,13 @@ by_secret(struct oauth_call *call, struct slice name, struct slice secret, bool 
                                           .purpose = PURPOSE_CLIENT_SECRET,
                                           .now = call->request->now };
     struct credential credential;
-    enum credential_verdict verdict = world_authenticate_as(call->authority->reader, &shown,
-                                                            call->request->arena, &credential);
+    enum credential_verdict verdict =
+        world_authenticate_as(call->authority->reader, &shown, call->request->arena, &credential);
     enum status found = oauth_client_find(call, name);
 
     if (verdict != CREDENTIAL_OK || found != STATUS_OK ||
-        !slice_equal(credential.subject, call->client.name) ||
-        call->client.auth != CLIENT_SECRET || (basic && call->client.post_only) ||
-        (!basic && call->client.basic_only))
+        !slice_equal(credential.subject, call->client.name) || call->client.auth != CLIENT_SECRET ||
+        (basic && call->client.post_only) || (!basic && call->client.basic_only))
         return refuse_client(call);
     if (world_use(call->authority->reader, &credential, call->request->now) != USE_TAKEN)
         return refuse_client(call);

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "crypto/jws.h"
+
 enum { JWKS_FILE_MAX = 65536 };
 
 static const struct {
@@ -23,9 +25,8 @@ static const struct {
     const char *name;
     enum certificate_name kind;
 } certificate_names[] = {
-    { "subject_dn", NAME_SUBJECT_DN },  { "san_dns", NAME_SAN_DNS },
-    { "san_uri", NAME_SAN_URI },        { "san_ip", NAME_SAN_IP },
-    { "san_email", NAME_SAN_EMAIL },
+    { "subject_dn", NAME_SUBJECT_DN }, { "san_dns", NAME_SAN_DNS },     { "san_uri", NAME_SAN_URI },
+    { "san_ip", NAME_SAN_IP },         { "san_email", NAME_SAN_EMAIL },
 };
 
 void
@@ -219,8 +220,7 @@ read_tokens(const json_t *client, struct oauth_client *out, struct fault *fault)
 }
 
 static enum status
-read_client(const json_t *client, bool source_local, struct oauth_client *out,
-            struct fault *fault)
+read_client(const json_t *client, bool source_local, struct oauth_client *out, struct fault *fault)
 {
     static const char *const known[] = { "auth",    "jwks",    "jwks_file",    "subject_dn",
                                          "san_dns", "san_uri", "san_ip",       "san_email",
@@ -298,8 +298,8 @@ oauth_client_find(struct oauth_call *call, struct slice name)
     if (!subject_name_valid(name) || subject == NAME_NONE ||
         !policy_subject(world_policy_of(authority->world), subject, &view) || view.disabled)
         return STATUS_NOT_FOUND;
-    status = store_object_get(authority->store, CHANGE_SUBJECT_PUT, name, take_definition,
-                              &definition);
+    status =
+        store_object_get(authority->store, CHANGE_SUBJECT_PUT, name, take_definition, &definition);
     if (status == STATUS_OK)
         status = client_read(view.name, definition, true, &call->client, NULL);
     call->client.subject = subject;

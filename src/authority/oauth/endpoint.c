@@ -70,8 +70,7 @@ take_rate(const struct authority *authority, const char *label, struct slice who
     if (hash_sha256(parts, 2, digest) != STATUS_OK)
         return STATUS_FULL;
     memcpy(&key, digest, sizeof key);
-    return rate_take(authority->options.rates, key, most, 60000, clock_mono_us() / 1000,
-                     &retry_ms);
+    return rate_take(authority->options.rates, key, most, 60000, clock_mono_us() / 1000, &retry_ms);
 }
 
 bool
@@ -183,9 +182,9 @@ begin_line(struct oauth_call *call, const char *action, bool allowed)
         .subject = subject,
         .resource = SLICE_LITERAL("writ"),
         .action = slice_text(action),
-        .object = subject.size > 0             ? subject
+        .object = subject.size > 0            ? subject
                   : subject_name_valid(named) ? named
-                                               : SLICE_LITERAL("-"),
+                                              : SLICE_LITERAL("-"),
         .reason = allowed ? (struct slice){ 0 } : description_of(call),
         .agent = call->request->agent,
         .peer = caller->peer,

@@ -9,8 +9,7 @@ url_json(const struct oauth_call *call, const char *path)
 
     if (slice_ends(issuer, SLICE_LITERAL("/")))
         issuer = slice_first(issuer, issuer.size - 1);
-    return json_slice(
-        arena_format(call->request->arena, "%.*s%s", SLICE_PRINT(issuer), path));
+    return json_slice(arena_format(call->request->arena, "%.*s%s", SLICE_PRINT(issuer), path));
 }
 
 static json_t *

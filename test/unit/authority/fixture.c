@@ -217,6 +217,21 @@ run_job(struct fixture *f)
                     slice_text(fault.text), NULL);
 }
 
+/* As it would stand in the head of a call. */
+void
+call_with_token(struct fixture *f, struct api_request *request, const char *token)
+{
+    static struct http_head head;
+    static char bytes[HTTP_HEAD_MAX];
+    struct http_refusal why;
+
+    snprintf(bytes, sizeof bytes,
+             "GET / HTTP/1.1\r\nHost: 127.0.0.1:7800\r\nAuthorization: Bearer %s\r\n\r\n", token);
+    assert_int_equal(http_request_parse(slice_text(bytes), &head, &why), HTTP_PARSED);
+    request->shown.head = &head;
+    caller_of_token(f->authority, request);
+}
+
 static unsigned
 ask(struct fixture *f, const char *token, const char *method, const char *path, struct slice body)
 {
@@ -238,7 +253,7 @@ ask(struct fixture *f, const char *token, const char *method, const char *path, 
     if (token == NULL)
         caller_of_socket(f->authority, geteuid(), &f->arena, &request.caller);
     else if (token[0] != '\0')
-        caller_of_text(f->authority, slice_text(token), f->now, &f->arena, &request.caller);
+        call_with_token(f, &request, token);
     api_handle(f->authority, &request, &f->answer, &f->outcome);
     if (f->answer.job != NULL)
         run_job(f);

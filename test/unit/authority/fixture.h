@@ -48,6 +48,8 @@ void fixture_reopen(struct fixture *f);
 void fixture_write(const struct fixture *f, const char *name, const char *text);
 char *fixture_path(const struct fixture *f, const char *name, char out[256]);
 
+/* The head of a call that shows the token, and the caller that it makes. */
+void call_with_token(struct fixture *f, struct api_request *request, const char *token);
 /* A call of the local operator (token NULL) or with a token's text; jobs are run to
  * their end. Returns the status; the answer stays in f until the next call. body:
  * JSON, in which ' stands for " where there is no argument that could hold one. */

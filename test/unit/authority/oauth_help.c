@@ -61,7 +61,7 @@ answer(struct fixture *f, const struct caller *caller, oauth_handler handle, con
     assert_non_null(oauth);
     request.caller.peer = f->peer;
     if (caller->token != NULL)
-        caller_of_text(f->authority, slice_text(caller->token), f->now, &f->arena, &request.caller);
+        call_with_token(f, &request, caller->token);
     *oauth = (struct oauth_call){ .authority = f->authority,
                                   .request = &request,
                                   .answer = &f->answer,
