@@ -70,10 +70,19 @@ answer_worthless(struct api_answer *answer, const char *reason)
     return answer->body == NULL ? STATUS_MEMORY : STATUS_OK;
 }
 
+/* How the key of a bound token would be proven. */
+static enum proof_kind
+proof_of(const struct binding *binding)
+{
+    return binding->kind == BINDING_JKT   ? PROOF_DPOP
+           : binding->kind == BINDING_X5T ? PROOF_CERTIFICATE
+                                          : PROOF_NONE;
+}
+
 /* The text of a token that the authority itself derives from its id. */
 static enum status
 check_id(struct authority *authority, const struct api_request *request, struct slice id_text,
-         char text[TOKEN_TEXT_SIZE + 1], struct fault *fault)
+         char text[TOKEN_TEXT_SIZE + 1], struct request *asked, struct fault *fault)
 {
     struct world_token_info info;
     struct token_id id;
@@ -83,6 +92,7 @@ check_id(struct authority *authority, const struct api_request *request, struct 
     if (token_id_parse(id_text, &id, &hop, &has_hop) != STATUS_OK || has_hop ||
         !world_token(authority->world, &id, request->now, &info))
         return fault_set(fault, STATUS_NOT_FOUND, "there is no token with this id");
+    asked->proof = proof_of(&info.record.binding);
     return token_write(&id, info.record.kid, authority->keys.state, text);
 }
 
@@ -96,8 +106,9 @@ check_token(struct authority *authority, const struct api_request *request, stru
 
     if (verdict != CREDENTIAL_OK)
         return answer_worthless(answer, credential_verdict_text(verdict));
-    /* As at the gate, where no door verifies a proof yet. */
-    if (credential.binding.kind != BINDING_NONE)
+    /* Who holds the text alone gets no further than at the gate; who asks by its id is
+     * told what its holder may. */
+    if (credential.binding.kind != BINDING_NONE && asked->proof == PROOF_NONE)
         return answer_worthless(answer, "the token is bound to a key, whose proof is missing");
     return answer_decision(policy_decide(world_policy(authority->reader), &credential.lineage,
                                          asked, request->now, request->arena),
@@ -154,7 +165,7 @@ api_check(struct authority *authority, const struct api_request *request, struct
         return check_subject(authority, request, subject, &asked, answer, fault);
     if (token.at != NULL)
         return check_token(authority, request, token, &asked, answer);
-    status = check_id(authority, request, id, text, fault);
+    status = check_id(authority, request, id, text, &asked, fault);
     if (status == STATUS_OK)
         status = check_token(authority, request, slice_text(text), &asked, answer);
     secret_wipe(text, sizeof text);
@@ -245,6 +256,7 @@ try_token(void *context, const struct store_token *token)
     struct world_token_info info;
     struct credential credential;
     const struct decision *decision;
+    struct request asked = who->asked;
 
     if (who->cut || !world_token(who->authority->world, id, who->at, &info) ||
         info.state != TOKEN_LIVE ||
@@ -252,8 +264,9 @@ try_token(void *context, const struct store_token *token)
         return STATUS_OK;
     if (world_authenticate(who->authority->reader, slice_text(text), who->at, &who->scratch,
                            &credential) == CREDENTIAL_OK) {
-        decision = policy_decide(world_policy(who->authority->reader), &credential.lineage,
-                                 &who->asked, who->at, &who->scratch);
+        asked.proof = proof_of(&credential.binding);
+        decision = policy_decide(world_policy(who->authority->reader), &credential.lineage, &asked,
+                                 who->at, &who->scratch);
         if (decision_allows(decision))
             json_array_append_new(who->tokens, json_pack("{s:s, s:o, s:o}", "token",
                                                          token_id_format(id, id_text), "subject",

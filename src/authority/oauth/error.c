@@ -29,7 +29,9 @@ keep_alphabet(char *text)
             *to++ = '/';
         else if (c >= 0x20 && c < 0x7f)
             *to++ = (char)c;
-        else if (c < 0x80 || c >= 0xc0) /* one for each character */
+        else if (c < 0x80)
+            *to++ = ' ';
+        else if (c >= 0xc0) /* one for each character */
             *to++ = '?';
     }
     *to = '\0';

@@ -304,6 +304,47 @@ callers(void **state)
     fixture_free(f);
 }
 
+/* Where it is good is told, and a child is good nowhere else. */
+static void
+audiences(void **state)
+{
+    struct fixture *f = fixture_new();
+    struct credential credential;
+    struct issued narrow, child;
+
+    assert_true(issue(f, "amara", "").token[0] != '\0');
+    assert_true(json_is_null(json_object_get(f->body, "audience")));
+    assert_string_equal(text(f, "purpose"), "access");
+    narrow = issue(f, "amara", ", 'audience': ['orders', 'writ', 'orders']");
+    assert_int_equal(json_array_size(json_object_get(f->body, "audience")), 2);
+    fixture_reopen(f);
+    arena_reset(&f->arena);
+    assert_int_equal(world_authenticate(f->authority->reader, slice_text(narrow.token), f->now,
+                                        &f->arena, &credential),
+                     CREDENTIAL_OK);
+    assert_true(credential_reaches(&credential, SLICE_LITERAL("orders")));
+    assert_false(credential_reaches(&credential, SLICE_LITERAL("order")));
+    assert_false(credential_reaches(&credential, SLICE_LITERAL("orders writ")));
+
+    expect(201, callf(f, NULL, "POST", "/v1/tokens",
+                      "{'subject': 'ben', 'parent': '%s', 'audience': ['orders']}", narrow.id));
+    snprintf(child.id, sizeof child.id, "%s", text(f, "id"));
+    expect(400, callf(f, NULL, "POST", "/v1/tokens",
+                      "{'subject': 'ben', 'parent': '%s', 'audience': ['writ']}", child.id));
+    assert_true(says(f, "good at orders alone"));
+    expect(201,
+           callf(f, NULL, "POST", "/v1/tokens", "{'subject': 'ben', 'parent': '%s'}", child.id));
+    assert_int_equal(json_array_size(json_object_get(f->body, "audience")), 1);
+
+    expect(400, call(f, NULL, "POST", "/v1/tokens", "{'subject': 'amara', 'audience': ['other']}"));
+    assert_string_equal(text(f, "pointer"), "/audience");
+    expect(400, call(f, NULL, "POST", "/v1/tokens", "{'subject': 'amara', 'audience': []}"));
+    expect(400, call(f, NULL, "POST", "/v1/tokens", "{'subject': 'amara', 'audience': 'orders'}"));
+    expect(400, call(f, NULL, "POST", "/v1/tokens",
+                     "{'subject': 'amara', 'audience': ['orders writ']}"));
+    fixture_free(f);
+}
+
 int
 main(void)
 {
@@ -319,6 +360,7 @@ main(void)
         cmocka_unit_test(lineage_has_an_end),
         cmocka_unit_test(children_need_the_parents_consent),
         cmocka_unit_test(callers),
+        cmocka_unit_test(audiences),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

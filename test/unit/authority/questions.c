@@ -195,6 +195,26 @@ who_can(void **state)
     fixture_free(f);
 }
 
+/* Asked by its id, a bound token may what its holder may; its text alone may nothing. */
+static void
+bound_tokens(void **state)
+{
+    struct fixture *f = fixture_new();
+    struct issued bound =
+        issue(f, "amara", ", 'cnf': {'jkt': '0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I'}");
+
+    expect(200, callf(f, NULL, "POST", "/v1/check",
+                      "{'token_id': '%s', 'right': 'orders:GET:/v1/orders/1'}", bound.id));
+    assert_string_equal(text(f, "decision"), "allow");
+    expect(200, callf(f, NULL, "POST", "/v1/check",
+                      "{'token_id': '%s', 'right': 'orders:PUT:/v1/orders/1'}", bound.id));
+    assert_string_equal(text(f, "decision"), "deny");
+    expect(200, callf(f, NULL, "POST", "/v1/check",
+                      "{'token': '%s', 'right': 'orders:GET:/v1/orders/1'}", bound.token));
+    assert_string_equal(text(f, "decision"), "deny");
+    fixture_free(f);
+}
+
 /* --- the audit of calls ------------------------------------------------------------------ */
 
 static void
@@ -287,6 +307,7 @@ main(void)
         cmocka_unit_test(check_from_elsewhere),
         cmocka_unit_test(check_wrongly),
         cmocka_unit_test(who_can),
+        cmocka_unit_test(bound_tokens),
         cmocka_unit_test(calls_leave_lines),
         cmocka_unit_test(wrong_questions),
         cmocka_unit_test(a_token_is_no_name),
