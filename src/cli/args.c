@@ -11,6 +11,7 @@ const struct option common_options[] = {
     { "--config", "FILE", "the configuration whose data directory holds the socket (writ.yaml)" },
     { "--socket", "PATH", "the authority's socket" },
     { "--url", "URL", "ask over HTTP instead, with the token in WRIT_TOKEN" },
+    { "--key", "FILE|URI", "the key that the token is bound to; else WRIT_KEY" },
     { NULL, NULL, NULL },
 };
 
@@ -84,6 +85,7 @@ args_parse(const struct command *command, int argc, char **argv, struct args *ou
             return complain(command, "too many arguments from", word);
         if (only_words || word[0] != '-' || word[1] == '\0') {
             out->words[out->word_count++] = word;
+            only_words = only_words || command->passes_on;
             continue;
         }
         if (strcmp(word, "--") == 0) {
@@ -93,6 +95,11 @@ args_parse(const struct command *command, int argc, char **argv, struct args *ou
         option = find_option(command->options, word, size);
         if (option == NULL)
             option = find_option(common_options, word, size);
+        if (option == NULL && command->passes_on) {
+            only_words = true;
+            out->words[out->word_count++] = word;
+            continue;
+        }
         if (option == NULL)
             return unknown_option(command, slice_of(word, size));
         out->names[out->count] = option->name;

@@ -9,12 +9,13 @@
 #include "internal.h"
 
 #include "base/nearest.h"
+#include "crypto/private_key.h"
 
 const struct command *const *
 command_groups(size_t *count)
 {
     static const struct command *const groups[] = { token_commands, policy_commands, audit_commands,
-                                                    node_commands };
+                                                    proof_commands, node_commands };
 
     *count = sizeof groups / sizeof groups[0];
     return groups;
@@ -112,7 +113,7 @@ cli_main(int argc, char **argv)
     command = find_command(argc, argv, &words);
     if (command == NULL)
         return unknown(argc, argv);
-    if (wants_help(argc - words, argv + words)) {
+    if (wants_help(command->passes_on && argc > words ? 1 : argc - words, argv + words)) {
         args_usage(command, stdout);
         args_common(stdout);
         args_examples(command, stdout);
@@ -126,6 +127,7 @@ cli_main(int argc, char **argv)
     }
     status = command->run(&cli, &args);
     free(cli.socket);
+    private_key_free(cli.key);
     /* Only `can` tells "could not ask" from "refused". */
     return status == EXIT_NOT_ASKED && strcmp(command->name, "can") != 0 ? EXIT_REFUSED : status;
 }

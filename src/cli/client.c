@@ -8,6 +8,7 @@
 #include "internal.h"
 
 #include "base/yaml.h"
+#include "crypto/private_key.h"
 #include "http/head.h"
 #include "net/resolve.h"
 #include "net/stream.h"
@@ -43,11 +44,24 @@ socket_of_config(const char *path)
     return out;
 }
 
+static enum status
+read_key(struct cli *cli, const struct args *args, struct fault *fault)
+{
+    const char *where = args_value(args, "--key");
+
+    if (where == NULL)
+        where = getenv("WRIT_KEY");
+    if (where == NULL || where[0] == '\0')
+        return STATUS_OK;
+    return private_key_read(where, &cli->key, fault);
+}
+
 enum status
 cli_connect(struct cli *cli, const struct args *args, struct fault *fault)
 {
     const char *socket = args_value(args, "--socket"), *config = args_value(args, "--config");
     const char *output = args_value(args, "-o");
+    enum status status;
 
     if (output != NULL && strcmp(output, "json") != 0)
         return fault_set(fault, STATUS_INVALID, "-o %s: only json is known", output);
@@ -55,6 +69,11 @@ cli_connect(struct cli *cli, const struct args *args, struct fault *fault)
     cli->colour = isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL;
     cli->url = args_value(args, "--url");
     cli->token = getenv("WRIT_TOKEN");
+    status = read_key(cli, args, fault);
+    if (status != STATUS_OK)
+        return status;
+    if (cli->url != NULL && args_value(args, "--token-file") != NULL)
+        return STATUS_OK; /* the command reads it there */
     if (cli->url != NULL && cli->token == NULL)
         return fault_set(fault, STATUS_INVALID, "--url needs the token in WRIT_TOKEN");
     if (cli->url != NULL)
@@ -245,12 +264,35 @@ aim(const struct cli *cli, struct exchange *exchange, struct place *place, struc
     return status;
 }
 
-static void
+/* The URL of a call is the --url and the path, as the authority knows itself. */
+static enum status
+write_credentials(const struct cli *cli, const char *const *line, struct buffer *out)
+{
+    struct credentials who = { .token = slice_text(cli->token),
+                               .key = cli->key,
+                               .nonce = slice_text(cli->nonce) };
+    struct slice base = slice_text(cli->url);
+    struct buffer url = { 0 };
+    enum status status;
+
+    while (base.size > 0 && base.at[base.size - 1] == '/')
+        base.size--;
+    put_slice(&url, base);
+    put_text(&url, line[1]);
+    status = put_credentials(
+        out, &who,
+        &(struct request_line){ .method = slice_text(line[0]), .url = buffer_slice(&url) });
+    buffer_free(&url);
+    return status;
+}
+
+static enum status
 write_request(const struct cli *cli, struct exchange *exchange, const struct place *place,
               const char *const *line, const json_t *body)
 {
     struct buffer *out = &exchange->request;
     struct buffer text = { 0 };
+    enum status status = STATUS_OK;
 
     if (body != NULL)
         put_json(&text, body);
@@ -258,12 +300,15 @@ write_request(const struct cli *cli, struct exchange *exchange, const struct pla
                line[0], SLICE_PRINT(place->prefix), line[1],
                cli->url == NULL ? "localhost" : place->host_text);
     if (cli->url != NULL)
-        put_format(out, "Authorization: Bearer %s\r\n", cli->token);
+        status = write_credentials(cli, line, out);
+    if (cli->repeat_key != NULL)
+        put_format(out, "Idempotency-Key: %s\r\n", cli->repeat_key);
     if (body != NULL)
         put_text(out, "Content-Type: application/json\r\n");
     put_format(out, "Content-Length: %zu\r\n\r\n", text.size);
     put_slice(out, buffer_slice(&text));
     buffer_wipe_free(&text);
+    return status == STATUS_OK ? buffer_status(out) : status;
 }
 
 static enum status
@@ -278,17 +323,29 @@ no_connection(const struct cli *cli, const struct exchange *exchange, struct fau
         cli->socket, exchange->fault.text);
 }
 
-enum status
-cli_call(struct cli *cli, const char *method, const char *path, const json_t *body,
-         struct reply *out, struct fault *fault)
+/* A nonce of the answer is for the next call (RFC 9449 §8). */
+static void
+keep_nonce(struct cli *cli, const struct exchange *exchange)
+{
+    struct slice nonce = http_head_value(&exchange->head, HTTP_FIELD_DPOP_NONCE);
+
+    if (nonce.size == 0 || nonce.size >= sizeof cli->nonce)
+        return;
+    memcpy(cli->nonce, nonce.at, nonce.size);
+    cli->nonce[nonce.size] = '\0';
+}
+
+static enum status
+call_once(struct cli *cli, const char *const *line, const json_t *body, struct reply *out,
+          struct fault *fault)
 {
     struct exchange exchange = { .status = STATUS_TIMEOUT, .answer = BUFFER_LIMITED(REPLY_MAX) };
     struct place place = { 0 };
-    const char *const line[] = { method, path };
     enum status status = aim(cli, &exchange, &place, fault);
 
+    if (status == STATUS_OK)
+        status = write_request(cli, &exchange, &place, line, body);
     if (status == STATUS_OK) {
-        write_request(cli, &exchange, &place, line, body);
         status = lane_new(&(struct lane_options){ .name = "writ-call",
                                                   .hooks = { .begin = begin },
                                                   .context = &exchange },
@@ -303,6 +360,7 @@ cli_call(struct cli *cli, const char *method, const char *path, const json_t *bo
         struct slice text = slice_from(buffer_slice(&exchange.answer), exchange.head.size);
 
         *out = (struct reply){ .status = exchange.head.status };
+        keep_nonce(cli, &exchange);
         put_slice(&out->text, text);
         if (text.size > 0 && json_read(slice_trim(text), &out->body, NULL) != STATUS_OK)
             out->body = NULL;
@@ -311,6 +369,23 @@ cli_call(struct cli *cli, const char *method, const char *path, const json_t *bo
     buffer_wipe_free(&exchange.request);
     buffer_wipe_free(&exchange.answer);
     return status;
+}
+
+enum status
+cli_call(struct cli *cli, const char *method, const char *path, const json_t *body,
+         struct reply *out, struct fault *fault)
+{
+    const char *const line[] = { method, path };
+    char before[NONCE_MAX];
+    enum status status;
+
+    memcpy(before, cli->nonce, sizeof before);
+    status = call_once(cli, line, body, out, fault);
+    if (status != STATUS_OK || out->status != 401 || cli->key == NULL ||
+        strcmp(before, cli->nonce) == 0)
+        return status;
+    reply_free(out);
+    return call_once(cli, line, body, out, fault);
 }
 
 void

@@ -29,6 +29,8 @@ struct args {
 };
 
 struct cli;
+struct private_key;
+enum { NONCE_MAX = 256 }; /* a longer one of a server is not kept */
 
 struct command {
     const char *name;             /* "token issue" */
@@ -38,6 +40,7 @@ struct command {
     const char *help;             /* one line */
     const char *examples;         /* lines; may be NULL */
     int (*run)(struct cli *cli, const struct args *args);
+    bool passes_on; /* what follows its own options is another program's command line */
 };
 
 /* The first value of an option, or NULL; flags give "". */
@@ -55,11 +58,14 @@ extern const struct option common_options[];
 /* --- the authority (client.c) ------------------------------------------------ */
 
 struct cli {
-    bool json;         /* -o json */
-    bool colour;       /* standard output is a terminal */
-    char *socket;      /* path, owned; NULL when a url is set */
-    const char *url;   /* --url */
-    const char *token; /* WRIT_TOKEN, with --url */
+    bool json;               /* -o json */
+    bool colour;             /* standard output is a terminal */
+    char *socket;            /* path, owned; NULL when a url is set */
+    const char *url;         /* --url */
+    const char *token;       /* WRIT_TOKEN, with --url */
+    struct private_key *key; /* of --key or WRIT_KEY, owned; NULL: none */
+    char nonce[NONCE_MAX];   /* the last that the authority gave */
+    const char *repeat_key;  /* Idempotency-Key of the next calls, or NULL */
 };
 
 /* Finds the socket: --socket, else writ.sock in the data of --config, else of
@@ -113,7 +119,8 @@ bool confirm(const char *question);
 
 /* --- commands, by file ------------------------------------------------------------ */
 
-extern const struct command token_commands[], policy_commands[], audit_commands[], node_commands[];
+extern const struct command token_commands[], policy_commands[], audit_commands[], proof_commands[],
+    node_commands[];
 int complete_print(const char *shell); /* help.c */
 int help_print(FILE *to);
 int help_print_all(void); /* each command with its options and examples */
@@ -123,6 +130,59 @@ const struct command *const *command_groups(size_t *count);
 enum status binding_of_key(const char *path, struct buffer *out, struct fault *fault) WRIT_MUST_USE;
 enum status binding_of_certificate(const char *path, struct buffer *out,
                                    struct fault *fault) WRIT_MUST_USE;
+/* credentials.c: the fields that show a token: Bearer, or DPoP with a proof for this
+ * method and URL when there is a key. */
+struct credentials {
+    struct slice token;
+    const struct private_key *key; /* NULL: Bearer */
+    struct slice nonce;            /* empty: none */
+};
+struct request_line {
+    struct slice method, url;
+};
+enum status put_credentials(struct buffer *out, const struct credentials *who,
+                            const struct request_line *line) WRIT_MUST_USE;
+/* The token of --token-file, else of WRIT_TOKEN, into out (wipe and free it). */
+enum status read_credential(const struct args *args, struct buffer *out,
+                            struct fault *fault) WRIT_MUST_USE;
+/* key.c */
+int key_new(struct cli *cli, const struct args *args);
+int key_show(struct cli *cli, const struct args *args);
+/* curl.c */
+int curl_run(struct cli *cli, const struct args *args);
+/* What a curl command line asks for; false when it has no URL or several. */
+struct curl_call {
+    const char *method, *url;
+    bool quiet; /* -s or a meter of its own was asked for */
+};
+bool curl_read(const struct args *args, struct curl_call *out);
+/* connect.c, agent.c */
+int connect_run(struct cli *cli, const struct args *args);
+int agent_run(struct cli *cli, const struct args *args);
+
+/* renew.c: a token that is kept fresh in a file: rotated by itself at a fraction of its
+ * life, written whole or not at all. */
+struct renewal {
+    struct cli *cli; /* of the authority: --url and the key */
+    const char *file, *hook;
+    struct buffer token;           /* as the file holds it */
+    int64_t issued_at, expires_at; /* wall ms; 0: not known */
+    int64_t due_at;
+    char id[64], attempt[64];
+    unsigned failures;
+};
+enum renewed {
+    RENEWED,     /* a new token is in the file */
+    NOT_YET,     /* it is not due */
+    RENEW_LATER, /* the authority could not be asked or is busy: due_at says when again */
+    RENEW_NEVER, /* the token is worth nothing, or may not rotate itself: told why */
+};
+enum status renewal_open(struct renewal *renewal, struct cli *cli, const struct args *args,
+                         struct fault *fault) WRIT_MUST_USE;
+enum renewed renewal_step(struct renewal *renewal, int64_t now);
+void renewal_close(struct renewal *renewal);
+/* When a token of this life is rotated: at two thirds, and a random part of a tenth later. */
+int64_t renewal_due(int64_t issued_at, int64_t expires_at);
 /* policy_test.c */
 int policy_test_run(struct cli *cli, const struct args *args);
 

@@ -139,6 +139,7 @@ issue(struct cli *cli, const struct args *args)
     set_text(body, "not_before", args_value(args, "--not-before"));
     set_list(body, "roles", args, "--role");
     set_list(body, "networks", args, "--network");
+    set_list(body, "audience", args, "--audience");
     set_scope(body, args);
     status = set_binding(body, args);
     if (status != EXIT_DONE) {
@@ -210,6 +211,43 @@ list(struct cli *cli, const struct args *args)
     return status;
 }
 
+/* Who still shows the token before this one. */
+static void
+print_predecessor(const struct cli *cli, const json_t *token)
+{
+    const json_t *old = json_object_get(token, "predecessor");
+    const json_t *holder;
+    char when[32], line[160];
+    size_t i;
+
+    if (!json_is_object(old))
+        return;
+    snprintf(line, sizeof line, "%s, ends %s", text_of(old, "id"),
+             relative(old, "expires_at", when));
+    print_member(cli, "predecessor", line);
+    json_array_foreach(json_object_get(old, "holders"), i, holder)
+    {
+        snprintf(line, sizeof line, "%s (%.80s), %s", text_of(holder, "peer"),
+                 text_of(holder, "agent"), relative(holder, "last_used", when));
+        print_member(cli, i == 0 ? "still used by" : "", line);
+    }
+}
+
+static void
+print_words(const struct cli *cli, const json_t *token, const char *member)
+{
+    const json_t *word;
+    struct buffer line = { 0 };
+    size_t i;
+
+    json_array_foreach(json_object_get(token, member), i, word)
+        put_format(&line, "%s%s", i == 0 ? "" : " ", json_string_value(word));
+    put_u8(&line, '\0');
+    if (line.size > 1)
+        print_member(cli, member, line.bytes);
+    buffer_free(&line);
+}
+
 static void
 print_token(const struct cli *cli, const json_t *token)
 {
@@ -240,6 +278,10 @@ print_token(const struct cli *cli, const json_t *token)
                      json_object_get(json_object_get(token, "cnf"), "jkt") != NULL
                          ? "a key (jkt)"
                          : "a certificate");
+    print_words(cli, token, "audience");
+    if (strcmp(text_of(token, "purpose"), "access") != 0)
+        print_member(cli, "purpose", text_of(token, "purpose"));
+    print_predecessor(cli, token);
 }
 
 static int
@@ -491,8 +533,9 @@ static const struct option issue_options[] = {
     { "--network", "CIDR", "only from this network; again for more" },
     { "--not-before", "TIME", "worth nothing before" },
     { "--bind-jkt", "T", "bound to the key with this RFC 7638 thumbprint" },
-    { "--bind-jwk", "FILE", "bound to the key in this JWK file" },
+    { "--bind-jwk", "FILE", "bound to the key in this file: a JWK, or PEM" },
     { "--bind-cert", "FILE", "bound to this certificate (PEM)" },
+    { "--audience", "NAME", "good at this upstream alone; again for more" },
     { "--parent", "ID", "a child: never more than its parent, ends with it" },
     { "--name", "TEXT", "for people" },
     { NULL, NULL, NULL },
