@@ -468,6 +468,8 @@ attenuate(struct cli *cli, const struct args *args)
         (!base64url_decode(slice_text(jkt), thumbprint, sizeof thumbprint, &size) || size != 32))
         return wrong_value("--bind-jkt", jkt);
     what.jkt = jkt == NULL ? NULL : thumbprint;
+    /* Of the environment's key nobody said that the token is bound to it. */
+    what.signer = args_value(args, "--key") == NULL ? NULL : cli->key;
     if (!read_token(token, sizeof token)) {
         fputs("writ token attenuate: the token is read on standard input\n", stderr);
         return EXIT_USAGE;
@@ -561,7 +563,7 @@ static const struct option attenuate_options[] = {
     { "--scope", "RIGHT", "narrow to this right; again for more" },
     { "--ttl", "T", "an earlier end" },
     { "--network", "CIDR", "only from this network; again for more" },
-    { "--bind-jkt", "T", "bound to the next holder's key" },
+    { "--bind-jkt", "T", "bound to the next holder's key; --key signs when it is bound already" },
     { "--label", "TEXT", "for the audit" },
     { NULL, NULL, NULL },
 };

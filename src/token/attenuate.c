@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "caveat.h"
 #include "crypto/mac.h"
+#include "crypto/private_key.h"
 #include "crypto/random.h"
 
 /* A token being written: its bytes without the MAC, and the MAC so far. */
@@ -35,6 +36,22 @@ append(struct draft *draft, enum caveat_kind kind, struct slice value, struct fa
     return STATUS_OK;
 }
 
+/* The last of its hop: the signature covers all that stands before. */
+static enum status
+append_signed(struct draft *draft, const struct attenuation *what, struct fault *fault)
+{
+    struct buffer value = BUFFER_LIMITED(TOKEN_BINARY_MAX);
+    enum status status =
+        rebind_write(slice_of(draft->bytes, draft->size), what->jkt, what->signer, &value);
+
+    if (status != STATUS_OK)
+        (void)fault_set(fault, status, "the key can't sign the change to another one");
+    else
+        status = append(draft, CAVEAT_KEY_SIGNED, buffer_slice(&value), fault);
+    buffer_free(&value);
+    return status;
+}
+
 /* What was asked for, in the order of the kinds. */
 static enum status
 append_all(struct draft *draft, const struct hop_id *hop, const struct attenuation *what,
@@ -53,7 +70,7 @@ append_all(struct draft *draft, const struct hop_id *hop, const struct attenuati
             expiry[i] = (uint8_t)((uint64_t)what->expires_at >> (56 - 8 * i));
         values[CAVEAT_EXPIRES] = slice_of(expiry, sizeof expiry);
     }
-    if (what->jkt != NULL)
+    if (what->jkt != NULL && what->signer == NULL)
         values[CAVEAT_KEY] = slice_of(what->jkt, CAVEAT_JKT_SIZE);
     for (int kind = CAVEAT_HOP; kind <= CAVEAT_LABEL; kind++) {
         enum status status = STATUS_OK;
@@ -62,7 +79,8 @@ append_all(struct draft *draft, const struct hop_id *hop, const struct attenuati
         if (status != STATUS_OK)
             return status;
     }
-    return STATUS_OK;
+    return what->jkt != NULL && what->signer != NULL ? append_signed(draft, what, fault)
+                                                     : STATUS_OK;
 }
 
 static size_t
@@ -77,14 +95,22 @@ static enum status
 check_asked(const struct token_view *view, const struct attenuation *what, struct fault *fault)
 {
     size_t caveats = asked_count(what);
+    const char *in_force = NULL; /* as far as the text tells */
 
     if (caveats == 0)
         return fault_set(fault, STATUS_INVALID, "nothing was given by which to narrow the token");
     for (size_t i = 0; i < view->caveat_count; i++) {
         caveats += view->caveats[i].kind != CAVEAT_HOP;
-        if (view->caveats[i].kind == CAVEAT_KEY && what->jkt != NULL)
-            return fault_set(fault, STATUS_DENIED, "the token is bound to a key already");
+        if (view->caveats[i].kind == CAVEAT_KEY || view->caveats[i].kind == CAVEAT_KEY_SIGNED)
+            in_force = view->caveats[i].value.at;
     }
+    if (in_force != NULL && what->jkt != NULL && what->signer == NULL)
+        return fault_set(fault, STATUS_DENIED,
+                         "the token is bound to a key already, which must sign the change: --key");
+    if (in_force != NULL && what->jkt != NULL &&
+        memcmp(in_force, public_key_thumbprint(private_key_public(what->signer)),
+               CAVEAT_JKT_SIZE) != 0)
+        return fault_set(fault, STATUS_DENIED, "the token is bound to another key than this one");
     if (caveats > TOKEN_CAVEATS_MAX)
         return fault_set(fault, STATUS_LIMIT, "a token bears at most %d caveats",
                          TOKEN_CAVEATS_MAX);

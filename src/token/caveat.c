@@ -117,6 +117,10 @@ caveat_valid(uint8_t kind, struct slice value, struct fault *fault)
         fault_set(fault, STATUS_INVALID,
                   "a label is 1 to %d bytes of UTF-8 without control characters", CAVEAT_LABEL_MAX);
         return false;
+    case CAVEAT_KEY_SIGNED: {
+        struct rebind rebind;
+        return rebind_read(value, &rebind);
+    }
     default:
         return false;
     }
@@ -170,7 +174,9 @@ caveats_read(struct slice bytes, struct token_view *out)
                 return STATUS_INVALID;
             hops++;
         }
-        if (kind == CAVEAT_KEY && ++keys > 1)
+        /* The first key needs nobody's leave, each later one that of the one before. */
+        keys += kind == CAVEAT_KEY || kind == CAVEAT_KEY_SIGNED;
+        if (kind == CAVEAT_KEY && keys > 1)
             return STATUS_INVALID;
         if (hops > TOKEN_CAVEATS_MAX || out->caveat_count + 1 - hops > TOKEN_CAVEATS_MAX)
             return STATUS_INVALID;

@@ -16,7 +16,7 @@ enum {
 bool caveat_valid(uint8_t kind, struct slice value, struct fault *fault);
 /* Reads all caveats of an attenuated token. They come in hops: a CAVEAT_HOP with an
  * id that no other hop has, then at least one caveat, at most one of each kind, in
- * the order of the kinds. A second key is refused: see docs/tokens.md. */
+ * the order of the kinds. A plain key is the first or none. */
 enum status caveats_read(struct slice bytes, struct token_view *out) WRIT_MUST_USE;
 /* The caveat as it stands in the token, its head included. */
 struct slice caveat_bytes(const struct caveat *caveat);
@@ -24,5 +24,14 @@ struct slice caveat_bytes(const struct caveat *caveat);
 /* Writes the text of an attenuated token's bytes; its length, 0 when it would be
  * longer than a token may be. */
 size_t token_put_attenuated(const uint8_t *binary, size_t size, char out[TOKEN_TEXT_MAX]);
+
+/* The value of CAVEAT_KEY_SIGNED, taken apart; false when its form is wrong. */
+struct rebind {
+    struct slice jkt, key, signature;
+};
+bool rebind_read(struct slice value, struct rebind *out);
+/* Appends the value: `before` is all that the token holds before this caveat. */
+enum status rebind_write(struct slice before, const uint8_t jkt[CAVEAT_JKT_SIZE],
+                         const struct private_key *signer, struct buffer *out) WRIT_MUST_USE;
 
 #endif

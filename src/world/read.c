@@ -69,6 +69,7 @@ struct presented {
     enum token_purpose purpose;
     int64_t now;
     struct arena *arena;
+    struct binding binding; /* the key to prove */
 };
 
 static struct slice
@@ -149,24 +150,34 @@ subjects_live(const struct presented *presented)
     return true;
 }
 
-/* A key on a token that was bound at its issue would need that key's signature. */
+/* The key to prove: the token's own, or the last that was bound by leave of the one
+ * before. False: somebody without that leave has bound one. */
 static bool
-binds_again(const struct presented *presented)
+key_in_force(const struct presented *presented, struct binding *out)
 {
+    const struct token_view *view = presented->view;
     const struct rarity *rarity = presented->walk.members[0]->rarity;
 
-    if (rarity == NULL || rarity->binding.kind == BINDING_NONE)
-        return false;
-    for (size_t i = 0; i < presented->view->caveat_count; i++) {
-        if (presented->view->caveats[i].kind == CAVEAT_KEY)
-            return true;
+    *out = rarity == NULL ? (struct binding){ 0 } : rarity->binding;
+    for (size_t i = 0; i < view->caveat_count; i++) {
+        const struct caveat *caveat = &view->caveats[i];
+
+        if (caveat->kind == CAVEAT_KEY
+                ? out->kind != BINDING_NONE
+                : caveat->kind == CAVEAT_KEY_SIGNED &&
+                      (out->kind != BINDING_JKT || !token_rebind_holds(view, i, out->thumbprint)))
+            return false;
+        if (caveat->kind == CAVEAT_KEY || caveat->kind == CAVEAT_KEY_SIGNED) {
+            out->kind = BINDING_JKT;
+            memcpy(out->thumbprint, caveat->value.at, sizeof out->thumbprint);
+        }
     }
-    return false;
+    return true;
 }
 
 /* The gravest thing first; exhausted last, see token_state_at. */
 static enum credential_verdict
-judge(const struct presented *presented)
+judge(struct presented *presented)
 {
     enum token_state state = world_walk_state(&presented->walk, presented->now);
 
@@ -174,7 +185,7 @@ judge(const struct presented *presented)
         return CREDENTIAL_REVOKED;
     if (presented->walk.members[0]->purpose != presented->purpose)
         return CREDENTIAL_PURPOSE;
-    if (binds_again(presented))
+    if (!key_in_force(presented, &presented->binding))
         return CREDENTIAL_UNKNOWN;
     if (!subjects_live(presented))
         return CREDENTIAL_SUBJECT;
@@ -238,9 +249,6 @@ fill_caveats(const struct token_view *view, struct arena *arena, struct credenti
             out->label = arena_copy(arena, value);
             if (out->label.at == NULL)
                 return false;
-        } else if (view->caveats[i].kind == CAVEAT_KEY) {
-            out->binding.kind = BINDING_JKT;
-            memcpy(out->binding.thumbprint, value.at, sizeof out->binding.thumbprint);
         }
     }
     return true;
@@ -293,10 +301,9 @@ fill(struct world *world, const struct presented *presented, struct credential *
 {
     const struct member *member = presented->walk.members[0];
 
-    if (member->rarity != NULL) {
-        out->binding = member->rarity->binding;
+    out->binding = presented->binding;
+    if (member->rarity != NULL)
         out->audience = rarity_audience(member->rarity);
-    }
     if (member->issued_by != NAME_NONE)
         out->issued_by = names_text(world->names, member->issued_by);
     return out->id_text.at != NULL && fill_lineage(presented, out) &&

@@ -26,13 +26,16 @@ enum {
 #define TOKEN_EXPRESSION "\\bwrit_[0-9A-Za-z]{75}\\b|\\bwrita_[0-9A-Za-z]{75,2042}\\b"
 
 enum caveat_kind {
-    CAVEAT_HOP = 1, /* begins an attenuation: its random id */
-    CAVEAT_RIGHTS,  /* a list of rights, space separated: one must cover the request */
-    CAVEAT_EXPIRES, /* be64 wall ms */
-    CAVEAT_NETWORK, /* CIDRs, space separated: the peer must be in one */
-    CAVEAT_KEY,     /* jkt (32 bytes); on a token that is bound already it is refused */
-    CAVEAT_LABEL,   /* UTF-8 for the audit, at most 64 bytes */
+    CAVEAT_HOP = 1,    /* begins an attenuation: its random id */
+    CAVEAT_RIGHTS,     /* a list of rights, space separated: one must cover the request */
+    CAVEAT_EXPIRES,    /* be64 wall ms */
+    CAVEAT_NETWORK,    /* CIDRs, space separated: the peer must be in one */
+    CAVEAT_KEY,        /* jkt (32 bytes); on a token that is bound already it is refused */
+    CAVEAT_LABEL,      /* UTF-8 for the audit, at most 64 bytes */
+    CAVEAT_KEY_SIGNED, /* another key on a bound token, by the one now in force: see below */
 };
+
+struct private_key;
 
 struct caveat {
     enum caveat_kind kind;
@@ -72,17 +75,32 @@ enum status token_recognize(struct slice text, struct keyring_state *ring,
 enum status token_write(const struct token_id *id, uint8_t kid, struct keyring_state *ring,
                         char out[TOKEN_TEXT_SIZE + 1]) WRIT_MUST_USE;
 
+/* A thief of the text alone must not bind it to a key of its own, so that another key on
+ * a bound token stands with a signature:
+ *
+ *   jkt, 32 bytes || be16 size, the key now in force (public_key_pack) || signature
+ *
+ * by that key over "writ rebind 1" || SHA-256(all bytes of the token before this caveat,
+ * the MAC left out) || jkt. in_force is the thumbprint of the key that was to be proven
+ * before it; i the caveat's place. A token that is bound to a certificate (x5t) has no key
+ * that could sign: it can't be bound anew offline. */
+bool token_rebind_holds(const struct token_view *view, size_t i, const uint8_t in_force[32]);
+
 /* Offline: no ring needed. Zero members ask for nothing. */
 struct attenuation {
     struct slice rights;   /* space separated, each parsed and checked */
     int64_t expires_at;    /* TIME_NEVER or 0: none */
     struct slice networks; /* space separated CIDRs */
     const uint8_t *jkt;    /* 32 bytes or NULL */
+    /* The key that the token is bound to, when it is: it signs the change to jkt. NULL: the
+     * token is bound to none. */
+    const struct private_key *signer;
     struct slice label;
 };
 /* Appends a hop and its caveats; *hop tells its id. out then holds a credential: free
- * it with buffer_wipe_free. DENIED for a key on a token whose caveats bind one already;
- * whether the token was bound at its issue is not to be seen here: the gate refuses. */
+ * it with buffer_wipe_free. DENIED for a key without its predecessor's signature on a token
+ * whose caveats bind one already; whether the token was bound at its issue is not to be
+ * seen here: the gate refuses. */
 enum status token_attenuate(struct slice text, const struct attenuation *what, struct buffer *out,
                             struct hop_id *hop, struct fault *fault) WRIT_MUST_USE;
 
