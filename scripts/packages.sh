@@ -5,7 +5,7 @@ set -euo pipefail
 build="gcc libc6-dev make meson ninja-build pkg-config re2c libuv1-dev liburing-dev libssl-dev libjansson-dev
        libyaml-dev libsqlite3-dev zlib1g-dev libcmocka-dev ca-certificates"
 run="curl python3 jq"
-test="clang libclang-rt-14-dev llvm nodejs nginx-light openssl python3 curl jq sqlite3 procps"
+test="clang libclang-rt-14-dev llvm nodejs npm nginx-light openssl python3 curl jq sqlite3 procps"
 bench="nginx-light haproxy caddy wrk openssl python3 curl jq procps"
 
 case "${1:?usage: packages.sh build|test|bench}" in
@@ -19,21 +19,31 @@ missing=
 for name in $wanted; do
     # A node from elsewhere than Debian will do.
     if [ "$name" = nodejs ] && command -v node >/dev/null; then continue; fi
+    if [ "$name" = npm ] && command -v npm >/dev/null; then continue; fi
     dpkg-query -W -f '${Status}' "$name" 2>/dev/null | grep -q 'ok installed' || missing="$missing $name"
 done
-[ -z "$missing" ] && exit 0
+install_missing() {
+    local as_root='' log
+    if [ "$(id -u)" != 0 ]; then
+        command -v sudo >/dev/null || { echo "Please install, as root:$missing" >&2; exit 1; }
+        as_root=sudo
+    fi
+    echo "Installing:$missing"
+    export DEBIAN_FRONTEND=noninteractive
+    log=$(mktemp)
+    # shellcheck disable=SC2086
+    if ! { $as_root apt-get update -qq && $as_root env RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $missing; } >"$log" 2>&1; then
+        cat "$log" >&2
+        exit 1
+    fi
+    rm -f "$log"
+}
+[ -z "$missing" ] || install_missing
 
-as_root=
-if [ "$(id -u)" != 0 ]; then
-    command -v sudo >/dev/null || { echo "Please install, as root:$missing" >&2; exit 1; }
-    as_root=sudo
-fi
-echo "Installing:$missing"
-export DEBIAN_FRONTEND=noninteractive
-log=$(mktemp)
-# shellcheck disable=SC2086
-if ! { $as_root apt-get update -qq && $as_root env RUNLEVEL=1 apt-get install -y -qq --no-install-recommends $missing; } >"$log" 2>&1; then
-    cat "$log" >&2
-    exit 1
-fi
-rm -f "$log"
+# The standard clients that the end-to-end tests bring: exactly those of the lock file.
+[ "$1" = test ] || exit 0
+cd "$(dirname "$0")/../test/e2e"
+cmp -s package-lock.json node_modules/.lock-installed && exit 0
+echo "Installing: npm packages of test/e2e"
+npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+cp package-lock.json node_modules/.lock-installed

@@ -24,6 +24,9 @@ alg_name(enum sign_alg alg)
 enum sign_alg
 alg_parse(struct slice name)
 {
+    /* RFC 9864 gives EdDSA on this curve a name of its own. */
+    if (slice_is(name, "Ed25519"))
+        return ALG_EDDSA;
     for (enum sign_alg alg = ALG_ES256; alg <= ALG_PS256; alg++) {
         if (slice_is(name, alg_names[alg]))
             return alg;

@@ -51,7 +51,9 @@ oauth_refuse(struct oauth_call *call, enum oauth_error error, const char *format
     *call->answer = (struct api_answer){ .status = errors[error].status };
     call->answer->body =
         json_pack("{s:s, s:s}", "error", errors[error].code, "error_description", description);
-    if (error == OAUTH_INVALID_CLIENT)
+    /* For who tried Basic (§5.2); others would take it for a reason to ask a person. */
+    if (error == OAUTH_INVALID_CLIENT && call->request->shown.head != NULL &&
+        http_head_field(call->request->shown.head, HTTP_FIELD_AUTHORIZATION) != NULL)
         call->outcome->challenge = "Basic realm=\"writ\"";
     else if (error == OAUTH_INVALID_TOKEN)
         call->outcome->challenge = "Bearer realm=\"writ\", error=\"invalid_token\"";

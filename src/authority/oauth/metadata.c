@@ -29,7 +29,7 @@ oauth_metadata(struct oauth_call *call)
 {
     static const char methods[] = "client_secret_basic client_secret_post private_key_jwt "
                                   "tls_client_auth self_signed_tls_client_auth";
-    static const char signatures[] = "ES256 EdDSA RS256 PS256";
+    static const char signatures[] = DPOP_ALGS;
     const struct {
         const char *name;
         json_t *value;

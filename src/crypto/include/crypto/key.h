@@ -11,7 +11,8 @@
 
 /* What is not in this list is not verified: no "none", no HMAC. */
 enum sign_alg { ALG_NONE, ALG_ES256, ALG_EDDSA, ALG_RS256, ALG_PS256 };
-enum sign_alg alg_parse(struct slice name); /* "ES256" …; ALG_NONE for any other */
+enum sign_alg
+alg_parse(struct slice name); /* "ES256" …, "Ed25519" as EdDSA; ALG_NONE for any other */
 const char *alg_name(enum sign_alg alg);
 
 enum {

@@ -15,7 +15,7 @@ enum {
     DPOP_AHEAD_MS = 1000,       /* … and without one */
     DPOP_REPLAY_SIZE = 16,
 };
-#define DPOP_ALGS "ES256 EdDSA RS256 PS256" /* for challenges and metadata */
+#define DPOP_ALGS "ES256 EdDSA Ed25519 RS256 PS256" /* for challenges and metadata */
 
 /* One thread's: keys that it met lately, by the text of their headers, in bounded
  * memory. */
