@@ -18,7 +18,8 @@
           AT(member.client_ca),                                                                    \
           NULL,                                                                                    \
           NULL,                                                                                    \
-          "Authorities that client certificates must chain to, PEM." },                            \
+          "Authorities that client certificates chain to, PEM: all of them with client_cert "      \
+          "require." },                                                                            \
         { prefix ".tls.client_cert", SETTING_CHOICE,                                               \
           AT(member.client_cert),    "none",                                                       \
           "none|request|require",    "Whether clients are asked for a certificate." },             \

@@ -203,6 +203,14 @@ ask_for_certificates(const struct tls_server *server, SSL_CTX *context, struct f
         SSL_CTX_set_verify(context, mode, accept_unknown_issuer);
         return STATUS_OK;
     }
+    /* Where certificates are welcome but not demanded, one without a chain is still proof of
+     * its key; no list of names goes out that would keep a client from showing it. */
+    if (server->client_certificate == TLS_CLIENT_REQUEST) {
+        SSL_CTX_set_verify(context, mode, accept_unknown_issuer);
+        return trust_file(context, server->client_ca)
+                   ? STATUS_OK
+                   : openssl_fault(fault, "can't use the client CA", server->client_ca);
+    }
     SSL_CTX_set_verify(context, mode, NULL);
     names = SSL_load_client_CA_file(server->client_ca);
     if (names == NULL || !trust_file(context, server->client_ca)) {

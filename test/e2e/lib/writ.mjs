@@ -101,8 +101,7 @@ export class Writ {
         this.asked = false;
         this.process = new Process(PROGRAM, ['serve', '--config', this.configPath],
             { cwd: this.place });
-        await this.process.ready(async () =>
-            (await request(this.apiPort, 'GET', '/readyz')).status === 200);
+        await this.process.ready(async () => (await this.api('GET', '/readyz')).status === 200);
     }
 
     async stop(signal = 'SIGTERM') {

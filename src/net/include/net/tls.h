@@ -13,9 +13,10 @@ enum tls_client_certificate { TLS_CLIENT_NONE, TLS_CLIENT_REQUEST, TLS_CLIENT_RE
 struct tls_server_options {
     const char *cert; /* the chain, leaf first */
     const char *key;
-    /* Client certificates must lead to one of these. Without it any certificate
-     * that is valid in time is taken as proof of its key and nothing else: the
-     * caller compares it with a binding. */
+    /* What certificates are trusted by. Where they are required they must lead to one of
+     * these; where they are only requested, or without it, any that is valid in time is
+     * taken as proof of its key and nothing else: the caller compares it with a binding,
+     * or asks tls_stream_peer_trusted. */
     const char *client_ca;
     enum tls_client_certificate client_certificate;
     /* In order of our preference; a client that offers others only is refused. */
