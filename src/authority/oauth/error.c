@@ -52,7 +52,8 @@ oauth_refuse(struct oauth_call *call, enum oauth_error error, const char *format
     call->answer->body =
         json_pack("{s:s, s:s}", "error", errors[error].code, "error_description", description);
     /* For who tried Basic (§5.2); others would take it for a reason to ask a person. */
-    if (error == OAUTH_INVALID_CLIENT && call->request->shown.head != NULL &&
+    if (error == OAUTH_INVALID_CLIENT && call->request != NULL &&
+        call->request->shown.head != NULL &&
         http_head_field(call->request->shown.head, HTTP_FIELD_AUTHORIZATION) != NULL)
         call->outcome->challenge = "Basic realm=\"writ\"";
     else if (error == OAUTH_INVALID_TOKEN)
