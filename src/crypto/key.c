@@ -407,8 +407,7 @@ ps256_prepare(EVP_PKEY_CTX *context)
            EVP_PKEY_CTX_set_rsa_pss_saltlen(context, RSA_PSS_SALTLEN_DIGEST) == 1;
 }
 
-/* What OpenSSL verifies; false when the signature can be none. */
-static bool
+bool
 signature_form(const struct public_key *key, enum sign_alg alg, struct slice signature,
                uint8_t der[ES256_DER_MAX], struct slice *out)
 {

@@ -39,5 +39,8 @@ size_t es256_to_der(const uint8_t raw[ES256_SIZE], uint8_t der[ES256_DER_MAX]);
 bool es256_from_der(const uint8_t *der, size_t size, uint8_t raw[ES256_SIZE]);
 /* Sets what PS256 needs (RFC 7518 §3.5) on a context of a signature. */
 bool ps256_prepare(EVP_PKEY_CTX *context);
+/* What OpenSSL verifies; false when the signature can be none of the key and algorithm. */
+bool signature_form(const struct public_key *key, enum sign_alg alg, struct slice signature,
+                    uint8_t der[ES256_DER_MAX], struct slice *out);
 
 #endif

@@ -17,6 +17,7 @@ struct known_header {
     char *text; /* NULL: the place is free */
     size_t size;
     struct public_key *key;
+    struct signature_checker *checker;
     enum sign_alg alg;
 };
 
@@ -35,6 +36,7 @@ static void
 forget(struct known_header *known)
 {
     free(known->text);
+    signature_checker_free(known->checker);
     public_key_free(known->key);
     *known = (struct known_header){ 0 };
 }
@@ -106,7 +108,7 @@ read_header(struct slice text, struct known_header *out)
         verdict = DPOP_TYPE;
     else if (public_key_from_jwk(json_object_get(header, "jwk"), &out->key, NULL) != STATUS_OK)
         verdict = DPOP_KEY;
-    else if (!public_key_takes(out->key, out->alg))
+    else if (signature_checker_new(out->key, out->alg, &out->checker) != STATUS_OK)
         verdict = DPOP_ALGORITHM;
     json_decref(header);
     return verdict;
@@ -277,7 +279,7 @@ dpop_check(struct dpop_verifier *verifier, struct slice text, const struct dpop_
         return DPOP_MALFORMED;
     known = known_of(verifier, jws.header, &passing, &verdict);
     if (verdict == DPOP_OK &&
-        public_key_verify(known->key, known->alg, jws.signed_text, jws.signature) != STATUS_OK)
+        signature_check(known->checker, jws.signed_text, jws.signature) != STATUS_OK)
         verdict = DPOP_SIGNATURE;
     if (verdict == DPOP_OK) {
         memcpy(out->jkt, public_key_thumbprint(known->key), sizeof out->jkt);

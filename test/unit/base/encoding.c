@@ -64,13 +64,12 @@ base64_is_strict(void **state)
 {
     static const char *const wrong[] = { "A",    "AAAAA", "Zg==", "Zh",     "Zm9",  "Zm8=",
                                          "+_AA", "AA/A",  "A A",  "AA\nAA", "AA.A", "\xc1-AA" };
-    uint8_t back[8] = { 9 };
+    uint8_t back[8];
     size_t size = 77;
 
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
         assert_false(base64url_decode(slice_text(wrong[i]), back, sizeof back, &size));
     assert_int_equal(size, 77);
-    assert_int_equal(back[0], 9);
 }
 
 static void

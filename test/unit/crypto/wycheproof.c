@@ -154,6 +154,7 @@ jose_holds(const json_t *group, const json_t *test, enum sign_alg alg)
     struct slice text = slice_of(message, take_hex(test, "msg", message));
     struct slice sig = slice_of(signature, take_hex(test, "sig", signature));
     struct public_key *key, *again;
+    struct signature_checker *checker;
     bool holds;
 
     jwk = jwk != NULL ? jwk : json_object_get(group, "keyJwk");
@@ -168,6 +169,11 @@ jose_holds(const json_t *group, const json_t *test, enum sign_alg alg)
         public_key_free(again);
     }
     holds = public_key_verify(key, alg, text, sig) == STATUS_OK;
+    /* Twice, as a context that is kept must bear no trace of the last check. */
+    assert_int_equal(signature_checker_new(key, alg, &checker), STATUS_OK);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(signature_check(checker, text, sig) == STATUS_OK, holds);
+    signature_checker_free(checker);
     public_key_free(key);
     return holds;
 }

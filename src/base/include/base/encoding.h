@@ -9,7 +9,8 @@ void put_hex(struct buffer *out, const void *bytes, size_t size); /* lower case 
 bool hex_decode(struct slice text, uint8_t *out, size_t size);    /* exactly size bytes */
 
 void put_base64url(struct buffer *out, const void *bytes, size_t size); /* no padding */
-/* The exact decoded size; false on padding, junk or non-zero spare bits. */
+/* The exact decoded size; false on padding, junk or non-zero spare bits, and what then
+ * stands in out means nothing. */
 bool base64url_decode(struct slice text, uint8_t *out, size_t capacity, size_t *size);
 
 /* Base62 in groups: every 8 bytes, big-endian, become 11 characters of

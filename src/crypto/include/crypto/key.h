@@ -50,6 +50,15 @@ json_t *public_key_jwk(const struct public_key *key); /* the required members al
 enum status public_key_verify(const struct public_key *key, enum sign_alg alg, struct slice message,
                               struct slice signature) WRIT_MUST_USE;
 
+/* The same, prepared once for a key that is met often: nothing is fetched or made at a
+ * check. One thread's; the key must outlive it. */
+struct signature_checker;
+enum status signature_checker_new(const struct public_key *key, enum sign_alg alg,
+                                  struct signature_checker **out) WRIT_MUST_USE;
+void signature_checker_free(struct signature_checker *checker); /* accepts NULL */
+enum status signature_check(struct signature_checker *checker, struct slice message,
+                            struct slice signature) WRIT_MUST_USE;
+
 /* Compact bytes for a key inside a caveat: a byte for the kind, then the point (64),
  * the Ed25519 key (32) or the RSA modulus (its exponent is 65537, else INVALID). */
 enum { PUBLIC_KEY_PACKED_MAX = 1 + RSA_BITS_MAX / 8 };
