@@ -5,7 +5,6 @@
 #include "base/encoding.h"
 
 #include <endian.h>
-#include <zlib.h>
 
 /* All ones when lo <= c <= hi, else zero. */
 static inline int
@@ -183,21 +182,84 @@ base64url_decode(struct slice text, uint8_t *out, size_t capacity, size_t *size)
     return true;
 }
 
-static inline char
-base62_digit(int value)
+/* Eight characters in one register, the first lowest: digits are read and written side by
+ * side, one in each byte. */
+#define EACH UINT64_C(0x0101010101010101)
+
+static inline uint64_t
+load_eight(const char *at)
 {
-    return (char)(value + '0' + (between(value, 10, 61) & ('A' - '0' - 10)) +
-                  (between(value, 36, 61) & ('a' - 'A' - 26)));
+    uint64_t eight;
+
+    memcpy(&eight, at, sizeof eight);
+    return le64toh(eight);
 }
 
-/* Of a character that is known to be a digit. */
+/* The highest bit of each byte below 128 that is at least `least`. */
 static inline uint64_t
-base62_value(char digit)
+at_least(uint64_t bytes, uint64_t least)
 {
-    int c = (unsigned char)digit;
+    return bytes + (128 - least) * EACH;
+}
 
-    return (uint64_t)(c - '0' - ((('9' - c) >> 31) & ('A' - '0' - 10)) -
-                      ((('Z' - c) >> 31) & ('a' - 'A' - 26)));
+/* Zero when each byte is a digit. */
+static inline uint64_t
+base62_wrong(uint64_t chars)
+{
+    uint64_t plain = chars & 0x7f * EACH, folded = plain | 0x20 * EACH;
+    uint64_t number = at_least(plain, '0') & ~at_least(plain, '9' + 1);
+    uint64_t letter = at_least(folded, 'a') & ~at_least(folded, 'z' + 1);
+
+    return (chars | ~(number | letter)) & 0x80 * EACH;
+}
+
+/* Of characters that are known to be digits. */
+static inline uint64_t
+base62_values(uint64_t chars)
+{
+    uint64_t letter = chars >> 6 & EACH, small = chars >> 5 & letter;
+
+    return chars - '0' * EACH - letter * ('A' - '0' - 10) - small * ('a' - 'A' - 26);
+}
+
+static inline uint64_t
+base62_digits(uint64_t values)
+{
+    uint64_t letter = at_least(values, 10) >> 7 & EACH, small = at_least(values, 36) >> 7 & EACH;
+
+    return values + '0' * EACH + letter * ('A' - '0' - 10) + small * ('a' - 'A' - 26);
+}
+
+/* The number of eight digits: pairs, pairs of pairs, and those two. */
+static inline uint64_t
+base62_join(uint64_t values)
+{
+    const uint64_t bytes = UINT64_C(0x00ff00ff00ff00ff), words = UINT64_C(0x0000ffff0000ffff);
+
+    values = (values & bytes) * 62 + (values >> 8 & bytes);
+    values = (values & words) * (62 * 62) + (values >> 16 & words);
+    return (values & UINT32_MAX) * (62 * 62 * 62 * 62) + (values >> 32);
+}
+
+static inline uint64_t
+split_pair(uint32_t number)
+{
+    return number / 62 | (uint64_t)(number % 62) << 8;
+}
+
+static inline uint64_t
+split_four(uint32_t number)
+{
+    return split_pair(number / (62 * 62)) | split_pair(number % (62 * 62)) << 16;
+}
+
+/* The eight digits of a number below 62^8. */
+static inline uint64_t
+base62_split(uint64_t number)
+{
+    enum { FOUR = 62 * 62 * 62 * 62 };
+
+    return split_four((uint32_t)(number / FOUR)) | split_four((uint32_t)(number % FOUR)) << 32;
 }
 
 /* Characters of a group of 0..8 bytes, and back (0 where there is no such group). */
@@ -210,89 +272,91 @@ base62_encoded_size(size_t bytes)
     return bytes / 8 * 11 + group_chars[bytes % 8];
 }
 
+/* A group of any size as one of 8 bytes, whose first digits are then zero. */
+static void
+group_encode(uint64_t value, char out[11])
+{
+    const uint64_t eight = UINT64_C(218340105584896); /* 62^8 */
+    uint64_t high = htole64(base62_digits(base62_split(value / eight)));
+    uint64_t low = htole64(base62_digits(base62_split(value % eight)));
+
+    memcpy(out, (const char *)&high + 5, 3);
+    memcpy(out + 3, &low, 8);
+}
+
 void
 base62_encode(const uint8_t *bytes, size_t size, char *out)
 {
-    while (size > 0) {
-        size_t group = size < 8 ? size : 8, chars = group_chars[group];
+    for (; size >= 8; bytes += 8, size -= 8, out += 11) {
+        uint64_t value;
+        memcpy(&value, bytes, sizeof value);
+        group_encode(be64toh(value), out);
+    }
+    if (size > 0) {
         uint64_t value = 0;
-
-        for (size_t i = 0; i < group; i++)
+        char group[11];
+        for (size_t i = 0; i < size; i++)
             value = value << 8 | bytes[i];
-        for (size_t i = chars; i > 0; i--) {
-            out[i - 1] = base62_digit((int)(value % 62));
-            value /= 62;
-        }
-        bytes += group;
-        size -= group;
-        out += chars;
+        group_encode(value, group);
+        memcpy(out, group + 11 - group_chars[size], group_chars[size]);
     }
 }
 
-static bool
-base62_digits_only(struct slice text)
-{
-    unsigned wrong = 0;
-
-    for (size_t i = 0; i < text.size; i++) {
-        unsigned c = (unsigned char)text.at[i];
-        wrong |= (c - '0' > 9) & ((c | 0x20) - 'a' > 25);
-    }
-    return wrong == 0;
-}
-
-/* In two chains, which the processor multiplies side by side. */
+/* The number of eleven digits; wraps when they are too many for it. */
 static inline uint64_t
-group_value(const char *at, size_t chars)
+group_value(const char group[11])
 {
-    uint64_t high = 0, low = 0;
+    uint64_t last = base62_values(load_eight(group + 3)) & ~(UINT64_MAX >> 24);
 
-    if (chars != 11) {
-        for (size_t i = 0; i < chars; i++)
-            low = low * 62 + base62_value(at[i]);
-        return low;
-    }
-    for (size_t i = 0; i < 6; i++)
-        high = high * 62 + base62_value(at[i]);
-    for (size_t i = 6; i < 11; i++)
-        low = low * 62 + base62_value(at[i]);
-    return high * 916132832 + low; /* 62^5 */
+    return base62_join(base62_values(load_eight(group))) * (62 * 62 * 62) + base62_join(last);
 }
 
 /* The digits stand in the order of their values, so texts of one length compare
  * as the numbers do: no group may be over the one that is all ones. */
-static bool
-group_fits(const char *at, size_t chars)
+static inline bool
+group_fits(const char group[11])
 {
-    if (chars == 11)
-        return memcmp(at, "LygHa16AHYF", 11) <= 0;
-    return group_value(at, chars) >> (8 * group_bytes[chars]) == 0;
+    uint64_t first = __builtin_bswap64(load_eight(group));
+    uint64_t last = __builtin_bswap64(load_eight(group + 3));
+    const uint64_t most_first = UINT64_C(0x4c79674861313641); /* LygHa16A */
+    const uint64_t most_last = UINT64_C(0x4861313641485946);  /* Ha16AHYF */
+
+    return first < most_first || (first == most_first && last <= most_last);
+}
+
+static inline bool
+group_right(const char group[11])
+{
+    return (base62_wrong(load_eight(group)) | base62_wrong(load_eight(group + 3))) == 0 &&
+           group_fits(group);
 }
 
 bool
 base62_decode(struct slice text, uint8_t *out, size_t capacity, size_t *size)
 {
-    size_t tail = text.size % 11, bytes = text.size / 11 * 8 + group_bytes[tail];
+    size_t chars = text.size % 11, whole = text.size - chars, tail = group_bytes[chars];
+    size_t bytes = whole / 11 * 8 + tail;
+    char last[] = "00000000000";
+    uint64_t value;
 
-    if ((tail != 0 && group_bytes[tail] == 0) || bytes > capacity || !base62_digits_only(text))
+    if ((chars != 0 && tail == 0) || bytes > capacity)
         return false;
+    if (chars > 0)
+        memcpy(last + 11 - chars, text.at + whole, chars);
     /* Checked as a whole first: a refusal leaves out as it was. */
-    for (size_t at = 0; at < text.size; at += 11) {
-        if (!group_fits(text.at + at, text.size - at < 11 ? tail : 11))
+    for (size_t at = 0; at < whole; at += 11) {
+        if (!group_right(text.at + at))
             return false;
     }
-    for (size_t at = 0; at < text.size; at += 11) {
-        size_t chars = text.size - at < 11 ? tail : 11, group = group_bytes[chars];
-        uint64_t value = htobe64(group_value(text.at + at, chars) << (64 - 8 * group));
-        memcpy(out, &value, group);
-        out += group;
+    if (!group_right(last) || group_value(last) >> (8 * tail) != 0)
+        return false;
+    for (size_t at = 0; at < whole; at += 11, out += 8) {
+        value = htobe64(group_value(text.at + at));
+        memcpy(out, &value, sizeof value);
     }
+    value = htobe64(group_value(last));
+    if (tail > 0)
+        memcpy(out, (const char *)&value + sizeof value - tail, tail);
     *size = bytes;
     return true;
-}
-
-uint32_t
-crc32_of(struct slice s)
-{
-    return (uint32_t)crc32_z(0, s.size == 0 ? Z_NULL : (const Bytef *)s.at, s.size);
 }

@@ -164,9 +164,79 @@ base62_is_strict(void **state)
     assert_int_equal(size, 0);
 }
 
+__extension__ typedef unsigned __int128 wide;
+
+/* Digit by digit, as docs/tokens.md says it; false when the group does not stand for bytes. */
+static bool
+group_by_hand(const char *text, size_t chars, size_t bytes, wide *value)
+{
+    static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+    *value = 0;
+    for (size_t i = 0; i < chars; i++) {
+        const char *digit = memchr(digits, text[i], 62);
+        if (digit == NULL)
+            return false;
+        *value = *value * 62 + (unsigned)(digit - digits);
+    }
+    return *value >> (8 * bytes) == 0;
+}
+
+/* Every byte at every place of every group, beside digits that make it fit or not. */
+static void
+base62_by_hand(void **state)
+{
+    static const size_t chars[] = { 2, 3, 5, 6, 7, 9, 10, 11 };
+    static const char around[] = "0Lyz4";
+    char text[22];
+    uint8_t back[16];
+    wide value;
+    size_t size;
+
+    for (size_t bytes = 1; bytes <= 8; bytes++) {
+        size_t count = chars[bytes - 1];
+        for (size_t round = 0; round < count * 256 * (sizeof around - 1); round++) {
+            memset(text, around[round / 256 / count], sizeof text);
+            text[round / 256 % count] = (char)(round % 256);
+            bool fits = group_by_hand(text, count, bytes, &value);
+            assert_int_equal(base62_decode(slice_of(text, count), back, sizeof back, &size), fits);
+            if (!fits)
+                continue;
+            assert_int_equal(size, bytes);
+            for (size_t i = 0; i < bytes; i++)
+                assert_int_equal(back[i], (uint8_t)(value >> 8 * (bytes - 1 - i)));
+        }
+    }
+}
+
+/* IEEE 802.3, bit by bit. */
+static uint32_t
+crc_by_hand(struct slice s)
+{
+    uint32_t crc = UINT32_MAX;
+
+    for (size_t i = 0; i < s.size; i++) {
+        crc ^= (uint8_t)s.at[i];
+        for (int bit = 0; bit < 8; bit++)
+            crc = crc >> 1 ^ (crc & 1) * 0xedb88320;
+    }
+    return ~crc;
+}
+
 static void
 crc(void **state)
 {
+    char bytes[5000];
+
+    srand(2);
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (char)rand();
+    for (size_t size = 0; size < 300; size++) {
+        struct slice s = slice_of(bytes + size % 17, size);
+        assert_true(crc32_of(s) == crc_by_hand(s));
+    }
+    assert_true(crc32_of(slice_of(bytes, sizeof bytes)) ==
+                crc_by_hand(slice_of(bytes, sizeof bytes)));
     assert_true(crc32_of(SLICE_LITERAL("123456789")) == 0xcbf43926);
     assert_true(crc32_of((struct slice){ 0 }) == 0);
 }
@@ -181,6 +251,7 @@ main(void)
         cmocka_unit_test(base62_round_trips),
         cmocka_unit_test(base62_vectors),
         cmocka_unit_test(base62_is_strict),
+        cmocka_unit_test(base62_by_hand),
         cmocka_unit_test(crc),
     };
 
