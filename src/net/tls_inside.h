@@ -15,6 +15,8 @@ struct tls_engine {
     size_t stash_size;
     uint8_t *peer_der; /* made when first asked for */
     size_t peer_der_size;
+    bool peer_known; /* its thumbprint is made: each request of a connection asks for it */
+    uint8_t peer_thumbprint[TLS_THUMBPRINT_SIZE];
 };
 
 /* Makes the engine of a stream; the handshake begins with tls_step. */

@@ -415,7 +415,15 @@ tls_stream_peer_der(const struct stream *stream, struct slice *der)
 bool
 tls_stream_peer_thumbprint(const struct stream *stream, uint8_t out[TLS_THUMBPRINT_SIZE])
 {
+    struct tls_engine *engine = stream->tls;
     struct slice der;
 
-    return tls_stream_peer_der(stream, &der) && hash_sha256(&der, 1, out) == STATUS_OK;
+    if (engine == NULL)
+        return false;
+    if (!engine->peer_known)
+        engine->peer_known = tls_stream_peer_der(stream, &der) &&
+                             hash_sha256(&der, 1, engine->peer_thumbprint) == STATUS_OK;
+    if (engine->peer_known)
+        memcpy(out, engine->peer_thumbprint, TLS_THUMBPRINT_SIZE);
+    return engine->peer_known;
 }
