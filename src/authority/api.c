@@ -260,8 +260,6 @@ find(struct api_request *request, struct api_answer *answer, struct api_outcome 
     return route;
 }
 
-#define DPOP_CHALLENGE(error) "DPoP realm=\"writ\", error=\"" error "\", algs=\"" DPOP_ALGS "\""
-
 /* A proof that failed is told in its own scheme (RFC 9449 §7.1, §9). */
 static void
 refuse_proof(struct authority *authority, const struct api_request *request,

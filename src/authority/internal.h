@@ -197,6 +197,8 @@ bool caller_is_likely(struct authority *authority, const struct http_head *head,
  * hold, empty at the token endpoint. *why is for people. */
 enum proof_fault prove_dpop(struct authority *authority, const struct api_request *request,
                             struct slice token, struct api_caller *out, const char **why);
+/* What a failed proof is told (RFC 9449 §7.1, §9). */
+#define DPOP_CHALLENGE(error) "DPoP realm=\"writ\", error=\"" error "\", algs=\"" DPOP_ALGS "\""
 /* Does the certificate that was shown prove the key? */
 bool prove_certificate(struct authority *authority, const struct api_request *request,
                        const struct binding *binding);

@@ -7,6 +7,7 @@ import * as jose from 'jose';
 import * as oauth from 'oauth4webapi';
 import * as oidc from 'openid-client';
 
+import { until } from './lib/process.mjs';
 import { Orders } from './lib/upstream.mjs';
 import { request, Writ } from './lib/writ.mjs';
 
@@ -253,8 +254,11 @@ test('DPoP from the token endpoint to the upstream, with oauth4webapi', async ()
     const unproven = await writ.ask('DELETE', '/orders/v1/orders/42', bearer.access_token);
     assert.equal(unproven.status, 401);
     await refused(credentials('strict'), 'invalid_dpop_proof');
-    const lines = await writ.audit('--subject', 'nightly', '--action', 'DELETE', '--limit', '1');
-    assert.equal(lines[0].decision, 'deny');
+    const [line] = await until('the refusal to be found', async () => {
+        const found = await writ.audit('--subject', 'nightly', '--action', 'DELETE', '--limit', '1');
+        return found[0]?.decision === 'deny' && found;
+    });
+    assert.equal(line.status, 401);
     const proven = (await writ.audit('--subject', 'nightly', '--decision', 'allow', '--action', 'DELETE'))[0];
     assert.equal(proven.proof, 'dpop');
     assert.equal(proven.key.length, 43);
@@ -296,14 +300,30 @@ test('introspection tells those whom it concerns, and nobody else a thing', asyn
     assert.deepEqual(await introspect('nightly', token), { active: false });
 });
 
+// An answer that has no end of its own; `end` tells how it ended.
+async function openStream(token) {
+    const answer = await fetch(`${gateway}/orders/v1/events`, { headers: { authorization: `Bearer ${token}` } });
+    assert.equal(answer.status, 200);
+    const reader = answer.body.getReader();
+    assert.ok((await reader.read()).value.length > 0);
+    const drain = async () => {
+        for (;;)
+            if ((await reader.read()).done)
+                return 'ended as if it were whole';
+    };
+    return { end: drain().catch(() => 'cut') };
+}
+
 test('revocation: the family goes along, a stranger ends nothing', async () => {
     const token = (await credentials('nightly')).access_token;
     const child = (await exchange('copilot', { subject_token: token })).access_token;
     await revoke('poster', token).catch(() => {});
     assert.equal((await get(token)).status, 200);
-    const stream = await writ.ask('GET', '/orders/v1/orders/42', child);
-    assert.equal(stream.status, 200);
+    const streams = await Promise.all([token, child].map(openStream));
     await revoke('nightly', token);
+    for (const stream of streams)
+        assert.equal(await stream.end, 'cut');
+    await until('the upstream to be left', () => orders.streams === 0);
     const answers = await Promise.all(Array.from({ length: 30 }, (_, i) => get(i % 2 ? token : child)));
     assert.ok(answers.every((answer) => answer.status === 401));
     await revoke('nightly', token);
@@ -431,11 +451,88 @@ test('a secret rotates with overlap, and is good for nothing else', async () => 
 test('each call has its line: who, for what, and why not', async () => {
     await credentials('nightly');
     await refused(credentials('nightly', { params: { scope: 'tools:DELETE:/x' } }), 'invalid_scope');
-    const lines = await writ.audit('--resource', 'writ', '--action', 'oauth.token', '--subject', 'nightly', '--limit', '2');
+    const lines = await until('the lines to be found', async () => {
+        const found = await writ.audit('--resource', 'writ', '--action', 'oauth.token', '--subject', 'nightly', '--limit', '2');
+        return found[0]?.decision === 'deny' && found;
+    });
     assert.equal(lines[0].decision, 'deny');
     assert.match(lines[0].reason, /tools:DELETE/);
     assert.equal(lines[0].status, 400);
     assert.equal(lines[1].decision, 'allow');
     assert.equal(lines[1].status, 200);
     assert.equal((await writ.cli(['audit', 'verify'])).code, 0);
+});
+
+test('a page in a browser may ask for a token, and read what it is told', async () => {
+    const asked = await request(writ.apiPort, 'OPTIONS', '/oauth/token', {
+        headers: { origin: 'https://app.example', 'access-control-request-method': 'POST', 'access-control-request-headers': 'dpop' },
+    });
+    assert.equal(asked.status, 204);
+    assert.equal(asked.headers['access-control-allow-origin'], '*');
+    assert.match(asked.headers['access-control-allow-headers'], /DPoP/);
+    const answer = await post('/oauth/token', { grant_type: 'client_credentials' }, basicHeader('nightly'));
+    assert.match(answer.headers['access-control-expose-headers'], /DPoP-Nonce/);
+});
+
+test('introspection by the holder of a bound token: the nonce round is told as RFC 9449 tells it', async () => {
+    const pair = await oauth.generateKeyPair('ES256', { extractable: true });
+    const jkt = await jose.calculateJwkThumbprint(await jose.exportJWK(pair.publicKey));
+    const holder = await writ.issue('watcher', '--bind-jkt', jkt);
+    const token = (await credentials('nightly')).access_token;
+    const DPoP = oauth.DPoP({ client_id: 'watcher' }, pair);
+    const ask = () => oauth.protectedResourceRequest(holder.token, 'POST', new URL(as.introspection_endpoint),
+        new Headers({ 'content-type': 'application/x-www-form-urlencoded' }), new URLSearchParams({ token }).toString(), { DPoP, ...insecure });
+    const asked = async () => (await ask().catch((failure) => {
+        assert.ok(oauth.isDPoPNonceError(failure), failure.message);
+        return ask();
+    })).json();
+    assert.equal((await asked()).active, true);
+    const stolen = await post('/oauth/introspect', { token }, { authorization: `Bearer ${holder.token}` });
+    assert.equal(stolen.status, 401);
+    await writ.stop();
+    writ.configure({ lanes: 2, dpop: { nonce: 'required' } });
+    await writ.launch();
+    const proof = await new jose.SignJWT({ jti: 'one', htm: 'POST', htu: as.introspection_endpoint, iat: Math.floor(Date.now() / 1000) })
+        .setProtectedHeader({ typ: 'dpop+jwt', alg: 'ES256', jwk: await jose.exportJWK(pair.publicKey) }).sign(pair.privateKey);
+    const told = await post('/oauth/introspect', { token }, { authorization: `DPoP ${holder.token}`, dpop: proof });
+    assert.equal(told.status, 401);
+    assert.doesNotMatch(told.headers['www-authenticate'] ?? '', /use_dpop_nonce/); // ath is missing: that comes first
+    assert.match(told.headers['www-authenticate'], /^DPoP .*invalid_dpop_proof/);
+    const challenged = await ask().then(() => assert.fail('no nonce was asked for'), (failure) => failure);
+    assert.ok(oauth.isDPoPNonceError(challenged), challenged.message);
+    assert.equal((await (await ask()).json()).active, true);
+});
+
+test('too many calls of one client, or from one address, are told to wait', async () => {
+    for (const limits of [{ client_calls: 3 }, { address_calls: 3 }]) {
+        await writ.stop();
+        writ.configure({ limits });
+        await writ.launch();
+        const ask = (options) => request(writ.apiPort, 'POST', '/oauth/token', {
+            headers: { 'content-type': 'application/x-www-form-urlencoded', ...basicHeader('nightly'), ...options },
+            body: 'grant_type=client_credentials',
+        });
+        for (let i = 0; i < 3; i++)
+            assert.equal((await ask({})).status, 200);
+        // The length of a body changes nothing.
+        for (const options of [{}, { 'transfer-encoding': 'chunked' }]) {
+            const late = await ask(options);
+            assert.equal(late.status, 429, late.body);
+            assert.equal(late.json.error, 'slow_down');
+            assert.ok(Number(late.headers['retry-after']) > 0);
+        }
+    }
+});
+
+test('an issuer with a path has its metadata where RFC 8414 puts it, and nowhere else', async () => {
+    await writ.stop();
+    const base = `http://127.0.0.1:${writ.apiPort}`;
+    writ.configure({ authority: { listen: `127.0.0.1:${writ.apiPort}`, issuer: `${base}/t1` } });
+    await writ.launch();
+    const found = await oauth.processDiscoveryResponse(new URL(`${base}/t1`),
+        await oauth.discoveryRequest(new URL(`${base}/t1`), { algorithm: 'oauth2', ...insecure }));
+    assert.equal(found.issuer, `${base}/t1`);
+    for (const path of ['/.well-known/oauth-authorization-server', '/t1/.well-known/oauth-authorization-server',
+        '/.well-known/oauth-authorization-server/t2'])
+        assert.equal((await request(writ.apiPort, 'GET', path)).status, 404, path);
 });

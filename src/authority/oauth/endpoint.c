@@ -73,16 +73,21 @@ take_rate(const struct authority *authority, const char *label, struct slice who
     return rate_take(authority->options.rates, key, most, 60000, clock_mono_us() / 1000, &retry_ms);
 }
 
+static enum status
+take_address(const struct authority *authority, const struct ip *peer)
+{
+    return take_rate(authority, "oauth address", slice_of(peer->bytes, sizeof peer->bytes),
+                     authority->options.address_calls);
+}
+
 bool
 oauth_wants_body(struct authority *authority, struct http_call *call)
 {
     const struct http_head *head = http_call_head(call);
-    const struct ip *peer = stream_peer(http_call_stream(call));
 
     if (head->body == HTTP_BODY_LENGTH && head->length > OAUTH_BODY_MAX)
         return false;
-    return take_rate(authority, "oauth address", slice_of(peer->bytes, sizeof peer->bytes),
-                     authority->options.address_calls) == STATUS_OK;
+    return take_address(authority, stream_peer(http_call_stream(call))) == STATUS_OK;
 }
 
 /* --- a call of a client ------------------------------------------------------------ */
@@ -94,18 +99,27 @@ is_form(struct slice type)
     return slice_equal_nocase(type, SLICE_LITERAL("application/x-www-form-urlencoded"));
 }
 
+/* There was none, or it was not read: see oauth_wants_body. Whoever comes without one is
+ * counted here, and not heard: nothing can be tried out past the limit. */
+static bool
+refuse_empty(struct oauth_call *call, const struct http_head *head)
+{
+    if (head->length > OAUTH_BODY_MAX)
+        return oauth_refuse(call, OAUTH_INVALID_REQUEST, "the form is longer than %d bytes",
+                            OAUTH_BODY_MAX);
+    if (head->length > 0 || take_address(call->authority, &call->request->caller.peer) != STATUS_OK)
+        return oauth_refuse(call, OAUTH_SLOW_DOWN, "too many calls from this address");
+    return oauth_refuse(call, OAUTH_INVALID_REQUEST, "the form is missing: no body came");
+}
+
 static bool
 read_form(struct oauth_call *call)
 {
     const struct http_head *head = call->request->shown.head;
     struct fault fault = { 0 };
 
-    /* Its body was not read: see oauth_wants_body. */
-    if (call->request->text.size == 0 && head->body != HTTP_BODY_NONE && head->length > 0)
-        return head->length > OAUTH_BODY_MAX
-                   ? oauth_refuse(call, OAUTH_INVALID_REQUEST, "the form is longer than %d bytes",
-                                  OAUTH_BODY_MAX)
-                   : oauth_refuse(call, OAUTH_SLOW_DOWN, "too many calls from this address");
+    if (call->request->text.size == 0)
+        return refuse_empty(call, head);
     if (call->request->query.size > 0)
         return oauth_refuse(call, OAUTH_INVALID_REQUEST,
                             "parameters belong in the body, never in the URL");
@@ -141,9 +155,25 @@ authenticate_holder(struct oauth_call *call)
         call->proof = caller->proof;
         return true;
     }
-    if (caller->proof_fault == PROOF_NEEDS_NONCE)
+    /* As at the API: the caller is the client of a protected resource here. */
+    switch (caller->proof_fault) {
+    case PROOF_FINE:
+        return oauth_refuse(call, OAUTH_INVALID_TOKEN, "%.*s", SLICE_PRINT(caller->refusal));
+    case PROOF_BUSY:
+        return oauth_refuse(call, OAUTH_TEMPORARILY_UNAVAILABLE, "%.*s",
+                            SLICE_PRINT(caller->refusal));
+    case PROOF_NEEDS_NONCE:
         prove_nonce(call->authority, call->request->now, call->outcome->nonce);
-    return oauth_refuse(call, OAUTH_INVALID_TOKEN, "%.*s", SLICE_PRINT(caller->refusal));
+        (void)oauth_refuse(call, OAUTH_USE_DPOP_NONCE, "%.*s", SLICE_PRINT(caller->refusal));
+        call->outcome->challenge = DPOP_CHALLENGE("use_dpop_nonce");
+        break;
+    case PROOF_WRONG:
+        (void)oauth_refuse(call, OAUTH_INVALID_DPOP_PROOF, "%.*s", SLICE_PRINT(caller->refusal));
+        call->outcome->challenge = DPOP_CHALLENGE("invalid_dpop_proof");
+        break;
+    }
+    call->answer->status = 401; /* RFC 9449 §7.1: 400 is the token endpoint's */
+    return false;
 }
 
 static bool
