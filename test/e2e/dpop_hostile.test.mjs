@@ -2,10 +2,13 @@
 // send: each is refused for its own reason, beside the one that holds.
 import assert from 'node:assert/strict';
 import { createHash, createPublicKey, generateKeyPairSync, randomUUID } from 'node:crypto';
+import { cpSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
 import * as jose from 'jose';
 
+import { freePort, makePlace } from './lib/process.mjs';
 import { Orders } from './lib/upstream.mjs';
 import { request, Writ } from './lib/writ.mjs';
 
@@ -67,6 +70,17 @@ async function raw(headerText, payloadText) {
         await jose.importJWK({ ...await jose.exportJWK(holder.privateKey) }, 'ES256').then((key) => key),
         Buffer.from(`${head}.${body}`));
     return `${head}.${body}.${Buffer.from(signed).toString('base64url')}`;
+}
+
+// An ECDSA signature as certificates write it, which JOSE does not (RFC 7518 §3.4).
+function derOf(signature) {
+    const raw = Buffer.from(signature, 'base64url');
+    const parts = [raw.subarray(0, 32), raw.subarray(32)].map((number) => {
+        const padded = number[0] & 0x80 ? Buffer.concat([Buffer.alloc(1), number]) : number;
+        return Buffer.concat([Buffer.from([2, padded.length]), padded]);
+    });
+    const whole = Buffer.concat(parts);
+    return Buffer.concat([Buffer.from([0x30, whole.length]), whole]).toString('base64url');
 }
 
 const show = (dpop, { token = bound.token, scheme = 'DPoP', path = '/orders/v1/orders/42', headers = {} } = {}) =>
@@ -203,6 +217,7 @@ test('bytes that are no proof', async () => {
         'x', '..', 'a.b.c', `${head}.${body}`, `${good}.`, `${head}.${body}.${signature}=`,
         `${head}.${body}.`, `${head}.${body}.${'A'.repeat(86)}`, `${head}.${body}.AA`, good.replace('.', '. '),
         `${good}${'A'.repeat(20000)}`, good.slice(0, -1),
+        `${head}.${body}.${derOf(signature)}`, `${head}.${body}.${Buffer.alloc(64).toString('base64url')}`,
     ]) {
         const answer = await show(text);
         assert.ok([400, 401, 431].includes(answer.status), `${answer.status} ${text.slice(0, 40)}`);
@@ -263,6 +278,42 @@ test('with dpop.nonce required each end wants its own', async () => {
     assert.equal(again.status, 403, again.body); // proven, and without a right for it
 });
 
+test('two nodes of one name: a proof is good at the one that gave its nonce', async () => {
+    // The other one has the same keys, tokens and public URL; what it remembers is its own.
+    await writ.stop();
+    const other = new Writ();
+    other.place = makePlace('dpop-node');
+    other.apiPort = await freePort();
+    other.port = await freePort();
+    other.configPath = join(other.place, 'writ.yaml');
+    cpSync(writ.data, other.data, { recursive: true, filter: (file) => !file.endsWith('.sock') });
+    cpSync(writ.policyPath, join(other.place, 'policy.yaml'));
+    for (const node of [writ, other]) {
+        node.configure({
+            lanes: 2, dpop: { nonce: 'required' },
+            gateway: { http: { listen: `127.0.0.1:${node.port}`, url: 'https://gw.example' } },
+        });
+        await node.launch();
+    }
+    try {
+        const htu = 'https://gw.example/orders/v1/orders/42';
+        const at = (node, text) => request(node.port, 'GET', '/orders/v1/orders/42',
+            { headers: { authorization: `DPoP ${bound.token}`, dpop: text } });
+        const nonce = (await at(writ, await proof({ claims: { htu } }))).headers['dpop-nonce'];
+        const one = await proof({ claims: { htu, nonce } });
+        const there = await at(other, one);
+        refused(there, 'use_dpop_nonce', /nonce/);
+        assert.equal((await at(writ, one)).status, 200);
+        for (const node of [writ, other])
+            assert.equal((await at(node, one)).status, 401);
+        const theirs = there.headers['dpop-nonce'];
+        assert.equal((await at(other, await proof({ claims: { htu, nonce: theirs } }))).status, 200);
+        refused(await at(writ, await proof({ claims: { htu, nonce: theirs } })), 'use_dpop_nonce', /nonce/);
+    } finally {
+        await other.close();
+    }
+});
+
 // --- assertions -------------------------------------------------------------------
 
 async function assertion({ header = {}, claims = {}, by = holder } = {}) {
@@ -290,6 +341,11 @@ test('client assertions: the good one once, the others never', async () => {
     assert.equal((await ask(good)).status, 200, (await ask(await assertion())).body);
     const issuer = `http://127.0.0.1:${writ.apiPort}`;
     assert.equal((await ask(await assertion({ claims: { aud: `${issuer}/oauth/token` } }))).status, 200);
+    const claims = (more) => JSON.stringify({
+        iss: 'signer', sub: 'signer', aud: issuer, jti: randomUUID(), iat: now(), exp: now() + 60, ...more,
+    });
+    assert.equal((await ask(await raw('{"alg":"ES256","kid":"a"}', claims()))).status, 200);
+    const other = await assertion();
     const bad = [
         good,
         await assertion({ by: thief }), await assertion({ header: { kid: 'b' } }),
@@ -307,6 +363,12 @@ test('client assertions: the good one once, the others never', async () => {
         await new jose.SignJWT({ iss: 'signer', sub: 'signer', aud: issuer, jti: 'h', exp: now() + 60, iat: now() })
             .setProtectedHeader({ alg: 'HS256', kid: 'a' }).sign(new TextEncoder().encode(JSON.stringify(holder.jwk))),
         `${Buffer.from('{"alg":"none"}').toString('base64url')}.${Buffer.from(JSON.stringify({ iss: 'signer', sub: 'signer', aud: issuer, jti: 'n', exp: now() + 60 })).toString('base64url')}.`,
+        await raw('{"alg":"ES256","kid":"a","crit":["exp"]}', claims()),
+        await raw('{"alg":"ES256","alg":"ES256","kid":"a"}', claims()),
+        await raw('{"alg":"ES256","kid":"a"}', claims().replace('"iss"', '"iss":"amara","iss"')),
+        await raw('{"alg":"ES256","kid":"a"}', claims({ more: 'x'.repeat(20000) })),
+        other.split('.').with(2, derOf(other.split('.')[2])).join('.'),
+        other.split('.').with(2, Buffer.alloc(64).toString('base64url')).join('.'),
         'x.y.z',
     ];
     for (const text of bad) {
@@ -314,4 +376,5 @@ test('client assertions: the good one once, the others never', async () => {
         assert.equal(answer.status, 401, text);
         assert.equal(answer.json.error, 'invalid_client', text);
     }
+    assert.equal((await ask(other)).status, 200); // nothing of it was used up
 });

@@ -6,7 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
-import { clearPlace, freePort, makePlace, run } from './lib/process.mjs';
+import { clearPlace, freePort, makePlace, run, until } from './lib/process.mjs';
 import { Orders } from './lib/upstream.mjs';
 import { request, Writ } from './lib/writ.mjs';
 
@@ -30,6 +30,16 @@ function signed(name, subject, names) {
         '-days', '2', '-extfile', `${name}.ext`, '-out', `${name}.pem`);
 }
 
+// Over the key of NAME, with an end that is past.
+function expired(name, key) {
+    writeFileSync(join(place, 'index.txt'), '');
+    writeFileSync(join(place, 'expired.cnf'), `[ca]\ndefault_ca = one\n[one]\ndatabase = index.txt
+rand_serial = yes\nnew_certs_dir = .\ndefault_md = sha256\npolicy = any\n[any]\ncommonName = supplied\n`);
+    openssl('req', '-new', '-key', `${key}.key`, '-out', `${name}.csr`, '-subj', `/CN=${name}`);
+    openssl('ca', '-batch', '-notext', '-config', 'expired.cnf', '-selfsign', '-keyfile', `${key}.key`, '-in', `${name}.csr`,
+        '-out', `${name}.pem`, '-startdate', '20200101000000Z', '-enddate', '20200102000000Z');
+}
+
 const jwkOf = (name) => JSON.parse(execFileSync(process.execPath, ['--input-type=module', '-e', `
     import { createPublicKey, X509Certificate } from 'node:crypto';
     import { readFileSync } from 'node:fs';
@@ -44,6 +54,7 @@ before(async () => {
     signed('batch', '/C=DE/O=Shop, Inc./CN=batch', 'DNS:batch.internal,URI:spiffe://shop/batch,IP:10.1.2.3,email:batch@shop.example');
     selfSigned('alone');
     selfSigned('twin', 'alone');
+    expired('stale', 'alone');
     selfSigned('intruder');
     selfSigned('fake', 'intruder', '2', '/C=DE/O=Shop, Inc./CN=batch');
     const tls = { cert: join(place, 'server.pem'), key: join(place, 'server.key') };
@@ -108,7 +119,8 @@ test('a token bound to a certificate is good with that very certificate alone', 
         assert.match(answer.body, /certificate/);
     }
     assert.equal((await order('-H', `Authorization: DPoP ${token}`, ...certificate('alone'))).status, 401);
-    const line = (await writ.audit('--subject', 'amara', '--decision', 'allow', '--limit', '1'))[0];
+    const line = await until('the line to be found',
+        async () => (await writ.audit('--subject', 'amara', '--decision', 'allow', '--limit', '1'))[0]);
     assert.equal(line.proof, 'certificate');
     assert.equal(line.key.length, 43);
 });
@@ -120,6 +132,17 @@ test('a token bound to a key is good with any certificate of that key', async ()
     assert.equal((await order('-X', 'DELETE', ...bearer(token), ...certificate('alone'))).status, 200);
     for (const args of [[], certificate('intruder')])
         assert.equal((await order(...bearer(token), ...args)).status, 401);
+});
+
+test('a certificate that has run out proves nothing, of whatever key it is', async () => {
+    const { token } = await writ.issue('amara', '--bind-jwk', join(place, 'alone.key'));
+    const byCertificate = await writ.issue('amara', '--bind-cert', join(place, 'stale.pem'));
+    for (const [port, path, of] of [[door, '/orders/v1/orders/42', token], [door, '/orders/v1/orders/42', byCertificate.token], [api, '/healthz', token]]) {
+        const { code } = await run('curl', ['-sS', '--max-time', '10', '--cacert', join(place, 'ca.pem'), ...bearer(of),
+            '--cert', join(place, 'stale.pem'), '--key', join(place, 'alone.key'), `https://localhost:${port}${path}`]);
+        assert.notEqual(code, 0); // the handshake ends there
+    }
+    assert.equal((await order(...bearer(token), ...certificate('alone'))).status, 200);
 });
 
 test('an unbound token proves nothing by a certificate that happens to be there', async () => {
