@@ -278,6 +278,43 @@ test('with dpop.nonce required each end wants its own', async () => {
     assert.equal(again.status, 403, again.body); // proven, and without a right for it
 });
 
+test('behind a terminator: the public URL, a prefix, and forwarding headers of trusted peers alone', async () => {
+    const ask = async (htu, headers = {}) =>
+        (await show(await proof({ claims: { htu } }), { headers })).status;
+    const forwarded = { 'x-forwarded-proto': 'https', 'x-forwarded-host': 'gw.example' };
+
+    await writ.stop();
+    writ.configure({ lanes: 2, gateway: { http: { listen: `127.0.0.1:${writ.port}`, url: 'https://gw.example/api/' } } });
+    await writ.launch();
+    await new Promise((done) => setTimeout(done, 2500));
+    assert.equal(await ask('https://gw.example/api/orders/v1/orders/42'), 200);
+    assert.equal(await ask('https://gw.example/orders/v1/orders/42'), 401);
+    assert.equal(await ask(url), 401);
+    assert.equal(await ask('https://evil.example/orders/v1/orders/42', { 'x-forwarded-host': 'evil.example', 'x-forwarded-proto': 'https' }), 401);
+
+    await writ.stop();
+    writ.configure({ lanes: 2, trusted_proxies: ['127.0.0.1'] });
+    await writ.launch();
+    await new Promise((done) => setTimeout(done, 2500));
+    assert.equal(await ask('https://gw.example/orders/v1/orders/42', forwarded), 200);
+    assert.equal(await ask('https://gw.example/api/orders/v1/orders/42', { ...forwarded, 'x-forwarded-prefix': '/api' }), 200);
+    assert.equal(await ask('https://gw.example/orders/v1/orders/42', { forwarded: 'for=1.2.3.4;proto=https;host=gw.example' }), 200);
+    assert.equal(await ask('https://gw.example/orders/v1/orders/42', { ...forwarded, forwarded: 'for=1.2.3.4;proto=https;host=other.example' }), 401);
+    assert.equal(await ask('http://gw.example/orders/v1/orders/42', forwarded), 401);
+    assert.equal(await ask(url), 200);
+
+    // Forward-auth: the URL that the client called at the proxy.
+    const check = async (htu) => (await request(writ.port, 'GET', '/check?upstream=orders', {
+        headers: {
+            authorization: `DPoP ${bound.token}`, dpop: await proof({ claims: { htu } }),
+            'x-original-method': 'GET', 'x-original-uri': '/v1/orders/42?page=2', ...forwarded,
+        },
+    })).status;
+    assert.equal(await check('https://gw.example/v1/orders/42'), 200);
+    assert.equal(await check('https://gw.example/v1/orders/43'), 401);
+    assert.equal(await check(`http://127.0.0.1:${writ.port}/check`), 401);
+});
+
 test('two nodes of one name: a proof is good at the one that gave its nonce', async () => {
     // The other one has the same keys, tokens and public URL; what it remembers is its own.
     await writ.stop();
