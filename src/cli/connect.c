@@ -17,6 +17,7 @@
 #include "net/listener.h"
 #include "net/timer.h"
 #include "net/tls.h"
+#include "tunnel.h"
 
 enum { EXPECT_MS = 2000, NONCE_KEPT_MS = 120000, URL_MAX = 1024 };
 
@@ -185,8 +186,11 @@ send_request(struct passing *passing)
     status = put_fields(passing, out);
     if (careful)
         put_text(out, "Expect: 100-continue\r\n");
+    if (head->upgrade)
+        http_put_header(out, SLICE_LITERAL("Upgrade"), http_head_value(head, HTTP_FIELD_UPGRADE));
     if (status == STATUS_OK)
-        status = http_exchange_send(passing->exchange, head->body, head->length, 0);
+        status = http_exchange_send(passing->exchange, head->body, head->length,
+                                    head->upgrade ? HTTP_SEND_UPGRADE : 0);
     if (status != STATUS_OK)
         return status;
     if (careful) {
@@ -244,6 +248,17 @@ note_refusal(struct connect *connect, const struct http_head *head)
 }
 
 static void
+put_answer_fields(struct buffer *out, const struct http_head *head)
+{
+    for (unsigned i = 0; i < head->count; i++) {
+        const struct http_field *field = &head->fields[i];
+
+        if (field->flags == 0 && field->id != HTTP_FIELD_DPOP_NONCE)
+            http_put_field(out, head, field);
+    }
+}
+
+static void
 on_head(struct http_exchange *exchange, const struct http_head *head, bool more, void *context)
 {
     struct passing *passing = context;
@@ -259,12 +274,7 @@ on_head(struct http_exchange *exchange, const struct http_head *head, bool more,
     }
     note_refusal(passing->connect, head);
     out = http_answer_begin(passing->call, head->status);
-    for (unsigned i = 0; i < head->count; i++) {
-        const struct http_field *field = &head->fields[i];
-
-        if (field->flags == 0 && field->id != HTTP_FIELD_DPOP_NONCE)
-            http_put_field(out, head, field);
-    }
+    put_answer_fields(out, head);
     if (http_answer_head_of(passing->call, head, more) == STATUS_OK) {
         passing->answered = true;
         return;
@@ -313,7 +323,26 @@ on_failed(struct http_exchange *exchange, enum status status, const char *why, v
                "The gateway can't be reached now", why);
 }
 
+static void
+on_upgraded(struct http_exchange *exchange, const struct http_head *head, struct stream *stream,
+            struct slice pending, void *context)
+{
+    struct passing *passing = context;
+    struct tunnel_end gateway = { stream, pending }, client = { 0 };
+    struct buffer *out = http_answer_begin(passing->call, head->status);
+
+    passing->exchange = NULL;
+    put_answer_fields(out, head);
+    http_put_header(out, SLICE_LITERAL("Upgrade"), http_head_value(head, HTTP_FIELD_UPGRADE));
+    client.stream = http_call_upgrade(passing->call, &client.pending);
+    if (client.stream == NULL)
+        stream_close(stream, NULL, NULL);
+    else
+        tunnel_join(&client, &gateway);
+}
+
 static const struct http_exchange_handler exchange_handler = {
+    .upgraded = on_upgraded,
     .informational = on_informational,
     .head = on_head,
     .body = on_body,
@@ -342,9 +371,6 @@ on_request(struct http_call *call, bool more, void *context)
                "the Host of the request names another machine");
     else if (connect->over[0] != '\0')
         refuse(call, 401, "The token is worth nothing any more", connect->over);
-    else if (head->upgrade)
-        refuse(call, 501, "Upgrades do not pass here",
-               "connect to the gateway itself, with a token and a certificate");
     else
         open_passing(passing);
 }

@@ -1,12 +1,14 @@
 // test/e2e/proof_cli.test.mjs - proof of possession as people use it: keys, curl with a proof, a
 // local port, tokens that renew themselves, and a token handed on to another key.
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { freePort, Process, run, sleep, until } from './lib/process.mjs';
 import { Orders } from './lib/upstream.mjs';
+import { connectWebSocket } from './lib/websocket.mjs';
 import { PROGRAM, request, Writ } from './lib/writ.mjs';
 
 let orders, writ, key, jkt, url;
@@ -130,13 +132,24 @@ test('writ connect: any client has proof, the token renews itself, and a revoke 
     const own = await request(port, 'GET', '/v1/orders/42', { headers: { authorization: 'Bearer x', dpop: 'y' } });
     assert.equal(own.status, 200);
 
+    // A WebSocket passes, and falls when the gateway goes.
+    const { status, peer } = await connectWebSocket(port, '/v1/ws');
+    assert.equal(status, 101);
+    for (const size of [1, 70000, 1 << 20]) {
+        const sent = randomBytes(size), back = peer.next();
+        peer.send(sent);
+        assert.deepEqual(await back, sent);
+    }
+
     // It asked for a successor at once, as nobody had written down when this one ends.
     await until('the token to be renewed', () => readFileSync(file, 'utf8').trim() !== '' &&
         JSON.parse(readFileSync(`${file}.json`, 'utf8')).id !== id);
     assert.equal(statSync(file).mode & 0o777, 0o600);
     const renewed = JSON.parse(readFileSync(`${file}.json`, 'utf8'));
 
+    const dropped = peer.closed;
     await writ.restart();
+    await dropped;
     await until('the gateway to be back behind it', async () => (await statusOf(port)) === 200);
 
     await writ.revoke(renewed.id);
