@@ -2,6 +2,7 @@
 // them at the authority, and those that a terminator forwards.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -39,6 +40,9 @@ rand_serial = yes\nnew_certs_dir = .\ndefault_md = sha256\npolicy = any\n[any]\n
     openssl('ca', '-batch', '-notext', '-config', 'expired.cnf', '-selfsign', '-keyfile', `${key}.key`, '-in', `${name}.csr`,
         '-out', `${name}.pem`, '-startdate', '20200101000000Z', '-enddate', '20200102000000Z');
 }
+
+const derOf = (name) => Buffer.from(readFileSync(join(place, `${name}.pem`), 'utf8').replace(/-----[^-]+-----|\s/g, ''), 'base64');
+const x5tOf = (name) => createHash('sha256').update(derOf(name)).digest('base64url');
 
 const jwkOf = (name) => JSON.parse(execFileSync(process.execPath, ['--input-type=module', '-e', `
     import { createPublicKey, X509Certificate } from 'node:crypto';
@@ -163,6 +167,9 @@ test('clients are known by a name in their certificate, and their tokens bound t
         assert.equal((await order(...bearer(token), ...certificate('batch'))).status, 200);
         assert.equal((await order(...bearer(token), ...certificate('alone'))).status, 401);
         assert.equal((await order(...bearer(token))).status, 401);
+        const about = await curl(`https://localhost:${api}/oauth/introspect`, '-d', `token=${token}`, '-d', `client_id=${name}`,
+            ...certificate('batch'));
+        assert.equal(JSON.parse(about.body).cnf['x5t#S256'], x5tOf('batch'));
     }
     for (const name of ['otherdn', 'otherdns', 'self', 'amara', 'nobody']) {
         const answer = await tokenFor(name, ...certificate('batch'));
@@ -190,7 +197,7 @@ test('a self-signed certificate of a registered key, and no other', async () => 
 
 test('a certificate that a terminator forwards, and one that anybody forges', async () => {
     const { token } = await writ.issue('amara', '--bind-cert', join(place, 'alone.pem'));
-    const der = Buffer.from(readFileSync(join(place, 'alone.pem'), 'utf8').replace(/-----[^-]+-----|\s/g, ''), 'base64');
+    const der = derOf('alone');
     const field = `:${der.toString('base64')}:`;
     const forged = await order(...bearer(token), '-H', `Client-Cert: ${field}`);
     assert.equal(forged.status, 401);
@@ -207,8 +214,7 @@ test('a certificate that a terminator forwards, and one that anybody forges', as
         { headers: { authorization: `Bearer ${token}`, ...headers } });
     assert.equal((await ask({ 'client-cert': field })).status, 200);
     assert.equal((await ask({})).status, 401);
-    const twinDer = Buffer.from(readFileSync(join(place, 'twin.pem'), 'utf8').replace(/-----[^-]+-----|\s/g, ''), 'base64');
-    assert.equal((await ask({ 'client-cert': `:${twinDer.toString('base64')}:` })).status, 401);
+    assert.equal((await ask({ 'client-cert': `:${derOf('twin').toString('base64')}:` })).status, 401);
     for (const bad of [der.toString('base64'), ':AAAA:', ':=:', `${field}, ${field}`, ':', '""'])
         assert.equal((await ask({ 'client-cert': bad })).status, 400, bad);
     const seen = orders.seen.at(-1);

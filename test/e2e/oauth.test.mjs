@@ -422,6 +422,7 @@ test('JWT access tokens: by the key set, and dead at the gate when revoked', asy
 test('protected-resource metadata, as stock clients find it', async () => {
     const unauthorized = await get(undefined);
     assert.equal(unauthorized.status, 401);
+    assert.doesNotMatch(unauthorized.headers['www-authenticate'], /error/);
     const pointer = /resource_metadata="([^"]+)"/.exec(unauthorized.headers['www-authenticate'])[1];
     assert.equal(pointer, `${gateway}/.well-known/oauth-protected-resource/orders`);
     const resource = new URL(`${gateway}/orders`);
