@@ -208,6 +208,9 @@ test('what is no form, or says a thing twice, is invalid_request', async () => {
         assert.equal(answer.json.error, 'invalid_request', answer.body);
         assert.equal(answer.headers['cache-control'], 'no-store');
     }
+    const chunked = await ask('grant_type=client_credentials', { ...form, 'transfer-encoding': 'chunked' });
+    assert.equal(chunked.json.error, 'invalid_request');
+    assert.match(chunked.json.error_description, /Content-Length/);
     assert.equal((await ask('grant_type=password')).json.error, 'unsupported_grant_type');
     assert.equal((await ask(`grant_type=client_credentials&x=${'y'.repeat(70000)}`)).json.error, 'invalid_request');
     assert.equal((await request(writ.apiPort, 'GET', '/oauth/token')).status, 405);

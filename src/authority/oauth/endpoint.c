@@ -85,7 +85,8 @@ oauth_wants_body(struct authority *authority, struct http_call *call)
 {
     const struct http_head *head = http_call_head(call);
 
-    if (head->body == HTTP_BODY_LENGTH && head->length > OAUTH_BODY_MAX)
+    /* Of a body in chunks nobody knows how much memory it would take from us. */
+    if (head->body == HTTP_BODY_CHUNKED || head->length > OAUTH_BODY_MAX)
         return false;
     return take_address(authority, stream_peer(http_call_stream(call))) == STATUS_OK;
 }
@@ -104,6 +105,8 @@ is_form(struct slice type)
 static bool
 refuse_empty(struct oauth_call *call, const struct http_head *head)
 {
+    if (head->body == HTTP_BODY_CHUNKED)
+        return oauth_refuse(call, OAUTH_INVALID_REQUEST, "send the form with a Content-Length");
     if (head->length > OAUTH_BODY_MAX)
         return oauth_refuse(call, OAUTH_INVALID_REQUEST, "the form is longer than %d bytes",
                             OAUTH_BODY_MAX);
