@@ -105,13 +105,13 @@ is_form(struct slice type)
 static bool
 refuse_empty(struct oauth_call *call, const struct http_head *head)
 {
-    if (head->body == HTTP_BODY_CHUNKED)
-        return oauth_refuse(call, OAUTH_INVALID_REQUEST, "send the form with a Content-Length");
     if (head->length > OAUTH_BODY_MAX)
         return oauth_refuse(call, OAUTH_INVALID_REQUEST, "the form is longer than %d bytes",
                             OAUTH_BODY_MAX);
     if (head->length > 0 || take_address(call->authority, &call->request->caller.peer) != STATUS_OK)
         return oauth_refuse(call, OAUTH_SLOW_DOWN, "too many calls from this address");
+    if (head->body == HTTP_BODY_CHUNKED)
+        return oauth_refuse(call, OAUTH_INVALID_REQUEST, "send the form with a Content-Length");
     return oauth_refuse(call, OAUTH_INVALID_REQUEST, "the form is missing: no body came");
 }
 
