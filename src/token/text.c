@@ -127,8 +127,42 @@ token_verify(const struct token_view *view, struct keyring_state *ring)
     return status;
 }
 
+/* The id in a text of which nothing else was read yet. */
+static bool
+claimed_id(struct slice text, struct token_id *out)
+{
+    enum { CHARS = 33 }; /* the groups of base62 in which it lies */
+    uint8_t head[CHARS / 11 * 8];
+    struct slice body;
+    bool attenuated;
+    size_t size;
+
+    if (!split_prefix(text, &body, &attenuated) ||
+        !base62_decode(slice_first(body, CHARS), head, sizeof head, &size))
+        return false;
+    memcpy(out->bytes, head + TOKEN_HEAD_SIZE - TOKEN_ID_SIZE, TOKEN_ID_SIZE);
+    return true;
+}
+
+/* token_parse, and the expectant is told. */
+static enum status
+parse_expected(struct slice text, const struct token_expectant *expectant, struct token_view *out)
+{
+    struct token_id claimed;
+    enum status status;
+
+    if (!claimed_id(text, &claimed))
+        return STATUS_INVALID;
+    expectant->claimed(expectant->keeper, &claimed);
+    status = token_parse(text, out);
+    if (status == STATUS_OK)
+        expectant->read(expectant->keeper, &out->id);
+    return status;
+}
+
 enum status
-token_recognize(struct slice text, struct keyring_state *ring, struct token_view *out)
+token_recognize(struct slice text, struct keyring_state *ring,
+                const struct token_expectant *expectant, struct token_view *out)
 {
     struct known_texts *known = keyring_state_known(ring);
     enum status status;
@@ -137,10 +171,9 @@ token_recognize(struct slice text, struct keyring_state *ring, struct token_view
         return STATUS_OK;
     if (jwt_looks_like(text))
         return jwt_recognize(text, ring, out);
-    status = token_parse(text, out);
-    if (status != STATUS_OK)
-        return status;
-    status = token_verify(out, ring);
+    status = expectant == NULL ? token_parse(text, out) : parse_expected(text, expectant, out);
+    if (status == STATUS_OK)
+        status = token_verify(out, ring);
     if (status == STATUS_OK)
         known_add(known, text, out);
     return status;

@@ -348,6 +348,20 @@ credential_reaches(const struct credential *credential, struct slice name)
     return false;
 }
 
+/* A token among a million others is far away in memory: it comes while the text is read
+ * and its code computed. What is asked for has no say. */
+static void
+expect_place(const void *tokens, const struct token_id *id)
+{
+    world_table_expect(tokens, id);
+}
+
+static void
+expect_member(const void *tokens, const struct token_id *id)
+{
+    world_table_expect_member(tokens, id);
+}
+
 enum credential_verdict
 world_authenticate_as(struct world_reader *reader, const struct presented_text *shown,
                       struct arena *arena, struct credential *out)
@@ -358,13 +372,15 @@ world_authenticate_as(struct world_reader *reader, const struct presented_text *
     struct presented presented = {
         .view = &view, .purpose = shown->purpose, .now = shown->now, .arena = arena
     };
+    const struct token_expectant expectant = { expect_place, expect_member,
+                                               &reader->world->tokens };
     enum credential_verdict verdict = CREDENTIAL_UNKNOWN;
     enum status status;
 
     *out = (struct credential){ 0 };
     if (ring == NULL || keyring_state_follow(reader->keys, ring) != STATUS_OK)
         return CREDENTIAL_UNKNOWN;
-    status = token_recognize(shown->text, reader->keys, &view);
+    status = token_recognize(shown->text, reader->keys, &expectant, &view);
     if (status == STATUS_INVALID)
         return CREDENTIAL_MALFORMED;
     if (status == STATUS_OK)

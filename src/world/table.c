@@ -97,6 +97,31 @@ world_table_find(const struct table_shards *shards, const struct token_id *id)
     }
 }
 
+static const _Atomic uintptr_t *
+first_place(const struct table_shards *shards, uint64_t hash)
+{
+    const struct table *table =
+        atomic_load_explicit(&shards->tables[(hash >> 56) % TABLE_SHARDS], memory_order_acquire);
+
+    return &table->slots[hash & table->mask];
+}
+
+void
+world_table_expect(const struct table_shards *shards, const struct token_id *id)
+{
+    __builtin_prefetch((const void *)(uintptr_t)first_place(shards, world_id_hash(id)));
+}
+
+void
+world_table_expect_member(const struct table_shards *shards, const struct token_id *id)
+{
+    const char *member = (const char *)member_of(
+        atomic_load_explicit(first_place(shards, world_id_hash(id)), memory_order_relaxed));
+
+    for (size_t at = 0; at < sizeof(struct line); at += 64)
+        __builtin_prefetch(member + at);
+}
+
 /* A quarter of the places stays empty, so that every search ends. */
 static bool
 has_room(const struct table *table, size_t count)

@@ -30,6 +30,10 @@ uint64_t world_id_hash(const struct token_id *id);
 unsigned world_table_shard(const struct token_id *id);
 /* Also finds shells. */
 struct member *world_table_find(const struct table_shards *shards, const struct token_id *id);
+/* Ask the memory for what world_table_find will read, and go on meanwhile: first for the
+ * place, and when that had time to come, for the member. */
+void world_table_expect(const struct table_shards *shards, const struct token_id *id);
+void world_table_expect_member(const struct table_shards *shards, const struct token_id *id);
 /* Room for count more in a shard: *grown is NULL when there is room already, else a
  * filled larger table to be put in the shard's place. */
 enum status world_table_room(const struct table_shards *shards, unsigned shard, size_t count,

@@ -178,11 +178,12 @@ recognized(void **state)
     struct token_view view;
     char text[TOKEN_TEXT_SIZE + 1], changed[TOKEN_TEXT_SIZE + 1], none[TOKEN_TEXT_SIZE] = { 0 };
 
-    assert_int_equal(token_recognize(slice_of(none, sizeof none), ring, &view), STATUS_INVALID);
+    assert_int_equal(token_recognize(slice_of(none, sizeof none), ring, NULL, &view),
+                     STATUS_INVALID);
     assert_int_equal(token_write(&id, 7, ring, text), STATUS_OK);
     for (unsigned i = 0; i < 3; i++) {
         memset(&view, 0xa5, sizeof view);
-        assert_int_equal(token_recognize(slice_text(text), ring, &view), STATUS_OK);
+        assert_int_equal(token_recognize(slice_text(text), ring, NULL, &view), STATUS_OK);
         assert_true(token_id_equal(&view.id, &id));
         assert_int_equal(view.kid, 7);
         assert_int_equal(view.caveat_count, 0);
@@ -193,16 +194,55 @@ recognized(void **state)
     for (size_t i = 0; i < TOKEN_TEXT_SIZE; i++) {
         memcpy(changed, text, sizeof changed);
         changed[i] = changed[i] == 'x' ? 'y' : 'x';
-        assert_int_equal(token_recognize(slice_text(changed), ring, &view), STATUS_INVALID);
+        assert_int_equal(token_recognize(slice_text(changed), ring, NULL, &view), STATUS_INVALID);
         fixture_checksum(changed, TOKEN_TEXT_SIZE);
         if (strcmp(changed, text) != 0)
-            assert_int_not_equal(token_recognize(slice_text(changed), ring, &view), STATUS_OK);
+            assert_int_not_equal(token_recognize(slice_text(changed), ring, NULL, &view),
+                                 STATUS_OK);
     }
-    assert_int_equal(token_recognize(slice_text(text), ring, &view), STATUS_OK);
+    assert_int_equal(token_recognize(slice_text(text), ring, NULL, &view), STATUS_OK);
     assert_int_equal(keyring_new(&other, 1, &later), STATUS_OK);
     assert_int_equal(keyring_state_follow(ring, later), STATUS_OK);
-    assert_int_equal(token_recognize(slice_text(text), ring, &view), STATUS_DENIED);
+    assert_int_equal(token_recognize(slice_text(text), ring, NULL, &view), STATUS_DENIED);
     keyring_free(later);
+    keyring_state_free(ring);
+}
+
+static struct token_id told[4];
+static size_t told_count;
+
+static void
+told_of(const void *keeper, const struct token_id *id)
+{
+    assert_string_equal(keeper, "keeper");
+    assert_true(told_count < 4);
+    told[told_count++] = *id;
+}
+
+/* Who waits for memory is told what to fetch, twice, and not of what is known already. */
+static void
+expected(void **state)
+{
+    const struct token_expectant expectant = { told_of, told_of, "keeper" };
+    struct keyring_state *ring = fixture_ring(7);
+    struct token_id id = fixture_id();
+    struct token_view view;
+    char text[TOKEN_TEXT_SIZE + 1];
+
+    assert_int_equal(token_write(&id, 7, ring, text), STATUS_OK);
+    text[TOKEN_TEXT_SIZE - 1] ^= 1;
+    assert_int_equal(token_recognize(slice_text(text), ring, &expectant, &view), STATUS_INVALID);
+    assert_int_equal(told_count, 1); /* of a claim, which was none */
+    text[TOKEN_TEXT_SIZE - 1] ^= 1;
+    assert_int_equal(token_recognize(slice_text(text), ring, &expectant, &view), STATUS_OK);
+    assert_int_equal(told_count, 3);
+    assert_int_equal(token_recognize(slice_text(text), ring, &expectant, &view), STATUS_OK);
+    assert_int_equal(told_count, 3);
+    for (size_t i = 0; i < told_count; i++)
+        assert_true(token_id_equal(&told[i], &id));
+    text[7] = '-';
+    assert_int_equal(token_recognize(slice_text(text), ring, &expectant, &view), STATUS_INVALID);
+    assert_int_equal(told_count, 3);
     keyring_state_free(ring);
 }
 
@@ -264,7 +304,7 @@ main(void)
         cmocka_unit_test(each_character_changed), cmocka_unit_test(each_bit_flipped),
         cmocka_unit_test(truncated_and_extended), cmocka_unit_test(not_canonical),
         cmocka_unit_test(no_id),                  cmocka_unit_test(prefix_exchanged),
-        cmocka_unit_test(recognized),
+        cmocka_unit_test(recognized),             cmocka_unit_test(expected),
         cmocka_unit_test(ids),                    cmocka_unit_test(rings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -66,10 +66,19 @@ void token_view_wipe(struct token_view *view);
 /* The whole chain in constant time; DENIED when it does not hold or the ring has
  * no such key (which costs the same). */
 enum status token_verify(const struct token_view *view, struct keyring_state *ring) WRIT_MUST_USE;
+/* Who keeps tokens in a large memory is told the id that a text claims, to ask for what it
+ * will want of it while the text is read on, and again while its code is computed. */
+struct token_expectant {
+    void (*claimed)(const void *keeper, const struct token_id *id);
+    void (*read)(const void *keeper, const struct token_id *id);
+    const void *keeper;
+};
 /* Both in one, also for a JWT of this authority (RFC 9068), whose jti is the id. A text
  * without caveats that this ring's state verified lately is known
- * again without its MAC; the view's mac and binary are then empty. INVALID, DENIED. */
+ * again without its MAC; the view's mac and binary are then empty. The expectant, when
+ * there is one, is told of others. INVALID, DENIED. */
 enum status token_recognize(struct slice text, struct keyring_state *ring,
+                            const struct token_expectant *expectant,
                             struct token_view *out) WRIT_MUST_USE;
 /* Derives the text of an id: at issue, and again for a repeated idempotent issue. */
 enum status token_write(const struct token_id *id, uint8_t kid, struct keyring_state *ring,
