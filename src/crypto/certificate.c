@@ -74,7 +74,7 @@ certificate_from_pem(struct slice text, struct certificate **out, struct fault *
 {
     BIO *in =
         text.size == 0 || text.size > DER_MAX ? NULL : BIO_new_mem_buf(text.at, (int)text.size);
-    X509 *x509 = in == NULL ? NULL : PEM_read_bio_X509(in, NULL, NULL, NULL);
+    X509 *x509 = in == NULL ? NULL : PEM_read_bio_X509(in, NULL, ossl_no_passphrase, NULL);
     unsigned char *der = NULL;
     int size = x509 == NULL ? -1 : i2d_X509(x509, &der);
     enum status status;
@@ -145,7 +145,22 @@ take_escaped(struct slice text, size_t *at, char *out)
         return *out != '\0';
     }
     *out = text.at[(*at)++];
-    return strchr("\"+,;<>\\ #=", *out) != NULL;
+    return *out != '\0' && strchr("\"+,;<>\\ #=", *out) != NULL;
+}
+
+/* RFC 4514 §2.4 and §3: what has to be escaped; "#" in front begins hex of BER, which is
+ * not taken. */
+static bool
+stands_alone(char byte, size_t before)
+{
+    return byte != '\0' && strchr("\";<>", byte) == NULL && (byte != '#' || before > 0);
+}
+
+static void
+skip_blanks(struct slice text, size_t *at)
+{
+    while (*at < text.size && text.at[*at] == ' ')
+        ++*at;
 }
 
 static bool
@@ -153,19 +168,22 @@ take_part(struct slice text, size_t *at, struct dn_part *part)
 {
     size_t size = 0, kept = 0;
 
-    while (*at < text.size && text.at[*at] == ' ')
-        ++*at;
+    skip_blanks(text, at);
     while (*at < text.size && text.at[*at] != '=' && size < sizeof part->type - 1)
         part->type[size++] = text.at[(*at)++];
+    while (size > 0 && part->type[size - 1] == ' ')
+        size--; /* "CN = x" is how OpenSSL shows it */
     part->type[size] = '\0';
     if (size == 0 || *at >= text.size || text.at[(*at)++] != '=')
         return false;
+    skip_blanks(text, at);
     part->size = 0;
     while (*at < text.size && text.at[*at] != ',' && text.at[*at] != '+') {
         char byte = text.at[*at];
         bool escaped = byte == '\\';
 
-        if (part->size == sizeof part->value || (escaped && !take_escaped(text, at, &byte)))
+        if (part->size == sizeof part->value || (escaped && !take_escaped(text, at, &byte)) ||
+            (!escaped && !stands_alone(byte, part->size)))
             return false;
         if (!escaped)
             ++*at;
@@ -241,7 +259,7 @@ text_is(const ASN1_STRING *held, struct slice value, enum certificate_name kind)
 {
     struct slice text = slice_of(ASN1_STRING_get0_data(held), (size_t)ASN1_STRING_length(held));
 
-    if (memchr(text.at, '\0', text.size) != NULL)
+    if (slice_find(text, '\0') < text.size)
         return false;
     return kind == NAME_SAN_DNS ? slice_equal_nocase(text, value) : slice_equal(text, value);
 }

@@ -79,18 +79,27 @@ take_numbers(const json_t *jwk, struct key_numbers *out, struct fault *fault)
     return fault_set(fault, STATUS_INVALID, "the JWK is none of EC P-256, OKP Ed25519 and RSA");
 }
 
-/* A key that shows its private half is everybody's; a symmetric one signs nothing here. */
-static enum status
-refuse_private(const json_t *jwk, struct fault *fault)
+const char *
+jwk_secret(const json_t *jwk)
 {
     static const char *const secrets[] = { "d", "p", "q", "dp", "dq", "qi", "oth", "k" };
 
     for (size_t i = 0; i < sizeof secrets / sizeof secrets[0]; i++) {
         if (json_object_get(jwk, secrets[i]) != NULL)
-            return fault_set(fault, STATUS_INVALID,
-                             "the JWK holds a private or symmetric key (\"%s\")", secrets[i]);
+            return secrets[i];
     }
-    return STATUS_OK;
+    return NULL;
+}
+
+/* A key that shows its private half is everybody's; a symmetric one signs nothing here. */
+static enum status
+refuse_private(const json_t *jwk, struct fault *fault)
+{
+    const char *secret = jwk_secret(jwk);
+
+    return secret == NULL ? STATUS_OK
+                          : fault_set(fault, STATUS_INVALID,
+                                      "the JWK holds a private or symmetric key (\"%s\")", secret);
 }
 
 static bool
@@ -204,11 +213,11 @@ static EVP_PKEY *
 read_pem(struct slice text)
 {
     BIO *in = BIO_new_mem_buf(text.at, (int)text.size);
-    EVP_PKEY *evp = in == NULL ? NULL : PEM_read_bio_PUBKEY(in, NULL, NULL, NULL);
+    EVP_PKEY *evp = in == NULL ? NULL : PEM_read_bio_PUBKEY(in, NULL, ossl_no_passphrase, NULL);
     X509 *certificate = NULL;
 
     if (evp == NULL && in != NULL && BIO_reset(in) == 1) {
-        certificate = PEM_read_bio_X509(in, NULL, NULL, NULL);
+        certificate = PEM_read_bio_X509(in, NULL, ossl_no_passphrase, NULL);
         evp = certificate == NULL ? NULL : X509_get_pubkey(certificate);
     }
     X509_free(certificate);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "crypto/jws.h"
+#include "key_inside.h"
 
 enum { KID_MAX = 256 };
 
@@ -33,8 +34,7 @@ holds_secret(const json_t *jwk)
 {
     const char *kty = json_string_value(json_object_get(jwk, "kty"));
 
-    return json_object_get(jwk, "d") != NULL || json_object_get(jwk, "k") != NULL ||
-           (kty != NULL && strcmp(kty, "oct") == 0);
+    return jwk_secret(jwk) != NULL || (kty != NULL && strcmp(kty, "oct") == 0);
 }
 
 static const struct jwks_entry *

@@ -108,6 +108,58 @@ rsa_judge(const struct key_numbers *numbers, struct fault *fault)
     return STATUS_OK;
 }
 
+/* The y of the points whose order divides 8, little-endian, without the sign of x: for such a
+ * key a signature holds that was made without its private half. */
+static const uint8_t small_orders[][ED25519_SIZE] = {
+    { 0 },
+    { 1 },
+    { 0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4,
+      0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6,
+      0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05 },
+    { 0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b,
+      0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39,
+      0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a },
+    { 0xec, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+      0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+      0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f },
+};
+
+/* A y of the field's own (RFC 8032 §5.1.3), so that no key has a second thumbprint, and of a
+ * point of the large order. */
+static enum status
+ed25519_judge(const struct key_numbers *numbers, struct fault *fault)
+{
+    uint8_t y[ED25519_SIZE];
+    size_t high = 1;
+
+    memcpy(y, numbers->material, sizeof y);
+    y[ED25519_SIZE - 1] &= 0x7f;
+    while (high < ED25519_SIZE - 1 && y[high] == 0xff)
+        high++;
+    if (high == ED25519_SIZE - 1 && y[high] == 0x7f && y[0] >= 0xed)
+        return fault_set(fault, STATUS_INVALID, "the Ed25519 key is not in its only form");
+    for (size_t i = 0; i < sizeof small_orders / sizeof small_orders[0]; i++) {
+        if (memcmp(y, small_orders[i], sizeof y) == 0)
+            return fault_set(fault, STATUS_INVALID,
+                             "the Ed25519 key is a weak one: anybody can sign for it");
+    }
+    return STATUS_OK;
+}
+
+static enum status
+numbers_judge(const struct key_numbers *numbers, struct fault *fault)
+{
+    switch (numbers->kind) {
+    case KEY_RSA:
+        return rsa_judge(numbers, fault);
+    case KEY_ED25519:
+        return ed25519_judge(numbers, fault);
+    case KEY_EC:
+        break; /* OpenSSL looks at the point */
+    }
+    return STATUS_OK;
+}
+
 static EVP_PKEY *
 evp_of(const struct key_numbers *numbers)
 {
@@ -176,7 +228,7 @@ key_new(EVP_PKEY *evp, const struct key_numbers *numbers, struct public_key **ou
 enum status
 key_from_numbers(const struct key_numbers *numbers, struct public_key **out, struct fault *fault)
 {
-    enum status status = numbers->kind == KEY_RSA ? rsa_judge(numbers, fault) : STATUS_OK;
+    enum status status = numbers_judge(numbers, fault);
     EVP_PKEY *evp;
 
     if (status != STATUS_OK)

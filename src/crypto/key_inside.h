@@ -31,6 +31,8 @@ enum status key_from_numbers(const struct key_numbers *numbers, struct public_ke
                              struct fault *fault) WRIT_MUST_USE;
 /* Takes the reference over; INVALID for a kind that is not ours. */
 enum status key_from_evp(EVP_PKEY *evp, struct public_key **out, struct fault *fault) WRIT_MUST_USE;
+/* The name of the first member that belongs to a private or symmetric key, or NULL. */
+const char *jwk_secret(const json_t *jwk);
 json_t *key_numbers_jwk(const struct key_numbers *numbers);
 
 /* r||s as DER and back (RFC 7518 §3.4); the size, 0 when it is none. */

@@ -85,6 +85,12 @@ ossl_thread(void)
     return mine;
 }
 
+int
+ossl_no_passphrase(char *buffer, int size, int writing, void *context)
+{
+    return -1;
+}
+
 enum status
 ossl_failed(void)
 {

@@ -21,6 +21,10 @@ EVP_CIPHER *ossl_aes_256_gcm(void);
 /* NULL when it can't be made. Freed when the thread ends. */
 struct ossl_thread *ossl_thread(void);
 
+/* For whatever reads PEM: without it OpenSSL asks at the terminal, or takes a line of the
+ * standard input, as soon as a text says that it is encrypted. */
+int ossl_no_passphrase(char *buffer, int size, int writing, void *context);
+
 /* Empties OpenSSL's error queue, so that no later call trips over it, and
  * returns STATUS_CRYPTO, or STATUS_MEMORY when that was the reason. */
 enum status ossl_failed(void);

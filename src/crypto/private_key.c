@@ -101,7 +101,8 @@ check_file(int file, const char *path, struct fault *fault)
 static enum status
 read_file(const char *path, struct buffer *out, struct fault *fault)
 {
-    int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    /* Not held up by a pipe that nobody writes to. */
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     enum status status;
     ssize_t got = 1;
 
@@ -112,21 +113,19 @@ read_file(const char *path, struct buffer *out, struct fault *fault)
     while (status == STATUS_OK && got > 0) {
         char *room = buffer_room(out, 4096);
 
-        got = room == NULL ? -1 : read(file, room, 4096);
+        if (room == NULL) {
+            status = fault_set(fault, buffer_status(out), "%s is too long for a key file", path);
+            break;
+        }
+        got = read(file, room, 4096);
         if (got > 0)
             buffer_added(out, (size_t)got);
         else if (got < 0)
-            status = fault_set(fault, STATUS_IO, "cannot read the key file %s", path);
+            status = fault_set(fault, STATUS_IO, "cannot read the key file %s: %s", path,
+                               strerror(errno));
     }
     close(file);
     return status;
-}
-
-/* Never asks at the terminal for a passphrase. */
-static int
-no_passphrase(char *buffer, int size, int writing, void *context)
-{
-    return -1;
 }
 
 static enum status
@@ -138,7 +137,7 @@ read_pem_file(const char *path, struct private_key **out, struct fault *fault)
 
     if (status == STATUS_OK && text.size > 0) {
         BIO *in = BIO_new_mem_buf(text.bytes, (int)text.size);
-        evp = in == NULL ? NULL : PEM_read_bio_PrivateKey(in, NULL, no_passphrase, NULL);
+        evp = in == NULL ? NULL : PEM_read_bio_PrivateKey(in, NULL, ossl_no_passphrase, NULL);
         BIO_free(in);
     }
     buffer_wipe_free(&text);
@@ -283,7 +282,8 @@ private_key_decode(struct slice der, struct private_key **out)
     const unsigned char *at = (const unsigned char *)der.at;
     PKCS8_PRIV_KEY_INFO *info =
         der.size > PEM_MAX ? NULL : d2i_PKCS8_PRIV_KEY_INFO(NULL, &at, (long)der.size);
-    EVP_PKEY *evp = info == NULL ? NULL : EVP_PKCS82PKEY(info);
+    bool whole = info != NULL && at == (const unsigned char *)der.at + der.size;
+    EVP_PKEY *evp = whole ? EVP_PKCS82PKEY(info) : NULL;
 
     PKCS8_PRIV_KEY_INFO_free(info);
     if (evp == NULL) {
