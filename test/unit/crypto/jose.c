@@ -31,6 +31,10 @@
     "368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0f" \
     "M4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"
 
+/* 32 bytes of 0 and of 255. */
+#define ZEROES "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+#define ONES   "__________________________________________8"
+
 #define EC  "'kty': 'EC', 'crv': 'P-256', 'x': '" EC_X "', 'y': '" EC_Y "'"
 #define OKP "'kty': 'OKP', 'crv': 'Ed25519', 'x': '" OKP_X "'"
 #define RSA "'kty': 'RSA', 'n': '" RSA_N "', 'e': 'AQAB'"
@@ -170,6 +174,20 @@ keys(void **state)
     refuses("{'kty': 'RSA', 'n': '" RSA_N "', 'e': 'AQAA'}");
     refuses("{'kty': 'RSA', 'n': 'AAAA', 'e': 'AQAB'}");
     refuses("{'kty': 'RSA', 'n': 'w_______________________', 'e': 'AQAB'}");
+    /* Members of another type than text. */
+    refuses("{" EC ", 'alg': 5}");
+    refuses("{" EC ", 'use': ['sig']}");
+    refuses("{" EC ", 'key_ops': 'verify'}");
+    refuses("{" EC ", 'd': null}");
+    refuses("{'kty': ['EC'], 'crv': 'P-256', 'x': '" EC_X "', 'y': '" EC_Y "'}");
+    refuses("{'kty': 'EC', 'crv': 'P-256', 'x': 1, 'y': 2}");
+    /* Numbers in a second form, which would be a second thumbprint of one key. */
+    refuses("{'kty': 'RSA', 'n': '" RSA_N "', 'e': 'AAEAAQ'}");
+    refuses("{'kty': 'RSA', 'n': 'AA" RSA_N "', 'e': 'AQAB'}");
+    refuses("{'kty': 'RSA', 'n': '" RSA_N "==', 'e': 'AQAB'}");
+    refuses("{'kty': 'RSA', 'n': '" RSA_N "', 'e': 'AQABAQABAQAB'}");
+    refuses("{'kty': 'EC', 'crv': 'P-256', 'x': '" ZEROES "', 'y': '" ZEROES "'}");
+    refuses("{'kty': 'EC', 'crv': 'P-256', 'x': '" ONES "', 'y': '" ONES "'}");
     refuses("{}");
     refuses("[]");
 }
@@ -188,6 +206,13 @@ sets(void **state)
     assert_null(jwks_find(keys, SLICE_LITERAL("a"), ALG_EDDSA));
     assert_null(jwks_find(keys, SLICE_LITERAL("../../a"), ALG_ES256));
     assert_non_null(jwks_find(keys, SLICE_LITERAL(""), ALG_EDDSA)); /* the only one that fits */
+    assert_null(jwks_find(keys, SLICE_LITERAL(""), ALG_RS256));
+    assert_null(jwks_find(keys, SLICE_LITERAL("a\0"), ALG_ES256));
+    jwks_free(keys);
+    set = json_of("{'keys': [{" OKP ", 'kid': 'a'}, {" OKP "}]}");
+    assert_int_equal(jwks_read(set, &keys, NULL), STATUS_OK);
+    json_decref(set);
+    assert_null(jwks_find(keys, SLICE_LITERAL(""), ALG_EDDSA)); /* which of the two? */
     jwks_free(keys);
 }
 
@@ -201,6 +226,8 @@ no_sets(void **state)
         "{'keys': [{" EC ", 'kid': 'a'}, {" OKP ", 'kid': 'a'}]}",
         "{'keys': [{" EC "}, {'kty': 'oct', 'k': 'AAAA'}]}",
         "{'keys': [{" OKP ", 'd': 'AAAA'}]}",
+        "{'keys': [{" OKP "}, {" RSA ", 'p': 'AAAA'}]}",
+        "{'keys': [{'kty': 'oct'}]}",
     };
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
@@ -213,12 +240,30 @@ no_sets(void **state)
     }
 }
 
+/* The most that is taken, and one more. */
+static void
+sets_of_many(void **state)
+{
+    json_t *set = json_of("{'keys': []}"), *key = json_of("{" OKP "}");
+    struct jwks *keys = NULL;
+
+    for (int i = 0; i < JWKS_KEYS_MAX; i++)
+        json_array_append(json_object_get(set, "keys"), key);
+    assert_int_equal(jwks_read(set, &keys, NULL), STATUS_OK);
+    assert_int_equal(jwks_count(keys), JWKS_KEYS_MAX);
+    jwks_free(keys);
+    json_array_append(json_object_get(set, "keys"), key);
+    assert_int_equal(jwks_read(set, &keys, NULL), STATUS_INVALID);
+    json_decref(key);
+    json_decref(set);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(thumbprints), cmocka_unit_test(signatures), cmocka_unit_test(keys),
-        cmocka_unit_test(sets),        cmocka_unit_test(no_sets),
+        cmocka_unit_test(sets),        cmocka_unit_test(no_sets),    cmocka_unit_test(sets_of_many),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
