@@ -230,12 +230,8 @@ int
 main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hmac_sha256),
-        cmocka_unit_test(ed25519),
-        cmocka_unit_test(jose_es256),
-        cmocka_unit_test(jose_eddsa),
-        cmocka_unit_test(jose_rs256),
-        cmocka_unit_test(jose_ps256),
+        cmocka_unit_test(hmac_sha256), cmocka_unit_test(ed25519),    cmocka_unit_test(jose_es256),
+        cmocka_unit_test(jose_eddsa),  cmocka_unit_test(jose_rs256), cmocka_unit_test(jose_ps256),
     };
 
     folder = getenv("WRIT_VECTORS");
