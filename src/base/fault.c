@@ -26,11 +26,15 @@ trim_cut_character(char *text, size_t capacity)
 static void WRIT_PRINTF(3, 0)
     fill(struct fault *fault, enum status code, const char *format, va_list args)
 {
+    char text[sizeof fault->text];
+
+    /* The fault's own text may be among the arguments. */
+    vsnprintf(text, sizeof text, format, args);
+    trim_cut_character(text, sizeof text);
     fault->code = code;
     fault->line = fault->column = 0;
     fault->pointer[0] = '\0';
-    vsnprintf(fault->text, sizeof fault->text, format, args);
-    trim_cut_character(fault->text, sizeof fault->text);
+    memcpy(fault->text, text, sizeof text);
 }
 
 enum status

@@ -46,6 +46,13 @@ fills_faults(void **state)
     assert_int_equal(fault_set(NULL, STATUS_IO, "x"), STATUS_IO);
     assert_int_equal(fault_at(NULL, STATUS_IO, "/x", "x"), STATUS_IO);
     fault_prefix(NULL, "x");
+    /* A fault that is told again in other words. */
+    (void)!fault_set(&fault, STATUS_INVALID, "nobody gives it");
+    (void)!fault_at(&fault, STATUS_INVALID, "/scope", "invalid_scope: %s", fault.text);
+    assert_string_equal(fault.text, "invalid_scope: nobody gives it");
+    (void)!fault_set(&fault, STATUS_INVALID, "%s, %s", fault.text, fault.text);
+    assert_string_equal(fault.text,
+                        "invalid_scope: nobody gives it, invalid_scope: nobody gives it");
 }
 
 static void
