@@ -304,8 +304,8 @@ unauthenticated(struct authority *authority, const struct api_request *request,
     }
 }
 
-static bool
-count_use(struct authority *authority, const struct api_request *request)
+bool
+api_count_use(struct authority *authority, const struct api_request *request)
 {
     const struct credential *credential = request->caller.credential;
     enum use_verdict verdict;
@@ -405,7 +405,7 @@ api_handle(struct authority *authority, struct api_request *request, struct api_
         refuse(authority, request, decision, answer);
     } else if (status != STATUS_OK) {
         problem_of_fault(answer, status, &fault);
-    } else if (!count_use(authority, request)) {
+    } else if (!api_count_use(authority, request)) {
         request->caller.refusal = SLICE_LITERAL("the token's uses are exhausted");
         unauthenticated(authority, request, answer, outcome);
     } else if (route->local_only && !request->caller.local) {

@@ -255,6 +255,8 @@ enum status api_permit(struct authority *authority, const struct api_request *re
                        struct slice action, struct slice object, struct fault *fault) WRIT_MUST_USE;
 bool api_may(struct authority *authority, const struct api_request *request, struct slice action,
              struct slice object);
+/* Takes one use of the caller's token; false: there is none left. */
+bool api_count_use(struct authority *authority, const struct api_request *request);
 /* A query parameter, percent-decoded into the arena; .at NULL when absent. */
 struct slice api_query(const struct api_request *request, const char *name);
 /* What a definition would give: texts of rights, and denies as {"right", "when"?}. */

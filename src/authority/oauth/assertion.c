@@ -6,6 +6,7 @@
 #include "crypto/jws.h"
 
 enum { JTI_MAX = 256, LIFE_MAX_MS = 5 * 60 * 1000, SKEW_MS = 30 * 1000 };
+#define SECONDS_MAX INT64_C(253402300799) /* the end of the year 9999: no sum runs over */
 
 struct claims {
     struct slice issuer, subject, audience, jti;
@@ -32,7 +33,7 @@ take_time(const json_t *payload, const char *name, int64_t *out)
     if (member == NULL)
         return true;
     if (!json_is_integer(member) || json_integer_value(member) <= 0 ||
-        json_integer_value(member) > INT64_MAX / 1000)
+        json_integer_value(member) > SECONDS_MAX)
         return false;
     *out = json_integer_value(member) * 1000;
     return true;
@@ -53,12 +54,13 @@ take_claims(const json_t *payload, struct claims *out)
 static bool
 is_for_us(const struct oauth_call *call, struct slice audience)
 {
-    struct slice issuer = call->authority->options.issuer;
-    struct slice path = { 0 };
+    struct slice issuer = call->authority->options.issuer, path;
 
     if (slice_equal(audience, issuer))
         return true;
-    /* The old habit: the URL of the endpoint. */
+    /* The old habit: the URL of the endpoint, as the metadata writes it. */
+    if (slice_ends(issuer, SLICE_LITERAL("/")))
+        issuer.size--;
     path = slice_from(audience, issuer.size);
     return slice_starts(audience, issuer) && slice_equal(path, call->request->path);
 }
@@ -84,6 +86,19 @@ is_first_use(const struct oauth_call *call, const struct claims *claims)
                        claims->expires_at + 2 * SKEW_MS) == STATUS_OK;
 }
 
+/* What the client's key signed for another use is no assertion (RFC 8725 §3.11). */
+static bool
+type_fits(const json_t *header)
+{
+    struct slice type;
+
+    if (json_object_get(header, "typ") == NULL)
+        return true;
+    return take_text(header, "typ", &type) &&
+           (slice_equal_nocase(type, SLICE_LITERAL("JWT")) ||
+            slice_equal_nocase(type, SLICE_LITERAL("client-authentication+jwt")));
+}
+
 /* The key is the client's own, by the header's kid; no key that came along is looked at. */
 static bool
 signature_holds(const struct oauth_call *call, const struct jws *jws)
@@ -98,18 +113,21 @@ signature_holds(const struct oauth_call *call, const struct jws *jws)
         return false;
     (void)take_text(header, "kid", &kid);
     key = call->client.keys == NULL ? NULL : jwks_find(call->client.keys, kid, alg);
-    holds =
-        key != NULL && public_key_verify(key, alg, jws->signed_text, jws->signature) == STATUS_OK;
+    holds = key != NULL && type_fits(header) &&
+            public_key_verify(key, alg, jws->signed_text, jws->signature) == STATUS_OK;
     json_decref(header);
     return holds;
 }
 
-/* What an earlier process may have taken is taken no more: that it was made since the
- * start is told by iat alone. A node that never served before knows of no such. */
+/* What an earlier process may have taken is taken no more: it was made since the start, or
+ * ends so late that it would not have been taken before. A node that never served before
+ * knows of no such. */
 static bool
 outlives_no_restart(const struct oauth_call *call, const struct claims *claims)
 {
-    return claims->issued_at >= call->authority->options.started_at;
+    int64_t start = call->authority->options.started_at;
+
+    return claims->issued_at >= start || claims->expires_at > start + LIFE_MAX_MS + SKEW_MS;
 }
 
 static bool
@@ -119,10 +137,11 @@ claims_hold(struct oauth_call *call, const struct jws *jws, const struct claims 
 
     return slice_equal(claims->issuer, claims->subject) &&
            (named.size == 0 || slice_equal(named, claims->issuer)) &&
+           is_for_us(call, claims->audience) && times_hold(claims, call->request->now) &&
+           outlives_no_restart(call, claims) &&
            oauth_client_find(call, claims->issuer) == STATUS_OK &&
            call->client.auth == CLIENT_PRIVATE_KEY_JWT && signature_holds(call, jws) &&
-           is_for_us(call, claims->audience) && times_hold(claims, call->request->now) &&
-           outlives_no_restart(call, claims) && is_first_use(call, claims);
+           is_first_use(call, claims);
 }
 
 bool

@@ -78,8 +78,8 @@ read_basic(struct oauth_call *call, struct slice value, struct slice *name, stru
 
 /* --- the methods ------------------------------------------------------------------ */
 
-/* The secret is judged first, whoever the client says it is, so that an unknown name takes
- * as long as a wrong secret. */
+/* The secret is judged first, and whose it is: who shows a wrong one learns of no name
+ * whether it is a client's, neither by the words nor by the time. */
 static bool
 by_secret(struct oauth_call *call, struct slice name, struct slice secret, bool basic)
 {
@@ -89,10 +89,9 @@ by_secret(struct oauth_call *call, struct slice name, struct slice secret, bool 
     struct credential credential;
     enum credential_verdict verdict =
         world_authenticate_as(call->authority->reader, &shown, call->request->arena, &credential);
-    enum status found = oauth_client_find(call, name);
 
-    if (verdict != CREDENTIAL_OK || found != STATUS_OK ||
-        !slice_equal(credential.subject, call->client.name) || call->client.auth != CLIENT_SECRET ||
+    if (verdict != CREDENTIAL_OK || !slice_equal(credential.subject, name) ||
+        oauth_client_find(call, name) != STATUS_OK || call->client.auth != CLIENT_SECRET ||
         (basic && call->client.post_only) || (!basic && call->client.basic_only))
         return refuse_client(call);
     if (world_use(call->authority->reader, &credential, call->request->now) != USE_TAKEN)

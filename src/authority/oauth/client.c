@@ -2,7 +2,9 @@
 #include "oauth.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "crypto/jws.h"
 
@@ -60,23 +62,45 @@ read_auth(const json_t *client, struct oauth_client *out, struct fault *fault)
 
 /* --- keys -------------------------------------------------------------------- */
 
+/* Until the end, or past what is taken. */
+static enum status
+read_open(int file, struct buffer *out)
+{
+    ssize_t got = 1;
+
+    while (got > 0) {
+        char *room = buffer_room(out, 4096);
+
+        if (room == NULL)
+            return buffer_status(out);
+        got = read(file, room, 4096);
+        if (got > 0)
+            buffer_added(out, (size_t)got);
+    }
+    return got == 0 ? STATUS_OK : STATUS_IO;
+}
+
+/* It is read at calls as well, so that nothing but a file may hold it up. */
 static enum status
 read_file(const char *path, struct buffer *out, struct fault *fault)
 {
-    FILE *file = fopen(path, "re");
-    char *room = buffer_room(out, JWKS_FILE_MAX);
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    enum status status;
+    struct stat about;
 
-    if (file == NULL || room == NULL) {
-        int why = errno;
-
-        if (file != NULL)
-            fclose(file);
+    if (file < 0)
         return fault_at(fault, STATUS_INVALID, "/jwks_file", "cannot read %.200s: %s", path,
-                        strerror(why));
-    }
-    buffer_added(out, fread(room, 1, JWKS_FILE_MAX, file));
-    fclose(file);
-    return STATUS_OK;
+                        strerror(errno));
+    if (fstat(file, &about) != 0 || !S_ISREG(about.st_mode))
+        status = fault_at(fault, STATUS_INVALID, "/jwks_file", "%.200s is no ordinary file", path);
+    else if (about.st_size > JWKS_FILE_MAX)
+        status = fault_at(fault, STATUS_INVALID, "/jwks_file",
+                          "%.200s is longer than the %d bytes that are read of a key set", path,
+                          JWKS_FILE_MAX);
+    else if ((status = read_open(file, out)) != STATUS_OK)
+        status = fault_at(fault, STATUS_INVALID, "/jwks_file", "cannot read all of %.200s", path);
+    close(file);
+    return status;
 }
 
 static enum status
@@ -95,7 +119,7 @@ read_set(const json_t *set, const char *pointer, struct oauth_client *out, struc
 static enum status
 read_set_file(const char *path, struct oauth_client *out, struct fault *fault)
 {
-    struct buffer text = BUFFER_LIMITED(JWKS_FILE_MAX);
+    struct buffer text = BUFFER_LIMITED(JWKS_FILE_MAX + 4096);
     json_t *set = NULL;
     enum status status = read_file(path, &text, fault);
 

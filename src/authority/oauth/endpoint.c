@@ -12,6 +12,8 @@ struct endpoint {
     bool holders;                              /* also for the holder of a token, by its rights */
 };
 
+enum { NETWORK_SIZE = 8 }; /* of IPv6: a /64 */
+
 #define METADATA_PATH "/.well-known/oauth-authorization-server"
 
 static const struct endpoint endpoints[] = {
@@ -76,7 +78,10 @@ take_rate(const struct authority *authority, const char *label, struct slice who
 static enum status
 take_address(const struct authority *authority, const struct ip *peer)
 {
-    return take_rate(authority, "oauth address", slice_of(peer->bytes, sizeof peer->bytes),
+    /* Whoever has one address of IPv6 has all of its network. */
+    size_t size = peer->family == IP_V6 ? NETWORK_SIZE : sizeof peer->bytes;
+
+    return take_rate(authority, "oauth address", slice_of(peer->bytes, size),
                      authority->options.address_calls);
 }
 
@@ -115,6 +120,34 @@ refuse_empty(struct oauth_call *call, const struct http_head *head)
     return oauth_refuse(call, OAUTH_INVALID_REQUEST, "the form is missing: no body came");
 }
 
+/* Members in which a token of ours belongs. */
+static bool
+takes_token(struct slice name)
+{
+    return slice_is(name, "token") || slice_is(name, "subject_token") ||
+           slice_is(name, "actor_token") || slice_is(name, "refresh_token") ||
+           slice_is(name, "client_secret");
+}
+
+/* Elsewhere it would be repeated, in the answer or the audit. */
+static bool
+refuse_misplaced(struct oauth_call *call)
+{
+    const struct slice nowhere = { 0 };
+
+    for (size_t i = 0; i < call->form.count; i++) {
+        const struct form_field *field = &call->form.fields[i];
+
+        if (!token_text_stands_in(field->name, nowhere) &&
+            (takes_token(field->name) || !token_text_stands_in(field->value, nowhere)))
+            continue;
+        call->form.count = 0; /* nothing of it is named */
+        return oauth_refuse(call, OAUTH_INVALID_REQUEST,
+                            "a token or secret stands in a parameter where none belongs");
+    }
+    return true;
+}
+
 static bool
 read_form(struct oauth_call *call)
 {
@@ -133,7 +166,7 @@ read_form(struct oauth_call *call)
         form_read(call->request->text, call->request->arena, &call->form, &fault) != STATUS_OK)
         return oauth_refuse(call, OAUTH_INVALID_REQUEST, "%s",
                             fault.text[0] == '\0' ? "the form is too long" : fault.text);
-    return true;
+    return refuse_misplaced(call);
 }
 
 /* A resource server or an operator may ask with a token instead. */
@@ -156,7 +189,8 @@ authenticate_holder(struct oauth_call *call)
     if (caller->lineage.count > 0) {
         call->proven = caller->proven;
         call->proof = caller->proof;
-        return true;
+        return api_count_use(call->authority, call->request) ||
+               oauth_refuse(call, OAUTH_INVALID_TOKEN, "the token's uses are exhausted");
     }
     /* As at the API: the caller is the client of a protected resource here. */
     switch (caller->proof_fault) {
@@ -179,6 +213,18 @@ authenticate_holder(struct oauth_call *call)
     return false;
 }
 
+/* For the audit. */
+static void
+name_client(struct oauth_call *call)
+{
+    struct api_caller *caller = &call->request->caller;
+    struct subject_view view;
+
+    caller->subject = call->client.name;
+    if (policy_subject(world_policy_of(call->authority->world), call->client.subject, &view))
+        caller->subject_type = slice_text(subject_type_name(view.type));
+}
+
 static bool
 authenticate(struct oauth_call *call, const struct endpoint *endpoint)
 {
@@ -186,7 +232,7 @@ authenticate(struct oauth_call *call, const struct endpoint *endpoint)
         return authenticate_holder(call);
     if (!oauth_authenticate(call))
         return false;
-    call->request->caller.subject = call->client.name;
+    name_client(call);
     if (take_rate(call->authority, "oauth client", call->client.name,
                   call->authority->options.client_calls) != STATUS_OK)
         return oauth_refuse(call, OAUTH_SLOW_DOWN, "this client calls too often: wait a minute");
@@ -213,6 +259,7 @@ begin_line(struct oauth_call *call, const char *action, bool allowed)
         .at = call->request->now,
         .token = call->subject_token != NULL ? call->subject_token->id_text : caller->token,
         .subject = subject,
+        .subject_type = caller->subject_type,
         .resource = SLICE_LITERAL("writ"),
         .action = slice_text(action),
         .object = subject.size > 0            ? subject

@@ -47,6 +47,9 @@ oauth_refuse(struct oauth_call *call, enum oauth_error error, const char *format
     vsnprintf(description, sizeof description, format, arguments);
     va_end(arguments);
     keep_alphabet(description);
+    if (token_text_stands_in(slice_text(description), (struct slice){ 0 }))
+        snprintf(description, sizeof description,
+                 "a token or secret stands in a parameter where none belongs");
     json_decref(call->answer->body);
     *call->answer = (struct api_answer){ .status = errors[error].status };
     call->answer->body =

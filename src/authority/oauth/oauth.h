@@ -108,7 +108,7 @@ struct oauth_call {
     struct oauth_client client; /* authenticated */
     struct binding proven;      /* the key that this call proved: DPoP's or the certificate's */
     enum audit_proof proof;
-    const struct credential *subject_token; /* of an exchange; for the audit */
+    const struct credential *subject_token; /* which the call is about; for the audit */
 };
 
 /* Makes the error the answer: {"error", "error_description"}, with the headers that
@@ -118,7 +118,7 @@ bool oauth_refuse(struct oauth_call *call, enum oauth_error error, const char *f
     WRIT_PRINTF(3, 4);
 
 /* authenticate.c: exactly one method, the client's own. False: refused, with the same
- * words and in the same time whether the client is unknown or the secret wrong. */
+ * words whatever was wrong, and for a secret in the same time whoever is named. */
 bool oauth_authenticate(struct oauth_call *call);
 /* The client of that name, as the policy has it now. NOT_FOUND: there is none, or it is
  * disabled or no client. */

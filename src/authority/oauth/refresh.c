@@ -46,6 +46,7 @@ may_refresh(struct refreshing *refreshing, enum credential_verdict verdict)
                      &refreshing->info) ||
         record->purpose != PURPOSE_REFRESH || !slice_equal(record->issued_by, call->client.name))
         return refuse_grant(call, "this is no refresh token of this client");
+    call->subject_token = &refreshing->credential;
     if (refreshing->credential.id_text.size > TOKEN_ID_TEXT)
         return refuse_grant(call, "a refresh token can't be narrowed by its holder");
     if (record->binding.kind == BINDING_JKT && call->proven.kind == BINDING_NONE)

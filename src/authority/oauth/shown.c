@@ -18,6 +18,9 @@ oauth_find(struct oauth_call *call, struct slice text, struct shown_token *out)
         out->verdict =
             world_authenticate_as(authority->reader, &presented, request->arena, &out->credential);
     }
+    /* A client shows no token of its own: its line names the one that the call is about. */
+    if (call->client.name.size > 0)
+        call->subject_token = &out->credential;
     return out->verdict != CREDENTIAL_MALFORMED && out->verdict != CREDENTIAL_UNKNOWN &&
            out->verdict != CREDENTIAL_PURPOSE &&
            world_token(authority->world, &out->credential.id, request->now, &out->info) &&

@@ -498,6 +498,25 @@ chains_have_an_end(void **state)
     fixture_free(f);
 }
 
+/* Each of these makes the lineage longer by two: none is half made. */
+static void
+chains_with_refresh_tokens_end(void **state)
+{
+    struct fixture *f = oauth_fixture();
+    const struct caller giving = { .name = "nightly", .gives_refresh = true };
+    char token[TOKEN_TEXT_MAX + 1];
+    int rounds = 0;
+
+    strcpy(token, issue(f, "nightly", "").token);
+    while (post(f, &giving, oauth_token, EXCHANGE, token) == 200) {
+        keep(f, "access_token", token);
+        assert_true(allowed(f, token, "orders:GET:/v1/orders/1"));
+        assert_true(++rounds <= TOKEN_DEPTH_MAX / 2);
+    }
+    refused(f, "invalid_request", "at most");
+    fixture_free(f);
+}
+
 /* Who acts is said by a token of its own, and what that token may not, the child may not. */
 static void
 actor_tokens(void **state)
@@ -746,6 +765,7 @@ main(void)
         cmocka_unit_test(bound_subject_tokens),
         cmocka_unit_test(chain_of_actors),
         cmocka_unit_test(chains_have_an_end),
+        cmocka_unit_test(chains_with_refresh_tokens_end),
         cmocka_unit_test(actor_tokens),
         cmocka_unit_test(renewed),
         cmocka_unit_test(reuse_ends_the_family),
