@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/encoding.h"
 #include "base/log.h"
 
 unsigned
@@ -128,15 +129,6 @@ api_permit(struct authority *authority, const struct api_request *request, struc
 
 /* --- the query string ------------------------------------------------------------ */
 
-static int
-hex_digit(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
 /* application/x-www-form-urlencoded, one value. A broken escape is left as it is. */
 static struct slice
 query_decode(struct arena *arena, struct slice text)
@@ -146,9 +138,10 @@ query_decode(struct arena *arena, struct slice text)
     size_t size = 0;
 
     for (size_t i = 0; out != NULL && i < text.size; i++) {
-        if (text.at[i] == '%' && i + 2 < text.size && hex_digit(text.at[i + 1]) >= 0 &&
-            hex_digit(text.at[i + 2]) >= 0) {
-            out[size++] = (char)(hex_digit(text.at[i + 1]) << 4 | hex_digit(text.at[i + 2]));
+        if (text.at[i] == '%' && i + 2 < text.size && hex_digit_value(text.at[i + 1]) >= 0 &&
+            hex_digit_value(text.at[i + 2]) >= 0) {
+            out[size++] =
+                (char)(hex_digit_value(text.at[i + 1]) << 4 | hex_digit_value(text.at[i + 2]));
             i += 2;
         } else {
             out[size++] = text.at[i] == '+' ? ' ' : text.at[i];

@@ -2,6 +2,8 @@
  * answers: one table, from which the dispatch and /openapi.json are made. */
 #include "internal.h"
 
+#include "base/encoding.h"
+
 enum { APPLY_BODY_MAX = 64 << 20 };
 
 static const struct route table[] = {
@@ -104,15 +106,6 @@ pattern_fits(const char *pattern, struct slice path, struct slice params[API_PAR
     return !slice_next(&path, '/', &have);
 }
 
-static int
-hex_digit(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
 /* RFC 3986 §2.1; strict, as a name must have one reading. */
 static bool
 path_decode(struct arena *arena, struct slice text, struct slice *out)
@@ -126,9 +119,10 @@ path_decode(struct arena *arena, struct slice text, struct slice *out)
         char byte = text.at[i];
 
         if (byte == '%') {
-            if (text.size - i < 3 || hex_digit(text.at[i + 1]) < 0 || hex_digit(text.at[i + 2]) < 0)
+            if (text.size - i < 3 || hex_digit_value(text.at[i + 1]) < 0 ||
+                hex_digit_value(text.at[i + 2]) < 0)
                 return false;
-            byte = (char)(hex_digit(text.at[i + 1]) << 4 | hex_digit(text.at[i + 2]));
+            byte = (char)(hex_digit_value(text.at[i + 1]) << 4 | hex_digit_value(text.at[i + 2]));
             i += 2;
             if (byte == '\0')
                 return false;

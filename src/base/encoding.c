@@ -20,7 +20,7 @@ hex_digit(int value)
 }
 
 static inline int
-hex_value(char digit)
+lower_hex_value(char digit)
 {
     int c = (unsigned char)digit;
 
@@ -50,11 +50,12 @@ hex_decode(struct slice text, uint8_t *out, size_t size)
     if (text.size / 2 != size || text.size % 2 != 0)
         return false;
     for (size_t i = 0; i < text.size; i++)
-        wrong |= hex_value(text.at[i]);
+        wrong |= lower_hex_value(text.at[i]);
     if (wrong < 0)
         return false;
     for (size_t i = 0; i < size; i++)
-        out[i] = (uint8_t)(hex_value(text.at[2 * i]) << 4 | hex_value(text.at[2 * i + 1]));
+        out[i] =
+            (uint8_t)(lower_hex_value(text.at[2 * i]) << 4 | lower_hex_value(text.at[2 * i + 1]));
     return true;
 }
 
@@ -179,6 +180,40 @@ base64url_decode(struct slice text, uint8_t *out, size_t capacity, size_t *size)
     if (left == 3)
         out[1] = (uint8_t)(value[1] << 4 | value[2] >> 2);
     *size = decoded;
+    return true;
+}
+
+/* '+' and '/' as the other alphabet has them, and its own as no digit. */
+static inline char
+as_base64url(char digit)
+{
+    int c = (unsigned char)digit;
+
+    return (char)((c | between(c, '-', '-') | between(c, '_', '_')) +
+                  (between(c, '+', '+') & ('-' - '+')) + (between(c, '/', '/') & ('_' - '/')));
+}
+
+/* A group at a time: the last one alone may be padded. */
+bool
+base64_decode(struct slice text, uint8_t *out, size_t capacity, size_t *size)
+{
+    size_t padding = 0, done = 0;
+
+    if (text.size == 0 || text.size % 4 != 0)
+        return false;
+    while (padding < 2 && text.at[text.size - 1 - padding] == '=')
+        padding++;
+    for (size_t at = 0; at < text.size; at += 4) {
+        char group[4];
+        size_t count = at + 4 == text.size ? 4 - padding : 4, got;
+
+        for (size_t i = 0; i < count; i++)
+            group[i] = as_base64url(text.at[at + i]);
+        if (!base64url_decode(slice_of(group, count), out + done, capacity - done, &got))
+            return false;
+        done += got;
+    }
+    *size = done;
     return true;
 }
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "base/encoding.h"
 #include "crypto/hash.h"
 #include "key_inside.h"
 #include "ossl.h"
@@ -121,23 +122,14 @@ struct dn_part {
     bool multi;
 };
 
-static int
-hex_value(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
 /* RFC 4514 §3: "\" before a special character or two hex digits. */
 static bool
 take_escaped(struct slice text, size_t *at, char *out)
 {
     if (++*at >= text.size)
         return false;
-    int high = hex_value(text.at[*at]);
-    int low = *at + 1 < text.size ? hex_value(text.at[*at + 1]) : -1;
+    int high = hex_digit_value(text.at[*at]);
+    int low = *at + 1 < text.size ? hex_digit_value(text.at[*at + 1]) : -1;
 
     if (high >= 0 && low >= 0) {
         *out = (char)(high << 4 | low);

@@ -1,6 +1,8 @@
 /* http/chunked.c - the chunked coding as a state machine that keeps no data. */
 #include "http/chunked.h"
 
+#include "base/encoding.h"
+
 enum state {
     STATE_SIZE, /* zero: where a message starts */
     STATE_EXTENSION,
@@ -20,23 +22,11 @@ broken(struct http_chunked *chunked)
     return HTTP_CHUNK_MALFORMED;
 }
 
-static int
-hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 /* One byte of a chunk's line. False when it can't stand there. */
 static bool
 step_size(struct http_chunked *chunked, char c)
 {
-    int digit = hex_value(c);
+    int digit = hex_digit_value(c);
 
     if (digit >= 0) {
         if (++chunked->digits > HTTP_CHUNK_DIGITS_MAX)

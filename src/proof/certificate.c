@@ -32,46 +32,6 @@ certificate_prover_free(struct certificate_prover *prover)
 
 /* --- the forwarded one (RFC 9440 §2.2, RFC 8941 §3.3.5) ------------------------- */
 
-static int
-base64_value(char c)
-{
-    return c >= 'A' && c <= 'Z'   ? c - 'A'
-           : c >= 'a' && c <= 'z' ? c - 'a' + 26
-           : c >= '0' && c <= '9' ? c - '0' + 52
-           : c == '+'             ? 62
-           : c == '/'             ? 63
-                                  : -1;
-}
-
-/* Whole groups of four, padded at the end alone, spare bits zero. */
-static bool
-base64_decode(struct slice text, uint8_t *out, size_t *size)
-{
-    size_t padding = 0;
-    uint32_t group = 0;
-
-    *size = 0;
-    if (text.size == 0 || text.size % 4 != 0)
-        return false;
-    while (padding < 2 && text.at[text.size - 1 - padding] == '=')
-        padding++;
-    for (size_t i = 0; i < text.size; i++) {
-        int value = i >= text.size - padding ? 0 : base64_value(text.at[i]);
-
-        if (value < 0)
-            return false;
-        group = group << 6 | (uint32_t)value;
-        if (i % 4 != 3)
-            continue;
-        out[(*size)++] = (uint8_t)(group >> 16);
-        out[(*size)++] = (uint8_t)(group >> 8);
-        out[(*size)++] = (uint8_t)group;
-        group = 0;
-    }
-    *size -= padding;
-    return (padding < 1 || out[*size] == 0) && (padding < 2 || out[*size + 1] == 0);
-}
-
 enum status
 certificate_from_field(struct slice value, struct arena *arena, struct slice *der)
 {
@@ -88,7 +48,7 @@ certificate_from_field(struct slice value, struct arena *arena, struct slice *de
     bytes = arena_take(arena, text.size + 3);
     if (bytes == NULL)
         return STATUS_MEMORY;
-    if (!base64_decode(text, bytes, &size))
+    if (!base64_decode(text, bytes, text.size + 3, &size))
         return STATUS_INVALID;
     status = certificate_from_der(slice_of(bytes, size), &certificate);
     if (status != STATUS_OK)

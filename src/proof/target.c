@@ -1,6 +1,8 @@
 /* proof/target.c - a URL in its normal form: what is no URL of ours is refused. */
 #include "proof/target.h"
 
+#include "base/encoding.h"
+
 enum { TARGET_MAX = 8192 };
 
 /* Writes into room that is as long as the input and more. */
@@ -19,15 +21,6 @@ static char
 small(char byte)
 {
     return byte >= 'A' && byte <= 'Z' ? (char)(byte | 0x20) : byte;
-}
-
-static int
-hex_value(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
 }
 
 /* RFC 3986 §2.3. */
@@ -49,8 +42,8 @@ static bool
 put_escape(struct writer *out, struct slice path, size_t at)
 {
     static const char digits[] = "0123456789ABCDEF";
-    int high = at + 2 < path.size ? hex_value(path.at[at + 1]) : -1;
-    int low = at + 2 < path.size ? hex_value(path.at[at + 2]) : -1;
+    int high = at + 2 < path.size ? hex_digit_value(path.at[at + 1]) : -1;
+    int low = at + 2 < path.size ? hex_digit_value(path.at[at + 2]) : -1;
 
     if (high < 0 || low < 0)
         return false;
@@ -128,8 +121,9 @@ put_host(struct slice host, struct writer *out)
         return false;
     for (size_t i = 0; i < host.size; i++) {
         char c = host.at[i];
-        bool fine = bracketed ? hex_value(c) >= 0 || c == ':' || c == '.' || c == '[' || c == ']'
-                              : is_unreserved(c);
+        bool fine = bracketed
+                        ? hex_digit_value(c) >= 0 || c == ':' || c == '.' || c == '[' || c == ']'
+                        : is_unreserved(c);
         if (!fine)
             return false;
         put(out, small(c));

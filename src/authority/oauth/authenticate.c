@@ -32,21 +32,6 @@ basic_value(const struct oauth_call *call)
     return slice_trim(slice_from(value, scheme.size));
 }
 
-static bool
-decode_base64(struct slice text, char out[BASIC_MAX], size_t *size)
-{
-    char url[BASIC_MAX];
-    size_t count = 0;
-
-    while (text.size > 0 && text.at[text.size - 1] == '=' && text.size % 4 < 4 && count++ < 2)
-        text = slice_first(text, text.size - 1);
-    if (text.size == 0 || text.size > sizeof url)
-        return false;
-    for (size_t i = 0; i < text.size; i++)
-        url[i] = text.at[i] == '+' ? '-' : text.at[i] == '/' ? '_' : text.at[i];
-    return base64url_decode(slice_of(url, text.size), (uint8_t *)out, BASIC_MAX, size);
-}
-
 /* Name and secret are form-encoded each before they are joined (§2.3.1). */
 static bool
 decode_part(struct slice text, struct arena *arena, struct slice *out)
@@ -68,7 +53,7 @@ read_basic(struct oauth_call *call, struct slice value, struct slice *name, stru
     struct slice whole;
     size_t size, colon;
 
-    if (text == NULL || !decode_base64(value, text, &size))
+    if (text == NULL || !base64_decode(value, (uint8_t *)text, BASIC_MAX, &size))
         return false;
     whole = slice_of(text, size);
     colon = slice_find(whole, ':');

@@ -1,14 +1,7 @@
 /* authority/oauth/form.c - application/x-www-form-urlencoded, strict (RFC 6749 appendix B). */
 #include "oauth.h"
 
-static int
-hex_value(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
+#include "base/encoding.h"
 
 /* How many bytes the sequence at the front has; 0: it is none (RFC 3629 §4). */
 static size_t
@@ -59,8 +52,8 @@ decode(struct slice encoded, struct arena *arena, struct slice *out)
         char c = encoded.at[i];
 
         if (c == '%') {
-            int high = i + 2 < encoded.size ? hex_value(encoded.at[i + 1]) : -1;
-            int low = i + 2 < encoded.size ? hex_value(encoded.at[i + 2]) : -1;
+            int high = i + 2 < encoded.size ? hex_digit_value(encoded.at[i + 1]) : -1;
+            int low = i + 2 < encoded.size ? hex_digit_value(encoded.at[i + 2]) : -1;
 
             if (high < 0 || low < 0)
                 return false;

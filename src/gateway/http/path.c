@@ -2,6 +2,8 @@
  * and writes the one spelling that is both decided and forwarded. */
 #include "path.h"
 
+#include "base/encoding.h"
+
 /* What a byte may be. PLAIN stands for itself in an object (docs/rights.md) and
  * WIRE on the wire (RFC 3986 §3.3 pchar). Bytes from 0x80 on are neither. */
 enum {
@@ -68,15 +70,6 @@ without_trailing_slash(struct slice path)
     return path.size > 1 && path.at[path.size - 1] == '/' ? slice_first(path, path.size - 1) : path;
 }
 
-static int
-hex_digit(uint8_t byte)
-{
-    if (byte >= '0' && byte <= '9')
-        return byte - '0';
-    byte |= 0x20;
-    return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
-}
-
 /* A path taken apart: decoded bytes, and which ";" came encoded (an encoded one
  * is a letter of the name, a bare one begins a parameter). The separators that
  * the client wrote are the only ones: an encoded one was refused. */
@@ -105,8 +98,8 @@ decode_byte(struct slice raw, size_t *at, uint8_t *out, bool *escaped)
     }
     if (raw.size - *at < 3)
         return PATH_ESCAPE;
-    int high = hex_digit((uint8_t)raw.at[*at + 1]);
-    int low = hex_digit((uint8_t)raw.at[*at + 2]);
+    int high = hex_digit_value(raw.at[*at + 1]);
+    int low = hex_digit_value(raw.at[*at + 2]);
     if (high < 0 || low < 0)
         return PATH_ESCAPE;
     *out = (uint8_t)(high << 4 | low);
@@ -337,8 +330,8 @@ path_query_decoded(struct slice query, struct arena *arena)
     for (size_t i = 0; bytes != NULL && i < query.size; i++) {
         int high = -1, low = -1;
         if (query.at[i] == '%' && query.size - i > 2) {
-            high = hex_digit((uint8_t)query.at[i + 1]);
-            low = hex_digit((uint8_t)query.at[i + 2]);
+            high = hex_digit_value(query.at[i + 1]);
+            low = hex_digit_value(query.at[i + 2]);
         }
         bool escaped = high >= 0 && low >= 0;
         bytes[size++] = escaped ? (char)(high << 4 | low) : query.at[i];

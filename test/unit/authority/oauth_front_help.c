@@ -210,6 +210,13 @@ put_basic(struct front *front, const char *name, const char *secret)
     int size = snprintf(pair, sizeof pair, "%s:%s", name, secret);
 
     put_base64url(&encoded, pair, (size_t)size);
+    for (size_t i = 0; i < encoded.size; i++) {
+        char c = encoded.bytes[i];
+
+        encoded.bytes[i] = c == '-' ? '+' : c == '_' ? '/' : c;
+    }
+    while (encoded.size % 4 != 0)
+        put_text(&encoded, "=");
     snprintf(front->headers, sizeof front->headers, "Authorization: Basic %.*s\r\n",
              SLICE_PRINT(buffer_slice(&encoded)));
     buffer_free(&encoded);

@@ -73,6 +73,30 @@ base64_is_strict(void **state)
 }
 
 static void
+base64_with_padding(void **state)
+{
+    static const char *const wrong[] = { "",     "A",    "Zg",       "Zg=",  "Zh==", "Zm9=", "====",
+                                         "-_AA", "A-AA", "Zg==Zg==", "A===", "Z=g=", "AA\nA" };
+    static const struct {
+        const char *text, *bytes;
+    } same[] = { { "Zg==", "f" }, { "Zm8=", "fo" }, { "Zm9v", "foo" }, { "Zm9vYmE=", "fooba" } };
+    uint8_t back[8];
+    size_t size = 77;
+
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        assert_false(base64_decode(slice_text(wrong[i]), back, sizeof back, &size));
+    assert_int_equal(size, 77);
+    assert_false(base64_decode(SLICE_LITERAL("Zm9vYmFyZm9v"), back, sizeof back, &size));
+    for (size_t i = 0; i < sizeof same / sizeof same[0]; i++) {
+        assert_true(base64_decode(slice_text(same[i].text), back, sizeof back, &size));
+        assert_int_equal(size, strlen(same[i].bytes));
+        assert_memory_equal(back, same[i].bytes, size);
+    }
+    assert_true(base64_decode(SLICE_LITERAL("+/+/"), back, 3, &size));
+    assert_memory_equal(back, "\xfb\xff\xbf", 3);
+}
+
+static void
 base62_round_trips(void **state)
 {
     uint8_t bytes[40], back[40];
@@ -248,6 +272,7 @@ main(void)
         cmocka_unit_test(hex),
         cmocka_unit_test(base64_vectors),
         cmocka_unit_test(base64_is_strict),
+        cmocka_unit_test(base64_with_padding),
         cmocka_unit_test(base62_round_trips),
         cmocka_unit_test(base62_vectors),
         cmocka_unit_test(base62_is_strict),
