@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "crypto/private_key.h"
+#include "guest.h"
 #include "http/client.h"
 #include "http/server.h"
 #include "net/listener.h"
@@ -77,21 +78,6 @@ refuse(struct http_call *call, unsigned status, const char *title, const char *d
                                                        .type = "urn:writ:problem:connect",
                                                        .title = title,
                                                        .detail = slice_text(detail) });
-}
-
-/* A page in a browser must not reach this port under a name of its own (DNS rebinding). */
-static bool
-is_local_host(struct slice host)
-{
-    size_t colon = host.size;
-
-    for (size_t i = 0; i < host.size; i++) {
-        if (host.at[i] == ':' && (host.at[0] != '[' || host.at[i - 1] == ']'))
-            colon = i;
-    }
-    host = slice_first(host, colon);
-    return slice_equal_nocase(host, SLICE_LITERAL("localhost")) || slice_is(host, "127.0.0.1") ||
-           slice_is(host, "[::1]");
 }
 
 /* --- to the gateway ------------------------------------------------------------------ */
@@ -366,9 +352,9 @@ on_request(struct http_call *call, bool more, void *context)
     }
     *passing = (struct passing){ .connect = connect, .call = call };
     http_call_data_set(call, passing);
-    if (!is_local_host(http_head_host(head)))
+    if (!guest_is_local(head))
         refuse(call, 403, "This port answers to localhost alone",
-               "the Host of the request names another machine");
+               "the Host of the request names another machine, or a page of another site sent it");
     else if (connect->over[0] != '\0')
         refuse(call, 401, "The token is worth nothing any more", connect->over);
     else
@@ -480,8 +466,7 @@ renew_on(void *context)
     return NULL;
 }
 
-/* --- set up --------------------------------------------------------------------------------------
- */
+/* --- set up -------------------------------------------------------------------------------- */
 
 static void
 on_accepted(struct listener *listener, struct stream *stream, void *context)
@@ -584,8 +569,7 @@ end(struct lane *lane, void *context)
     http_upstream_free(connect->gateway);
 }
 
-/* --- the command line
- * ------------------------------------------------------------------------------ */
+/* --- the command line ---------------------------------------------------------------------- */
 
 static enum status
 take_gateway(struct connect *connect, const struct args *args, struct fault *fault)

@@ -40,7 +40,9 @@ write_whole(const char *path, struct slice text, struct fault *fault)
 
     if (asprintf(&temporary, "%s.new", path) < 0)
         return STATUS_MEMORY;
-    file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    /* One that lies there already may be open elsewhere: it is left behind. */
+    (void)unlink(temporary);
+    file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (file >= 0) {
         fine = fchmod(file, 0600) == 0 && write(file, text.at, text.size) == (ssize_t)text.size &&
                fsync(file) == 0;
