@@ -24,6 +24,7 @@ prepare(void)
         keyring_add_signer(ring, SLICE_LITERAL("k1"), private_key_public(pair)) != STATUS_OK ||
         keyring_state_new(&state) != STATUS_OK || keyring_state_follow(state, ring) != STATUS_OK)
         abort();
+    private_key_free(pair);
 }
 
 static void

@@ -264,7 +264,6 @@ jwt(struct fixture *f, const struct private_key *key, const char *header, const 
                              token_id_format(&token, id), "exp", 2000000000);
     struct buffer out = { 0 };
     json_t *change;
-    struct slice text;
 
     assert_int_equal(json_read(slice_text(header), &change, NULL), STATUS_OK);
     json_object_update(head, change);
@@ -275,11 +274,9 @@ jwt(struct fixture *f, const struct private_key *key, const char *header, const 
     assert_int_equal(jws_sign(key, public_key_alg(private_key_public(key)), head, body, &out),
                      STATUS_OK);
     arena_reset(&f->arena);
-    text = slice_of(strndup(out.bytes, out.size), out.size);
-    buffer_free(&out);
     json_decref(head);
     json_decref(body);
-    return text;
+    return buffer_slice(&out); /* the caller frees its bytes */
 }
 
 static void
