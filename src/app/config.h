@@ -33,7 +33,7 @@ struct config {
     struct config_listen authority;
     char *issuer;
     struct config_listen http, postgres, redis;
-    char *http_url;       /* NULL: where it listens */
+    char *http_url; /* NULL: where it listens */
     uint64_t client_calls, address_calls;
     uint64_t connections; /* for each lane */
     char *store_type, *store_url;

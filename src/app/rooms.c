@@ -1,0 +1,211 @@
+/* app/rooms.c - opens every room with what it needs of the others, and closes them. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "server.h"
+
+enum { RATE_CELLS = 1 << 16, REPLAY_ENTRIES = 1 << 21 };
+
+static enum status
+open_audit(struct server *server, struct fault *fault)
+{
+    const struct config *config = server->config;
+    enum status status;
+    char *dir;
+
+    if (asprintf(&dir, "%s/audit", config->data) < 0)
+        return STATUS_MEMORY;
+    status = audit_open(
+        &(struct audit_options){
+            .dir = dir,
+            .node = config->node,
+            .mode = config->audit_mode[0] == 'l' ? AUDIT_LOSSY : AUDIT_STRICT,
+            .retention_ms = config->audit_retention,
+            .journals = server->worker_count + 1,
+            .signer = authority_signer(server->authority),
+            .keep_head = ports_keep_head,
+            .context = server,
+        },
+        &server->audit, fault);
+    free(dir);
+    return status;
+}
+
+static bool
+nonce_required(const struct config *config)
+{
+    return strcmp(config->dpop_nonce, "required") == 0;
+}
+
+/* What clients see the HTTP door under: as configured, else where it listens. */
+static enum status
+name_gateway(struct server *server)
+{
+    const struct config_listen *http = &server->config->http;
+
+    if (server->config->http_url != NULL)
+        server->gateway_url = strdup(server->config->http_url);
+    else if (http->listen == NULL)
+        return STATUS_OK;
+    else if (asprintf(&server->gateway_url, "%s://%s", http->cert == NULL ? "http" : "https",
+                      http->listen) < 0)
+        server->gateway_url = NULL;
+    return server->gateway_url == NULL ? STATUS_MEMORY : STATUS_OK;
+}
+
+static enum status
+open_authority(struct server *server, struct fault *fault)
+{
+    const struct config *config = server->config;
+    enum status status = name_gateway(server);
+
+    if (status != STATUS_OK)
+        return status;
+    if (config->authority.listen != NULL)
+        server->own_addresses[server->own_address_count++] = config->authority.listen;
+    if (config->http.listen != NULL)
+        server->own_addresses[server->own_address_count++] = config->http.listen;
+    return authority_open(
+        &(struct authority_options){
+            .data = config->data,
+            .issuer = slice_text(config->issuer),
+            .node = slice_text(config->node),
+            .listen = slice_text(config->authority.listen),
+            .tls_cert = config->authority.cert,
+            .tls_key = config->authority.key,
+            .tls_client_ca = config->authority.client_ca,
+            .tls_client_cert = slice_text(config->authority.client_cert),
+            .passphrase_file = config->passphrase_file,
+            .settings = settings_of(config),
+            .own_addresses = server->own_addresses,
+            .own_address_count = server->own_address_count,
+            .world = server->world,
+            .ports = &server->authority_ports,
+            .replays = server->replays,
+            .rates = server->rates,
+            .nonces = server->nonces,
+            .nonce_required = nonce_required(config),
+            .started_at = server->started_at,
+            .gateway_url = slice_text(server->gateway_url),
+            .trusted_proxies = config->trusted_proxies.items,
+            .trusted_proxy_count = config->trusted_proxies.count,
+            .client_calls = (uint32_t)config->client_calls,
+            .address_calls = (uint32_t)config->address_calls,
+        },
+        &server->authority, fault);
+}
+
+static enum status
+open_gateway(struct server *server, struct fault *fault)
+{
+    const struct config *config = server->config;
+    const struct config_listen *http = &config->http;
+
+    server->gateway_addresses[server->gateway_address_count++] = slice_text(server->socket_address);
+    if (config->authority.listen != NULL)
+        server->gateway_addresses[server->gateway_address_count++] =
+            slice_text(config->authority.listen);
+    return gateway_new(
+        &(struct gateway_options){
+            .http = { .address = slice_text(http->listen),
+                      .cert = http->cert,
+                      .key = http->key,
+                      .client_ca = http->client_ca,
+                      .client_cert = slice_text(http->client_cert),
+                      .insecure = http->insecure },
+            .trusted_proxies = config->trusted_proxies.items,
+            .trusted_proxy_count = config->trusted_proxies.count,
+            .node = config->node,
+            .issuer = slice_text(config->issuer),
+            .world = server->world,
+            .audit = server->audit,
+            .audit_mode = config->audit_mode[0] == 'l' ? AUDIT_LOSSY : AUDIT_STRICT,
+            .rates = server->rates,
+            .replays = server->replays,
+            .nonces = server->nonces,
+            .nonce_required = nonce_required(config),
+            .started_at = server->started_at,
+            .http_url = slice_text(config->http_url),
+            .ports = &server->gateway_ports,
+            .lanes = server->worker_count,
+            .connections_max = config->connections,
+            .own_addresses = server->gateway_addresses,
+            .own_address_count = server->gateway_address_count,
+        },
+        &server->gateway, fault);
+}
+
+/* Proofs of possession are remembered from now on. A node that served before may have
+ * accepted some in the second that is under way, and those of clients a second ahead. */
+static int64_t
+remembers_from(const char *data)
+{
+    struct stat about;
+    char *audit;
+    bool served_before = true;
+
+    if (asprintf(&audit, "%s/audit", data) >= 0) {
+        served_before = stat(audit, &about) == 0;
+        free(audit);
+    }
+    return served_before ? (clock_wall_ms() / 1000 + 2) * 1000 : 0;
+}
+
+enum status
+rooms_open(struct server *server, struct fault *fault)
+{
+    enum status status = world_new(&server->world);
+
+    server->started_at = remembers_from(server->config->data);
+    ports_fill(server);
+    if (status == STATUS_OK &&
+        asprintf(&server->socket_address, "unix:%s/writ.sock", server->config->data) < 0) {
+        server->socket_address = NULL;
+        status = STATUS_MEMORY;
+    }
+    if (status == STATUS_OK)
+        status = act_as_user(server, fault);
+    if (status == STATUS_OK)
+        status = rate_table_new(RATE_CELLS, &server->rates);
+    if (status == STATUS_OK)
+        status = replay_table_new(REPLAY_ENTRIES, &server->replays);
+    if (status == STATUS_OK)
+        status = nonce_source_new(slice_text(server->config->node), &server->nonces);
+    if (status == STATUS_OK)
+        status = open_authority(server, fault);
+    if (status == STATUS_OK)
+        status = open_audit(server, fault);
+    if (status == STATUS_OK)
+        status = act_as_root(server, fault);
+    if (status == STATUS_OK)
+        status = open_gateway(server, fault);
+    return status;
+}
+
+/* In the reverse order of the opening; the lanes have ended. */
+void
+rooms_close(struct server *server)
+{
+    for (unsigned i = 0; i < server->worker_count; i++)
+        lane_free(server->workers[i].lane);
+    if (server->authority != NULL)
+        authority_settle(server->authority);
+    if (server->gateway != NULL)
+        gateway_free(server->gateway);
+    if (server->audit != NULL)
+        audit_close(server->audit);
+    if (server->authority != NULL)
+        authority_close(server->authority);
+    lane_free(server->main);
+    rate_table_free(server->rates);
+    replay_table_free(server->replays);
+    nonce_source_free(server->nonces);
+    if (server->world != NULL)
+        world_free(server->world);
+    free(server->workers);
+    free(server->socket_address);
+    free(server->gateway_url);
+}
