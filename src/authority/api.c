@@ -349,6 +349,18 @@ refuse_misplaced(struct api_request *request, struct api_answer *answer)
     return true;
 }
 
+static bool
+refuse_unclear(struct api_request *request, struct api_answer *answer)
+{
+    if (!request->unclear)
+        return false;
+    request->caller.refusal = SLICE_LITERAL("the proxy's Forwarded or X-Forwarded-For can't be "
+                                            "read, or they differ");
+    api_problem(answer, 400, "malformed-request", "The request is malformed or ambiguous",
+                request->caller.refusal, NULL);
+    return true;
+}
+
 void
 api_handle(struct authority *authority, struct api_request *request, struct api_answer *answer,
            struct api_outcome *outcome)
@@ -362,7 +374,7 @@ api_handle(struct authority *authority, struct api_request *request, struct api_
 
     authority->counters.calls++;
     outcome->unlined = true;
-    if (refuse_misplaced(request, answer))
+    if (refuse_misplaced(request, answer) || refuse_unclear(request, answer))
         return;
     if (oauth_is_path(request->path)) {
         oauth_handle(authority, request, answer, outcome);

@@ -177,6 +177,7 @@ struct api_request {
     struct slice idempotency_key;
     struct slice agent;
     struct slice text; /* the body as it came */
+    bool unclear;      /* what a trusted proxy says of the client can't be read */
     json_t *body;      /* an object, or NULL when there is none */
     struct api_shown shown;
     struct api_caller caller;

@@ -269,27 +269,17 @@ start_job(struct api_call *call)
 
 /* --- who calls -------------------------------------------------------------------- */
 
-static bool
-is_trusted_proxy(const struct authority *authority, const struct ip *peer)
-{
-    for (size_t i = 0; i < authority->options.trusted_proxy_count; i++) {
-        if (cidr_contains(&authority->options.trusted_proxies[i], peer))
-            return true;
-    }
-    return false;
-}
-
 /* The certificate of the connection, or, behind a terminator that is trusted, the one
  * that it forwards, whose chain it has verified (RFC 9440 §2). */
 static void
-find_shown(const struct authority *authority, struct http_call *http, struct api_request *request)
+find_shown(struct http_call *http, bool forwarded, struct api_request *request)
 {
     const struct stream *stream = http_call_stream(http);
     struct api_shown *shown = &request->shown;
     struct slice field = http_head_value(http_call_head(http), HTTP_FIELD_CLIENT_CERT);
 
     shown->head = http_call_head(http);
-    if (is_trusted_proxy(authority, stream_peer(stream))) {
+    if (forwarded) {
         shown->has_certificate =
             http_head_field_count(shown->head, HTTP_FIELD_CLIENT_CERT) == 1 &&
             certificate_from_field(field, request->arena, &shown->der) == STATUS_OK &&
@@ -308,11 +298,16 @@ find_caller(struct authority *authority, struct http_call *http, bool local,
 {
     struct api_caller *caller = &request->caller;
     const struct stream *stream = http_call_stream(http);
+    struct client_view client;
     uid_t uid;
 
-    caller->peer = *stream_peer(stream);
+    request->unclear = !client_find(&authority->options.trusted, http_call_head(http),
+                                    stream_peer(stream), &client);
+    caller->peer = client.ip;
     caller->peer_port = stream_peer_port(stream);
-    find_shown(authority, http, request);
+    find_shown(http, client.trusted, request);
+    if (request->unclear)
+        return;
     if (oauth_is_path(request->path))
         return; /* who calls there is a client, and shows it in its own way */
     if (!local)

@@ -87,18 +87,6 @@ passage_keep(struct passage *passage)
     return true;
 }
 
-bool
-gate_trusts(const struct gate *gate, const struct ip *ip)
-{
-    const struct gateway_options *options = &gate->gateway->options;
-
-    for (size_t i = 0; i < options->trusted_proxy_count; i++) {
-        if (cidr_contains(&options->trusted_proxies[i], ip))
-            return true;
-    }
-    return false;
-}
-
 /* xorshift128+: trace ids must be unlike each other, nothing hangs on them. */
 uint64_t
 gate_random(struct gate *gate)

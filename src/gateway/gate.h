@@ -125,7 +125,6 @@ void passage_free(struct passage *passage);
 /* Copies what the passage's slices point at, so that it outlives the wire's
  * memory. False: out of memory, nothing changed. */
 bool passage_keep(struct passage *passage);
-bool gate_trusts(const struct gate *gate, const struct ip *ip);
 uint64_t gate_random(struct gate *gate);
 
 /* recheck.c: looks at all that is open with the picture of now, cuts what no

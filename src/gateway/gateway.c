@@ -20,15 +20,15 @@ static enum status
 copy_trusted(struct gateway *gateway)
 {
     struct gateway_options *options = &gateway->options;
-    size_t size = options->trusted_proxy_count * sizeof(struct cidr);
+    size_t size = options->trusted.count * sizeof(struct cidr);
 
     if (size == 0)
         return STATUS_OK;
     gateway->trusted = malloc(size);
     if (gateway->trusted == NULL)
         return STATUS_MEMORY;
-    memcpy(gateway->trusted, options->trusted_proxies, size);
-    options->trusted_proxies = gateway->trusted;
+    memcpy(gateway->trusted, options->trusted.networks, size);
+    options->trusted.networks = gateway->trusted;
     return STATUS_OK;
 }
 

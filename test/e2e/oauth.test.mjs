@@ -527,6 +527,25 @@ test('too many calls of one client, or from one address, are told to wait', asyn
     }
 });
 
+test('behind a trusted proxy each client is an address of its own, and what names none is refused', async () => {
+    await writ.stop();
+    writ.configure({ limits: { address_calls: 2 }, trusted_proxies: ['127.0.0.1'] });
+    await writ.launch();
+    const ask = (headers) => request(writ.apiPort, 'POST', '/oauth/token', {
+        headers: { 'content-type': 'application/x-www-form-urlencoded', ...basicHeader('nightly'), ...headers },
+        body: 'grant_type=client_credentials',
+    });
+    // What stands further left is the client's own claim: it makes no other address of it.
+    for (const chain of ['203.0.113.7', '198.51.100.1, 203.0.113.7'])
+        assert.equal((await ask({ 'x-forwarded-for': chain })).status, 200, chain);
+    assert.equal((await ask({ 'x-forwarded-for': '192.0.2.9, 203.0.113.7' })).status, 429);
+    assert.equal((await ask({ 'x-forwarded-for': '203.0.113.8' })).status, 200);
+    assert.equal((await ask({ 'x-forwarded-for': 'nobody' })).status, 400);
+    assert.equal((await ask({ 'x-forwarded-for': '203.0.113.9', forwarded: 'for=203.0.113.10' })).status, 400);
+    await until('the line of a client behind the proxy',
+        async () => (await writ.audit('--subject', 'nightly')).some((line) => line.peer.startsWith('203.0.113.8')));
+});
+
 test('an issuer with a path has its metadata where RFC 8414 puts it, and nowhere else', async () => {
     await writ.stop();
     const base = `http://127.0.0.1:${writ.apiPort}`;

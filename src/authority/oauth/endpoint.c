@@ -89,11 +89,14 @@ bool
 oauth_wants_body(struct authority *authority, struct http_call *call)
 {
     const struct http_head *head = http_call_head(call);
+    struct client_view client;
 
     /* Of a body in chunks nobody knows how much memory it would take from us. */
     if (head->body == HTTP_BODY_CHUNKED || head->length > OAUTH_BODY_MAX)
         return false;
-    return take_address(authority, stream_peer(http_call_stream(call))) == STATUS_OK;
+    return client_find(&authority->options.trusted, head, stream_peer(http_call_stream(call)),
+                       &client) &&
+           take_address(authority, &client.ip) == STATUS_OK;
 }
 
 /* --- a call of a client ------------------------------------------------------------ */

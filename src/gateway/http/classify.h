@@ -16,12 +16,6 @@ struct http_target_read {
     bool bare;    /* "/name" without anything behind it */
 };
 
-/* Who speaks, as far as the peer is believed. */
-struct client_view {
-    struct ip ip; /* of the client; of the peer when it is no trusted proxy */
-    bool trusted; /* the peer is a trusted proxy: its forwarding fields are kept */
-};
-
 /* The upstream's name and the rest of a path ("/name/rest"; rest may be empty). */
 void target_split(struct slice path, struct slice *name, struct slice *rest);
 
@@ -38,9 +32,5 @@ bool method_has_small_letters(struct slice method);
 /* All of it. Slices borrow from the head, the arena and the routes. */
 void classify(const struct routes *routes, const struct http_head *head, struct arena *arena,
               struct asked *asked, struct http_target_read *target);
-
-/* forwarded.c. False: a trusted proxy's fields can't be read; refuse. */
-bool client_find(const struct gate *gate, const struct http_head *head, const struct ip *peer,
-                 struct client_view *out);
 
 #endif

@@ -33,7 +33,8 @@ http_passage_new(struct gate *gate, const struct door *door, struct http_call *c
     passage->asked.session = http_call_session(call);
     passage->asked.peer_port = stream_peer_port(stream);
     http_call_data_set(call, http);
-    if (!client_find(gate, http_call_head(call), stream_peer(stream), &http->client))
+    if (!client_find(&gate->gateway->options.trusted, http_call_head(call), stream_peer(stream),
+                     &http->client))
         passage->asked.fault = (struct refusal){
             .kind = GATE_MALFORMED,
             .reason = SLICE_LITERAL("the proxy's Forwarded or X-Forwarded-For can't be read, or "

@@ -98,7 +98,8 @@ resource_answer(struct gate *gate, struct http_call *call)
         return true;
     }
     passage.asked.request.resource = passage.asked.upstream->name;
-    (void)client_find(gate, head, stream_peer(http_call_stream(call)), &http.client);
+    (void)client_find(&gate->gateway->options.trusted, head, stream_peer(http_call_stream(call)),
+                      &http.client);
     if (target_base(&http, http_call_arena(call), &base, &why) == STATUS_OK)
         respond(call, document(&http, base, rest));
     else

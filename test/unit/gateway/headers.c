@@ -335,13 +335,11 @@ clients_behind_proxies(void **state)
         { "Forwarded: for=1.1.1.1\r\nX-Forwarded-For: 2.2.2.2\r\n", NULL },
         { "Forwarded: for=1.1.1.1\r\nX-Forwarded-For: 1.1.1.1\r\n", "1.1.1.1" },
     };
-    struct cidr trusted;
+    struct cidr network;
+    const struct trusted_proxies trusted = { &network, 1 };
     struct ip proxy = { IP_V4, { 10, 0, 0, 1 } }, stranger = { IP_V4, { 192, 0, 2, 1 } };
 
-    assert_int_equal(cidr_parse(SLICE_LITERAL("10.0.0.0/8"), &trusted), STATUS_OK);
-    struct gateway gateway = { .options = { .trusted_proxies = &trusted,
-                                            .trusted_proxy_count = 1 } };
-    struct gate gate = { .gateway = &gateway };
+    assert_int_equal(cidr_parse(SLICE_LITERAL("10.0.0.0/8"), &network), STATUS_OK);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct client_view client;
         struct http_head head;
@@ -349,11 +347,11 @@ clients_behind_proxies(void **state)
 
         snprintf(text, sizeof text, "GET / HTTP/1.1\r\nHost: gw\r\n%s\r\n", rows[i].fields);
         parse(text, &head);
-        if (client_find(&gate, &head, &proxy, &client) != (rows[i].client != NULL))
+        if (client_find(&trusted, &head, &proxy, &client) != (rows[i].client != NULL))
             fail_msg("%s", rows[i].fields);
         if (rows[i].client != NULL)
             assert_string_equal(ip_format(&client.ip, got), rows[i].client);
-        assert_true(client_find(&gate, &head, &stranger, &client));
+        assert_true(client_find(&trusted, &head, &stranger, &client));
         assert_false(client.trusted);
         assert_true(ip_equal(&client.ip, &stranger));
     }

@@ -153,8 +153,7 @@ kit_open(struct kit *kit)
         (struct gateway_ports){ .app = kit, .claim_use = claim_use, .enforced = tell_enforced };
     struct gateway_options options = {
         .http = { .address = SLICE_LITERAL("127.0.0.1:0") },
-        .trusted_proxies = &trusted,
-        .trusted_proxy_count = 1,
+        .trusted = { &trusted, 1 },
         .node = "test",
         .world = kit->world.world,
         .audit = kit->audit,

@@ -7,6 +7,7 @@
 #include "base/fault.h"
 #include "base/json.h"
 #include "base/secret.h"
+#include "http/forwarded.h"
 #include "meter/rate.h"
 #include "meter/replay.h"
 #include "net/lane.h"
@@ -62,8 +63,7 @@ struct authority_options {
     /* The URL that clients see the HTTP door under, to which a resource indicator adds an
      * upstream's name (RFC 8707); empty: there is none. */
     struct slice gateway_url;
-    const struct cidr *trusted_proxies; /* whose Client-Cert is believed */
-    size_t trusted_proxy_count;
+    struct trusted_proxies trusted; /* whose forwarding fields are believed */
     uint32_t client_calls, address_calls; /* of the OAuth endpoints, a minute */
 };
 

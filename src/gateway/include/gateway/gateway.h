@@ -6,6 +6,7 @@
 #include "audit/audit.h"
 #include "base/fault.h"
 #include "gateway/ports.h"
+#include "http/forwarded.h"
 #include "meter/rate.h"
 #include "meter/replay.h"
 #include "proof/nonce.h"
@@ -22,8 +23,7 @@ struct door_listen {
 
 struct gateway_options {
     struct door_listen http;
-    const struct cidr *trusted_proxies;
-    size_t trusted_proxy_count;
+    struct trusted_proxies trusted;
     const char *node;
     struct slice issuer; /* the authority's public URL, for WWW-Authenticate */
     struct world *world;

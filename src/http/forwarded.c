@@ -1,5 +1,5 @@
-/* gateway/http/forwarded.c - who the client is behind proxies that are trusted. */
-#include "classify.h"
+/* http/forwarded.c - who the client is behind proxies that are trusted. */
+#include "http/forwarded.h"
 
 /* "1.2.3.4", "1.2.3.4:80", "[v6]:80", "v6", with quotes in Forwarded. */
 static bool
@@ -31,12 +31,23 @@ forwarded_for(struct slice element)
     return slice_of(NULL, 0);
 }
 
+static bool
+is_trusted(const struct trusted_proxies *trusted, const struct ip *ip)
+{
+    for (size_t i = 0; i < trusted->count; i++) {
+        if (cidr_contains(&trusted->networks[i], ip))
+            return true;
+    }
+    return false;
+}
+
 enum chain { CHAIN_ABSENT, CHAIN_FOUND, CHAIN_BAD };
 
 /* From the right, each proxy tells who spoke to it; the first that is not trusted
  * itself is the client. What stands further left is the client's own claim. */
 static enum chain
-walk_chain(const struct gate *gate, struct slice value, bool forwarded, struct ip *client)
+walk_chain(const struct trusted_proxies *trusted, struct slice value, bool forwarded,
+           struct ip *client)
 {
     bool found = false;
 
@@ -48,7 +59,7 @@ walk_chain(const struct gate *gate, struct slice value, bool forwarded, struct i
         if (!node_ip(forwarded ? forwarded_for(element) : element, client))
             return CHAIN_BAD;
         found = true;
-        if (!gate_trusts(gate, client))
+        if (!is_trusted(trusted, client))
             break;
         value = slice_first(value, start == 0 ? 0 : start - 1);
     }
@@ -56,13 +67,13 @@ walk_chain(const struct gate *gate, struct slice value, bool forwarded, struct i
 }
 
 bool
-client_find(const struct gate *gate, const struct http_head *head, const struct ip *peer,
-            struct client_view *out)
+client_find(const struct trusted_proxies *trusted, const struct http_head *head,
+            const struct ip *peer, struct client_view *out)
 {
     struct ip by_x = *peer, by_forwarded = *peer;
 
     *out = (struct client_view){ .ip = *peer };
-    if (gate->gateway->options.trusted_proxy_count == 0 || !gate_trusts(gate, peer))
+    if (!is_trusted(trusted, peer))
         return true;
     out->trusted = true;
     /* Several fields would be one list, but proxies differ in what they make of it. */
@@ -70,9 +81,9 @@ client_find(const struct gate *gate, const struct http_head *head, const struct 
         http_head_field_count(head, HTTP_FIELD_FORWARDED) > 1)
         return false;
     enum chain x =
-        walk_chain(gate, http_head_value(head, HTTP_FIELD_X_FORWARDED_FOR), false, &by_x);
+        walk_chain(trusted, http_head_value(head, HTTP_FIELD_X_FORWARDED_FOR), false, &by_x);
     enum chain forwarded =
-        walk_chain(gate, http_head_value(head, HTTP_FIELD_FORWARDED), true, &by_forwarded);
+        walk_chain(trusted, http_head_value(head, HTTP_FIELD_FORWARDED), true, &by_forwarded);
     if (x == CHAIN_BAD || forwarded == CHAIN_BAD)
         return false;
     /* A proxy that writes one field passes the client's other one on unseen. */
