@@ -68,7 +68,8 @@ const struct setting settings[] = {
     { "limits.address_calls", SETTING_COUNT, AT(address_calls), "6000", NULL,
       "Most calls a minute from one address at the OAuth endpoints." },
     { "trusted_proxies", SETTING_NETWORKS, AT(trusted_proxies), NULL, NULL,
-      "Peers whose Forwarded, X-Forwarded-*, X-Original-* and Client-Cert headers are believed, at the gateway and at the authority." },
+      "Peers whose Forwarded, X-Forwarded-*, X-Original-* and Client-Cert headers are believed, at "
+      "the gateway and at the authority." },
     { "dpop.nonce", SETTING_CHOICE, AT(dpop_nonce), "optional", "optional|required",
       "Whether DPoP proofs need a nonce of the server." },
     { "audit.mode", SETTING_CHOICE, AT(audit_mode), "strict", "strict|lossy",

@@ -5,6 +5,7 @@
 #include "model.h"
 #include "picture.h"
 #include "shared.h"
+#include "slab.h"
 #include "table.h"
 #include "world/world.h"
 
@@ -44,6 +45,7 @@ struct world {
     struct line *draining[WORLD_USED_KINDS]; /* taken from touched, not yet visited */
     struct names *names;
     struct world_pool pool;
+    struct slab lines;
     size_t token_count;
     uint64_t upstream_version;
     struct world_next *next; /* prepared and neither published nor abandoned */
@@ -60,7 +62,7 @@ uint64_t world_raise_generation(struct world *world);
 /* --- members and lines (member.c) -------------------------------------- */
 
 /* A line without members; it counts in no parent yet. */
-struct line *world_line_new(const struct token_id *id);
+struct line *world_line_new(struct world *world, const struct token_id *id);
 /* Fills a member with the record (not its line), sharing what can be shared; also
  * checks the record's form. On error the member is as before. */
 enum status world_member_fill(struct world *world, struct member *member,

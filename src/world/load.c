@@ -94,12 +94,12 @@ line_or_shell(struct world *world, const struct token_id *id, struct line **out)
     if (shells == NULL)
         return STATUS_MEMORY;
     loading->shells = shells;
-    *out = world_line_new(id);
+    *out = world_line_new(world, id);
     if (*out == NULL)
         return STATUS_MEMORY;
     status = put_member(world, &(*out)->first);
     if (status != STATUS_OK) {
-        free(*out);
+        slab_give(&world->lines, *out);
         return status;
     }
     shells[loading->shell_count++] = *out;
@@ -111,7 +111,7 @@ static enum status
 load_new_line(struct world *world, const struct token_record *record, struct line **out,
               struct fault *fault)
 {
-    struct line *line = world_line_new(&record->id);
+    struct line *line = world_line_new(world, &record->id);
     enum status status;
 
     if (line == NULL)

@@ -4,9 +4,9 @@
 #include "inside.h"
 
 struct line *
-world_line_new(const struct token_id *id)
+world_line_new(struct world *world, const struct token_id *id)
 {
-    struct line *line = calloc(1, sizeof *line);
+    struct line *line = slab_take(&world->lines);
 
     if (line == NULL)
         return NULL;
@@ -177,7 +177,7 @@ world_release_line(struct world *world, void *what)
     if (atomic_load(&line->touched) != NULL)
         return false;
     member_clear(world, &line->first);
-    free(line);
+    slab_give(&world->lines, line);
     return true;
 }
 

@@ -131,12 +131,12 @@ prepare_issued(struct world_next *next, const struct change *change, struct faul
     status = find_parent(next, &record->parent_line, &parent, fault);
     if (status != STATUS_OK)
         return status;
-    line = world_line_new(&record->id);
+    line = world_line_new(next->world, &record->id);
     if (line == NULL)
         return fault_set(fault, STATUS_MEMORY, "out of memory");
     status = world_member_fill(next->world, &line->first, record, fault);
     if (status != STATUS_OK) {
-        free(line);
+        slab_give(&next->world->lines, line);
         return status;
     }
     world_line_fill(line, record);

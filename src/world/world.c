@@ -35,6 +35,7 @@ world_new(struct world **out)
         return STATUS_MEMORY;
     memset(world, 0, sizeof *world);
     atomic_init(&world->generation, 1);
+    slab_init(&world->lines, sizeof(struct line));
     status = world_init(world);
     if (status != STATUS_OK) {
         world_free(world);
@@ -44,8 +45,8 @@ world_new(struct world **out)
     return STATUS_OK;
 }
 
-/* Lines go last, for members point at them; so the first pass frees later members
- * and the second, over the same tables, all firsts with their lines. */
+/* Lines go last, for members point at them: with their slab, when the first pass has freed
+ * later members and the second what else the firsts hold. */
 static bool
 free_later_member(void *context, struct member *member)
 {
@@ -58,10 +59,9 @@ free_later_member(void *context, struct member *member)
 }
 
 static bool
-free_line(void *context, struct member *member)
+free_first_member(void *context, struct member *member)
 {
     free(member->rarity);
-    free(member->line);
     return true;
 }
 
@@ -97,8 +97,9 @@ world_free(struct world *world)
     }
     world_limbo_free(world);
     world_table_each(&world->tokens, free_later_member, &world->tokens);
-    world_table_each(&world->tokens, free_line, NULL);
+    world_table_each(&world->tokens, free_first_member, NULL);
     world_table_free(&world->tokens);
+    slab_free(&world->lines);
     world_pool_free(&world->pool);
     world_picture_free(atomic_load(&world->picture));
     keyring_free(atomic_load(&world->keyring));

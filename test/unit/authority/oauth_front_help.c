@@ -182,7 +182,7 @@ post_headers(struct front *front, const char *headers, const char *form)
     return come(front, "POST", front->path, front->form);
 }
 
-static void
+static void WRIT_PRINTF(2, 0)
 write_form(struct front *front, const char *format, va_list arguments)
 {
     int size = vsnprintf(front->form, sizeof front->form, format, arguments);
