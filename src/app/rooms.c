@@ -56,6 +56,13 @@ name_gateway(struct server *server)
     return server->gateway_url == NULL ? STATUS_MEMORY : STATUS_OK;
 }
 
+static void
+own_listens(struct server *server, const struct config_listen *listen)
+{
+    if (listen->listen != NULL)
+        server->own_addresses[server->own_address_count++] = listen->listen;
+}
+
 static enum status
 open_authority(struct server *server, struct fault *fault)
 {
@@ -64,10 +71,10 @@ open_authority(struct server *server, struct fault *fault)
 
     if (status != STATUS_OK)
         return status;
-    if (config->authority.listen != NULL)
-        server->own_addresses[server->own_address_count++] = config->authority.listen;
-    if (config->http.listen != NULL)
-        server->own_addresses[server->own_address_count++] = config->http.listen;
+    own_listens(server, &config->authority);
+    own_listens(server, &config->http);
+    own_listens(server, &config->postgres);
+    own_listens(server, &config->redis);
     return authority_open(
         &(struct authority_options){
             .data = config->data,
@@ -97,11 +104,23 @@ open_authority(struct server *server, struct fault *fault)
         &server->authority, fault);
 }
 
+static struct door_listen
+door_of(const struct config_listen *listen)
+{
+    return (struct door_listen){
+        .address = slice_text(listen->listen),
+        .cert = listen->cert,
+        .key = listen->key,
+        .client_ca = listen->client_ca,
+        .client_cert = slice_text(listen->client_cert),
+        .insecure = listen->insecure,
+    };
+}
+
 static enum status
 open_gateway(struct server *server, struct fault *fault)
 {
     const struct config *config = server->config;
-    const struct config_listen *http = &config->http;
 
     server->gateway_addresses[server->gateway_address_count++] = slice_text(server->socket_address);
     if (config->authority.listen != NULL)
@@ -109,12 +128,9 @@ open_gateway(struct server *server, struct fault *fault)
             slice_text(config->authority.listen);
     return gateway_new(
         &(struct gateway_options){
-            .http = { .address = slice_text(http->listen),
-                      .cert = http->cert,
-                      .key = http->key,
-                      .client_ca = http->client_ca,
-                      .client_cert = slice_text(http->client_cert),
-                      .insecure = http->insecure },
+            .doors = { [DOOR_HTTP] = door_of(&config->http),
+                       [DOOR_POSTGRES] = door_of(&config->postgres),
+                       [DOOR_REDIS] = door_of(&config->redis) },
             .trusted = { config->trusted_proxies.items, config->trusted_proxies.count },
             .node = config->node,
             .issuer = slice_text(config->issuer),

@@ -39,7 +39,7 @@ struct server {
     struct lane *main; /* the authority's lane: this thread */
     struct worker *workers;
     unsigned worker_count;
-    const char *own_addresses[2];      /* that the process listens on */
+    const char *own_addresses[4];      /* that the process listens on */
     struct slice gateway_addresses[2]; /* those that are not the gateway's own doors */
     char *socket_address;              /* "unix:DATA/writ.sock" */
     char *gateway_url;                 /* of the HTTP door, for resource indicators; NULL: none */

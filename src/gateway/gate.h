@@ -49,6 +49,9 @@ struct asked {
     struct slice token; /* as presented; empty: none */
     enum token_scheme scheme;
     struct slice agent;
+    /* A session is opened: what is asked in it are errands (errand.h). The request names
+     * its upstream, and is "login" of "-". */
+    bool login;
     uint64_t session;
     uint16_t peer_port;
     struct upstream *upstream; /* NULL: there is none of that name */
@@ -82,14 +85,19 @@ struct passage {
     void *relay; /* the door's own part */
 };
 
+/* Where one door listens. */
+struct door_place {
+    char *address; /* NULL: the door does not open */
+    struct tls_server *tls;
+    uint16_t port; /* of the first lane's listener */
+};
+
 struct gateway {
     struct gateway_options options;
     struct own own;
     struct cidr *trusted;
     struct gate *gates;
-    struct tls_server *http_tls;
-    char *http_address;
-    uint16_t http_port; /* of the first lane's listener */
+    struct door_place places[DOOR_KINDS];
     atomic_bool draining;
     atomic_int_least64_t drain_ms;
 };

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "crypto/random.h"
 #include "doors.h"
+#include "listen.h"
 #include "proof/certificate.h"
 #include "proof/dpop.h"
 #include "upstream.h"
@@ -40,36 +41,23 @@ collect_own(struct gateway *gateway, struct fault *fault)
 
     for (size_t i = 0; i < options->own_address_count && status == STATUS_OK; i++)
         status = own_add(&gateway->own, options->own_addresses[i]);
-    if (status == STATUS_OK && options->http.address.size > 0)
-        status = own_add(&gateway->own, options->http.address);
+    for (unsigned kind = 0; kind < DOOR_KINDS && status == STATUS_OK; kind++) {
+        if (options->doors[kind].address.size > 0)
+            status = own_add(&gateway->own, options->doors[kind].address);
+    }
     if (status != STATUS_OK)
         return fault_set(fault, status, "an address of this gateway's own is not host:port");
     return STATUS_OK;
 }
 
 static enum status
-make_tls(struct gateway *gateway, struct fault *fault)
+open_places(struct gateway *gateway, struct fault *fault)
 {
-    static const char *const alpn[] = { "http/1.1" };
-    const struct door_listen *listen = &gateway->options.http;
-    enum tls_client_certificate certificate = TLS_CLIENT_NONE;
+    enum status status = STATUS_OK;
 
-    if (listen->cert == NULL)
-        return STATUS_OK;
-    if (slice_is(listen->client_cert, "request"))
-        certificate = TLS_CLIENT_REQUEST;
-    else if (slice_is(listen->client_cert, "require"))
-        certificate = TLS_CLIENT_REQUIRE;
-    return tls_server_new(
-        &(struct tls_server_options){
-            .cert = listen->cert,
-            .key = listen->key,
-            .client_ca = listen->client_ca,
-            .client_certificate = certificate,
-            .alpn = alpn,
-            .alpn_count = 1,
-        },
-        &gateway->http_tls, fault);
+    for (unsigned kind = 0; kind < DOOR_KINDS && status == STATUS_OK; kind++)
+        status = place_open(gateway, (enum door_kind)kind, fault);
+    return status;
 }
 
 enum status
@@ -82,13 +70,12 @@ gateway_new(const struct gateway_options *options, struct gateway **out, struct 
         return fault_set(fault, STATUS_MEMORY, "out of memory");
     gateway->options = *options;
     gateway->gates = calloc(options->lanes, sizeof(struct gate));
-    gateway->http_address = slice_strdup(options->http.address);
     if (gateway->gates != NULL)
         status = copy_trusted(gateway);
     if (status == STATUS_OK)
         status = collect_own(gateway, fault);
     if (status == STATUS_OK)
-        status = make_tls(gateway, fault);
+        status = open_places(gateway, fault);
     if (status != STATUS_OK) {
         gateway_free(gateway);
         return status;
@@ -125,9 +112,9 @@ gateway_free(struct gateway *gateway)
         return;
     for (unsigned i = 0; gateway->gates != NULL && i < gateway->options.lanes; i++)
         free_gate(&gateway->gates[i]);
-    tls_server_free(gateway->http_tls);
+    for (unsigned kind = 0; kind < DOOR_KINDS; kind++)
+        place_close(&gateway->places[kind]);
     own_free(&gateway->own);
-    free(gateway->http_address);
     free(gateway->trusted);
     free(gateway->gates);
     free(gateway);
@@ -284,9 +271,9 @@ gateway_drain(struct gateway *gateway, int64_t within_ms)
 }
 
 uint16_t
-gateway_http_port(const struct gateway *gateway)
+gateway_port(const struct gateway *gateway, enum door_kind kind)
 {
-    return gateway->http_port;
+    return gateway->places[kind].port;
 }
 
 bool
@@ -302,12 +289,15 @@ gateway_drained(const struct gateway *gateway)
 void
 gateway_reload_certificates(struct gateway *gateway)
 {
-    struct fault fault = { 0 };
+    for (unsigned kind = 0; kind < DOOR_KINDS; kind++) {
+        struct door_place *place = &gateway->places[kind];
+        struct fault fault = { 0 };
 
-    if (gateway->http_tls == NULL || tls_server_reload(gateway->http_tls, &fault) == STATUS_OK)
-        return;
-    log_write(LOG_ERROR, "gateway", "the door's certificate was not read again: the old one stays",
-              "why", fault.text, NULL);
+        if (place->tls != NULL && tls_server_reload(place->tls, &fault) != STATUS_OK)
+            log_write(LOG_ERROR, "gateway",
+                      "a door's certificate was not read again: the old one stays", "door",
+                      place->address, "why", fault.text, NULL);
+    }
 }
 
 enum status
@@ -317,7 +307,7 @@ gateway_check_upstream(const json_t *definition, struct fault *fault)
     struct slice type = { 0 };
     enum status status = json_take_string(definition, "type", &type, fault);
 
-    if (status == STATUS_OK && slice_is(type, "http")) {
+    if (status == STATUS_OK && upstream_type_of(type) != UPSTREAM_OTHER) {
         status = upstream_plan_read(definition, &plan, fault);
         upstream_plan_free(&plan);
     }

@@ -1,19 +1,11 @@
 /* gateway/pipeline.c - bytes, request, credential, decision, audit, upstream: the
  * arrows of the design in their order, with one exit. */
-#include "pipeline.h"
+#include "pipeline_inside.h"
 
 #include <stdlib.h>
 
-/* What the arrows have made so far. Each arrow reads what came before it and adds
- * its own value; the first refusal stands. */
-struct finding {
-    struct credential credential;
-    const struct decision *decision;
-    struct refusal refusal;
-};
-
-static bool
-refuse_with(struct finding *finding, enum gate_refusal kind, struct slice reason)
+bool
+finding_refuse(struct finding *finding, enum gate_refusal kind, struct slice reason)
 {
     finding->refusal = (struct refusal){ .kind = kind, .reason = reason };
     return false;
@@ -28,19 +20,22 @@ verdict_holds(const struct passage *passage, enum credential_verdict verdict)
     return verdict == CREDENTIAL_OK || (verdict == CREDENTIAL_EXHAUSTED && passage->counted);
 }
 
-static bool
-identify(const struct passage *passage, struct arena *arena, struct finding *finding)
+bool
+find_credential(const struct passage *passage, struct arena *arena, struct finding *finding)
 {
     struct gate *gate = passage->gate;
     const struct asked *asked = &passage->asked;
 
     if (asked->token.size == 0)
-        return refuse_with(finding, GATE_NO_TOKEN,
-                           SLICE_LITERAL("no token was shown: send Authorization: Bearer TOKEN"));
+        return finding_refuse(
+            finding, GATE_NO_TOKEN,
+            asked->login ? SLICE_LITERAL("no token was shown: it is the password")
+                         : SLICE_LITERAL("no token was shown: send Authorization: Bearer TOKEN"));
     enum credential_verdict verdict = world_authenticate(
         gate->reader, asked->token, lane_now_ms(gate->lane), arena, &finding->credential);
     if (!verdict_holds(passage, verdict))
-        return refuse_with(finding, GATE_BAD_TOKEN, slice_text(credential_verdict_text(verdict)));
+        return finding_refuse(finding, GATE_BAD_TOKEN,
+                              slice_text(credential_verdict_text(verdict)));
     return true;
 }
 
@@ -70,17 +65,23 @@ kind_of(enum refusal_kind kind)
     }
 }
 
+/* The upstream is there, and the token is for it. */
 static bool
-decide(struct gate *gate, const struct asked *asked, struct arena *arena, struct finding *finding)
+reaches(const struct asked *asked, struct finding *finding)
 {
     if (asked->upstream == NULL || asked->upstream->gone)
-        return refuse_with(finding, GATE_UNKNOWN,
-                           SLICE_LITERAL("no upstream of this name is known to this gateway"));
+        return finding_refuse(finding, GATE_UNKNOWN,
+                              SLICE_LITERAL("no upstream of this name is known to this gateway"));
     if (!credential_reaches(&finding->credential, asked->upstream->name))
-        return refuse_with(finding, GATE_BAD_TOKEN,
-                           SLICE_LITERAL("the token is for another audience"));
-    finding->decision = policy_decide(world_policy(gate->reader), &finding->credential.lineage,
-                                      &asked->request, lane_now_ms(gate->lane), arena);
+        return finding_refuse(finding, GATE_BAD_TOKEN,
+                              SLICE_LITERAL("the token is for another audience"));
+    return true;
+}
+
+static bool
+decided(struct finding *finding, const struct decision *decision)
+{
+    finding->decision = decision;
     if (decision_allows(finding->decision))
         return true;
     finding->refusal = (struct refusal){
@@ -91,21 +92,45 @@ decide(struct gate *gate, const struct asked *asked, struct arena *arena, struct
     return false;
 }
 
+bool
+find_decision(struct passage *passage, const struct request *request, struct arena *arena,
+              struct finding *finding)
+{
+    struct gate *gate = passage->gate;
+
+    return reaches(&passage->asked, finding) &&
+           decided(finding, policy_decide(world_policy(gate->reader), &finding->credential.lineage,
+                                          request, lane_now_ms(gate->lane), arena));
+}
+
+/* A log-in asks for nothing but that there is something to ask for. */
+bool
+find_admission(struct passage *passage, struct arena *arena, struct finding *finding)
+{
+    struct gate *gate = passage->gate;
+
+    return reaches(&passage->asked, finding) &&
+           decided(finding, policy_admit(world_policy(gate->reader), &finding->credential.lineage,
+                                         &passage->asked.request, lane_now_ms(gate->lane), arena));
+}
+
 /* From the request to an allow, or to the reason against it. Counts nothing, so
  * that what is open can be judged again. */
 static bool
 judge(struct passage *passage, struct arena *arena, struct finding *finding)
 {
     const struct asked *asked = &passage->asked;
-    bool known = identify(passage, arena, finding);
+    bool known = find_credential(passage, arena, finding);
 
-    return is_clear(asked, finding) && known &&
-           prove(passage, &finding->credential, arena, &finding->refusal) &&
-           decide(passage->gate, asked, arena, finding);
+    if (!is_clear(asked, finding) || !known ||
+        !prove(passage, &finding->credential, arena, &finding->refusal))
+        return false;
+    return asked->login ? find_admission(passage, arena, finding)
+                        : find_decision(passage, &asked->request, arena, finding);
 }
 
 /* The obligations of an allow. */
-static bool
+bool
 hold_rates(struct gate *gate, struct finding *finding)
 {
     const struct rate_obligation *rates;
@@ -133,8 +158,8 @@ hold_rates(struct gate *gate, struct finding *finding)
     return true;
 }
 
-static bool
-refuse_unaudited(struct finding *finding)
+bool
+finding_refuse_unaudited(struct finding *finding)
 {
     finding->refusal = (struct refusal){
         .kind = GATE_BUSY,
@@ -145,25 +170,26 @@ refuse_unaudited(struct finding *finding)
 }
 
 /* Asked before a use is taken, so that none is lost to a full journal. */
-static bool
+bool
 has_audit_room(struct gate *gate, struct finding *finding)
 {
     if (gate->gateway->options.audit_mode == AUDIT_LOSSY || audit_ready(gate->journal))
         return true;
-    return refuse_unaudited(finding);
+    return finding_refuse_unaudited(finding);
 }
 
 static bool
 refuse_exhausted(struct finding *finding)
 {
-    return refuse_with(finding, GATE_BAD_TOKEN,
-                       slice_text(credential_verdict_text(CREDENTIAL_EXHAUSTED)));
+    return finding_refuse(finding, GATE_BAD_TOKEN,
+                          slice_text(credential_verdict_text(CREDENTIAL_EXHAUSTED)));
 }
 
 /* --- the audit ----------------------------------------------------------- */
 
-static struct audit_event
-describe(const struct passage *passage, const struct finding *finding)
+struct audit_event
+describe(const struct passage *passage, const struct request *request,
+         const struct finding *finding)
 {
     const struct asked *asked = &passage->asked;
     const struct credential *credential = &finding->credential;
@@ -175,12 +201,12 @@ describe(const struct passage *passage, const struct finding *finding)
         .token = credential->id_text,
         .label = credential->label,
         .subject = credential->subject,
-        .resource = asked->request.resource,
-        .action = asked->request.action,
-        .object = asked->request.object,
+        .resource = request->resource,
+        .action = request->action,
+        .object = request->object,
         .reason = finding->refusal.reason,
         .agent = asked->agent,
-        .peer = asked->request.peer,
+        .peer = request->peer,
         .peer_port = asked->peer_port,
         .decision = refused ? AUDIT_DENY : AUDIT_ALLOW,
     };
@@ -198,7 +224,7 @@ describe(const struct passage *passage, const struct finding *finding)
     return event;
 }
 
-static void
+void
 count_refusal(struct gate_counters *counters, enum gate_refusal kind)
 {
     switch (refusal_status(kind)) {
@@ -230,7 +256,7 @@ refuse(struct passage *passage, struct audit_event *event, struct finding *findi
     event->reason = finding->refusal.reason;
     if (audit_line(gate->journal, event, &outcome) != STATUS_OK &&
         gate->gateway->options.audit_mode == AUDIT_STRICT)
-        refuse_unaudited(finding);
+        finding_refuse_unaudited(finding);
     count_refusal(&gate->counters, finding->refusal.kind);
     passage->line = event;
     if (passage->wire != NULL)
@@ -244,7 +270,7 @@ admit(struct passage *passage, struct audit_event *event, struct finding *findin
     struct gate *gate = passage->gate;
 
     if (audit_begin(gate->journal, event, &passage->ticket) != STATUS_OK) {
-        refuse_unaudited(finding);
+        finding_refuse_unaudited(finding);
         refuse(passage, event, finding);
         return;
     }
@@ -261,7 +287,7 @@ admit(struct passage *passage, struct audit_event *event, struct finding *findin
 static void
 conclude(struct passage *passage, struct finding *finding)
 {
-    struct audit_event event = describe(passage, finding);
+    struct audit_event event = describe(passage, &passage->asked.request, finding);
 
     if (finding->refusal.kind != GATE_NOTHING)
         refuse(passage, &event, finding);
@@ -283,8 +309,8 @@ claimed(struct use_claim *claim)
     passage->counted = claim->status == STATUS_OK && claim->verdict == USE_TAKEN;
     bool allowed = judge(passage, &gate->scratch, &finding);
     if (allowed && claim->status != STATUS_OK)
-        refuse_with(&finding, GATE_BUSY,
-                    SLICE_LITERAL("the one-time use could not be made durable"));
+        finding_refuse(&finding, GATE_BUSY,
+                       SLICE_LITERAL("the one-time use could not be made durable"));
     else if (allowed && !passage->counted)
         refuse_exhausted(&finding);
     conclude(passage, &finding);
@@ -298,7 +324,7 @@ wait_for_claim(struct passage *passage, struct finding *finding)
 
     /* The client may leave meanwhile, and its memory with it. */
     if (!passage_keep(passage)) {
-        refuse_with(finding, GATE_BUSY, SLICE_LITERAL("the gateway is out of memory"));
+        finding_refuse(finding, GATE_BUSY, SLICE_LITERAL("the gateway is out of memory"));
         conclude(passage, finding);
         return;
     }

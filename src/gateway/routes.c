@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "upstream.h"
 
@@ -118,16 +119,20 @@ upstream_new(const struct upstream_view *view, const struct own *own)
     return upstream;
 }
 
-static bool
-address_allowed(const struct ip *ip, uint16_t port, void *context)
+bool
+upstream_may_dial(const struct upstream *upstream, const struct ip *ip, uint16_t port)
 {
-    const struct upstream *upstream = context;
-
     return !own_has(upstream->own, ip, port);
 }
 
 static bool
-sockets_allowed(struct upstream *upstream)
+address_allowed(const struct ip *ip, uint16_t port, void *context)
+{
+    return upstream_may_dial(context, ip, port);
+}
+
+bool
+upstream_sockets_allowed(struct upstream *upstream)
 {
     for (size_t i = 0; i < upstream->plan.address_count; i++) {
         const char *address = upstream->plan.addresses[i];
@@ -140,18 +145,30 @@ sockets_allowed(struct upstream *upstream)
     return true;
 }
 
+/* A protocol in which TLS comes first names itself by ALPN where it has a name. */
+static enum status
+make_tls(struct upstream *upstream, struct fault *fault)
+{
+    static const char *const http[] = { "http/1.1" };
+    const struct upstream_plan *plan = &upstream->plan;
+
+    if (!plan->tls || upstream->tls != NULL)
+        return STATUS_OK;
+    return tls_client_new(&(struct tls_client_options){ .ca = plan->ca,
+                                                        .server_name = plan->server_name,
+                                                        .cert = plan->cert,
+                                                        .key = plan->key,
+                                                        .alpn = http,
+                                                        .alpn_count = plan->type == UPSTREAM_HTTP },
+                          &upstream->tls, fault);
+}
+
 static enum status
 make_client(struct upstream *upstream, struct lane *lane, struct fault *fault)
 {
     const struct upstream_plan *plan = &upstream->plan;
-    static const char *const alpn[] = { "http/1.1" };
-    enum status status = STATUS_OK;
+    enum status status = make_tls(upstream, fault);
 
-    if (plan->tls && upstream->tls == NULL)
-        status = tls_client_new(
-            &(struct tls_client_options){
-                .ca = plan->ca, .server_name = plan->server_name, .alpn = alpn, .alpn_count = 1 },
-            &upstream->tls, fault);
     if (status != STATUS_OK)
         return status;
     return http_upstream_new(lane,
@@ -168,19 +185,51 @@ make_client(struct upstream *upstream, struct lane *lane, struct fault *fault)
                              &upstream->client, fault);
 }
 
+static void
+note_failure(struct upstream *upstream, const char *why)
+{
+    snprintf(upstream->reason, sizeof(upstream->reason), "%.150s", why);
+    log_write(LOG_ERROR, "gateway", "upstream can't be asked", "upstream", upstream->name_text,
+              "why", why, NULL);
+}
+
 struct http_upstream *
 upstream_client(struct upstream *upstream, struct lane *lane)
 {
     struct fault fault = { 0 };
 
-    if (upstream->client != NULL || upstream->broken || !sockets_allowed(upstream))
+    if (upstream->client != NULL || upstream->broken || !upstream_sockets_allowed(upstream))
         return upstream->client;
-    if (make_client(upstream, lane, &fault) != STATUS_OK) {
-        snprintf(upstream->reason, sizeof(upstream->reason), "%.150s", fault.text);
-        log_write(LOG_ERROR, "gateway", "upstream can't be asked", "upstream", upstream->name_text,
-                  "why", fault.text, NULL);
-    }
+    if (make_client(upstream, lane, &fault) != STATUS_OK)
+        note_failure(upstream, fault.text);
     return upstream->client;
+}
+
+struct tls_client *
+upstream_tls(struct upstream *upstream)
+{
+    struct fault fault = { 0 };
+
+    if (make_tls(upstream, &fault) != STATUS_OK)
+        note_failure(upstream, fault.text);
+    return upstream->tls;
+}
+
+enum status
+upstream_password(struct upstream *upstream, struct buffer *out)
+{
+    const char *path = upstream->plan.password_file;
+
+    if (path == NULL)
+        return STATUS_OK;
+    enum status status = file_read(path, UPSTREAM_PASSWORD_MAX, out);
+    if (status != STATUS_OK)
+        note_failure(upstream, "the password file of its log-in can't be read");
+    /* An editor's line end is no part of it. */
+    while (status == STATUS_OK && out->size > 0 &&
+           (out->bytes[out->size - 1] == '\n' || out->bytes[out->size - 1] == '\r'))
+        out->size--;
+    return status;
 }
 
 enum status
@@ -220,12 +269,6 @@ routes_free(struct routes *routes)
     free(routes);
 }
 
-static bool
-is_http(const struct upstream_view *view)
-{
-    return slice_is(view->type, "http");
-}
-
 /* Every upstream that did not change is the same object in the new table. */
 static bool
 build(const struct routes *old, const struct upstream_view *views, size_t count,
@@ -235,7 +278,7 @@ build(const struct routes *old, const struct upstream_view *views, size_t count,
     if (next->all == NULL)
         return false;
     for (size_t i = 0; i < count; i++) {
-        if (!is_http(&views[i]))
+        if (upstream_type_of(views[i].type) == UPSTREAM_OTHER)
             continue;
         struct upstream *upstream = find(&old->by_name, name_of, views[i].name);
         if (upstream == NULL || upstream->version != views[i].version)
@@ -294,9 +337,12 @@ routes_follow(struct routes *routes, const struct world_reader *reader)
 }
 
 struct upstream *
-routes_by_name(const struct routes *routes, struct slice name)
+routes_by_name(const struct routes *routes, enum upstream_type type, struct slice name)
 {
-    return find(&routes->by_name, name_of, name);
+    struct upstream *upstream = find(&routes->by_name, name_of, name);
+
+    /* A definition that can't be read is refused by the door that it was made for. */
+    return upstream != NULL && upstream->plan.type == type ? upstream : NULL;
 }
 
 struct upstream *

@@ -1,5 +1,5 @@
-/* gateway/upstream.c - reads the definition of an upstream of type http. */
-#include "upstream.h"
+/* gateway/upstream.c - reads the definition of an upstream: what all types share, and http. */
+#include "upstream_inside.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,11 +16,16 @@ upstream_plan_free(struct upstream_plan *plan)
     free(plan->host);
     free(plan->ca);
     free(plan->server_name);
+    free(plan->cert);
+    free(plan->key);
+    free(plan->user);
+    free(plan->password_file);
+    free(plan->database);
     *plan = (struct upstream_plan){ 0 };
 }
 
-static enum status
-keep(struct slice text, char **out)
+enum status
+plan_keep(struct slice text, char **out)
 {
     *out = slice_strdup(text);
     return *out == NULL ? STATUS_MEMORY : STATUS_OK;
@@ -39,8 +44,8 @@ host_bytes_valid(struct slice host)
 }
 
 /* "host", "host:port", "[v6]", "[v6]:port"; the port is 0 when absent. */
-static bool
-split_authority(struct slice authority, struct slice *host, uint16_t *port)
+bool
+plan_split_host(struct slice authority, struct slice *host, uint16_t *port)
 {
     bool bracketed = authority.size > 0 && authority.at[0] == '[';
     size_t end = bracketed ? slice_find(authority, ']') + 1 : slice_find(authority, ':');
@@ -54,14 +59,14 @@ split_authority(struct slice authority, struct slice *host, uint16_t *port)
     return true;
 }
 
-static enum status
-add_address(struct upstream_plan *plan, struct slice text)
+enum status
+plan_add_address(struct upstream_plan *plan, struct slice text)
 {
     enum status status;
 
     if (plan->address_count == UPSTREAM_ADDRESSES_MAX)
         return STATUS_LIMIT;
-    status = keep(text, &plan->addresses[plan->address_count]);
+    status = plan_keep(text, &plan->addresses[plan->address_count]);
     plan->address_count += status == STATUS_OK;
     return status;
 }
@@ -76,11 +81,11 @@ read_prefix(struct slice path, struct upstream_plan *plan)
     while (path.size > 0 && path.at[path.size - 1] == '/')
         path.size--;
     if (path.size == 0)
-        return keep(SLICE_LITERAL(""), &plan->prefix);
+        return plan_keep(SLICE_LITERAL(""), &plan->prefix);
     arena_init(&none, 0);
     if (path_canonical(path, PATH_PARAMS_REFUSE, &none, &canonical) != PATH_OK)
         return STATUS_INVALID;
-    return keep(canonical.forward, &plan->prefix);
+    return plan_keep(canonical.forward, &plan->prefix);
 }
 
 static enum status
@@ -90,7 +95,7 @@ read_network_url(struct slice rest, bool tls, struct upstream_plan *plan)
     struct slice host;
     uint16_t port;
 
-    if (!split_authority(authority, &host, &port))
+    if (!plan_split_host(authority, &host, &port))
         return STATUS_INVALID;
     char address[300];
     bool v6 = slice_find(host, ':') < host.size;
@@ -103,11 +108,11 @@ read_network_url(struct slice rest, bool tls, struct upstream_plan *plan)
     plan->tls = tls;
     enum status status = read_prefix(slice_from(rest, authority.size), plan);
     if (status == STATUS_OK)
-        status = keep(authority, &plan->authority);
+        status = plan_keep(authority, &plan->authority);
     if (status == STATUS_OK && tls)
-        status = keep(host, &plan->server_name);
+        status = plan_keep(host, &plan->server_name);
     if (status == STATUS_OK)
-        status = add_address(plan, slice_of(address, (size_t)size));
+        status = plan_add_address(plan, slice_of(address, (size_t)size));
     return status;
 }
 
@@ -131,14 +136,14 @@ read_url(struct slice url, struct upstream_plan *plan)
     if (path.size < 2 || path.at[0] != '/' || path.size > 107) /* sun_path */
         return STATUS_INVALID;
     int size = snprintf(address, sizeof(address), "unix:%.*s", SLICE_PRINT(path));
-    enum status status = keep(SLICE_LITERAL("localhost"), &plan->authority);
+    enum status status = plan_keep(SLICE_LITERAL("localhost"), &plan->authority);
     if (status == STATUS_OK)
-        status = keep(SLICE_LITERAL(""), &plan->prefix);
-    return status == STATUS_OK ? add_address(plan, slice_of(address, (size_t)size)) : status;
+        status = plan_keep(SLICE_LITERAL(""), &plan->prefix);
+    return status == STATUS_OK ? plan_add_address(plan, slice_of(address, (size_t)size)) : status;
 }
 
-static enum status
-read_addresses(const json_t *list, struct upstream_plan *plan, struct fault *fault)
+enum status
+plan_read_addresses(const json_t *list, struct upstream_plan *plan, struct fault *fault)
 {
     size_t index;
     const json_t *item;
@@ -160,39 +165,57 @@ read_addresses(const json_t *list, struct upstream_plan *plan, struct fault *fau
         uint16_t port = 0;
 
         snprintf(pointer, sizeof(pointer), "/addresses/%zu", index);
-        if (!socket && (!split_authority(text, &host, &port) || port == 0))
+        if (!socket && (!plan_split_host(text, &host, &port) || port == 0))
             return fault_at(fault, STATUS_INVALID, pointer,
                             "must be \"host:port\" or \"unix:/path\"");
-        if (add_address(plan, text) != STATUS_OK)
+        if (plan_add_address(plan, text) != STATUS_OK)
             return STATUS_MEMORY;
     }
     return STATUS_OK;
 }
 
 static enum status
-read_tls(const json_t *tls, struct upstream_plan *plan, struct fault *fault)
+take_kept(const json_t *object, const char *name, char **out, struct fault *fault)
 {
-    static const char *const known[] = { "ca", "server_name", NULL };
-    struct slice ca = { 0 }, server_name = { 0 };
+    struct slice text = { 0 };
+    enum status status = json_take_string(object, name, &text, fault);
 
-    if (tls == NULL || json_is_null(tls))
-        return STATUS_OK;
+    if (status != STATUS_OK || text.size == 0)
+        return status;
+    free(*out);
+    return plan_keep(text, out);
+}
+
+enum status
+plan_read_tls(const json_t *tls, struct upstream_plan *plan, struct fault *fault)
+{
+    static const char *const known[] = { "ca", "server_name", "cert", "key", NULL };
+
     if (!json_is_object(tls))
         return fault_at(fault, STATUS_INVALID, "/tls", "must be an object");
-    if (!plan->tls)
-        return fault_at(fault, STATUS_INVALID, "/tls", "needs a url that begins with https://");
     enum status status = json_only(tls, known, fault);
     if (status == STATUS_OK)
-        status = json_take_string(tls, "ca", &ca, fault);
+        status = take_kept(tls, "ca", &plan->ca, fault);
     if (status == STATUS_OK)
-        status = json_take_string(tls, "server_name", &server_name, fault);
-    if (status == STATUS_OK && ca.size > 0)
-        status = keep(ca, &plan->ca);
-    if (status == STATUS_OK && server_name.size > 0) {
-        free(plan->server_name);
-        status = keep(server_name, &plan->server_name);
-    }
+        status = take_kept(tls, "server_name", &plan->server_name, fault);
+    if (status == STATUS_OK)
+        status = take_kept(tls, "cert", &plan->cert, fault);
+    if (status == STATUS_OK)
+        status = take_kept(tls, "key", &plan->key, fault);
+    if (status == STATUS_OK && (plan->cert == NULL) != (plan->key == NULL))
+        return fault_at(fault, STATUS_INVALID, "/tls", "cert and key belong together");
     return status;
+}
+
+/* TLS is what the url's scheme says; tls: tells how. */
+static enum status
+read_url_tls(const json_t *tls, struct upstream_plan *plan, struct fault *fault)
+{
+    if (tls == NULL || json_is_null(tls))
+        return STATUS_OK;
+    if (!plan->tls)
+        return fault_at(fault, STATUS_INVALID, "/tls", "needs a url that begins with https://");
+    return plan_read_tls(tls, plan, fault);
 }
 
 static enum status
@@ -210,8 +233,8 @@ read_time(const json_t *timeouts, const char *name, int64_t *ms, struct fault *f
     return STATUS_OK;
 }
 
-static enum status
-read_timeouts(const json_t *timeouts, struct upstream_plan *plan, struct fault *fault)
+enum status
+plan_read_timeouts(const json_t *timeouts, struct upstream_plan *plan, struct fault *fault)
 {
     static const char *const known[] = { "connect", "header", "idle", NULL };
 
@@ -238,9 +261,9 @@ read_host(const json_t *definition, struct upstream_plan *plan, struct fault *fa
 
     if (status != STATUS_OK || host.at == NULL)
         return status;
-    if (host.size > 255 || !split_authority(host, &name, &port))
+    if (host.size > 255 || !plan_split_host(host, &name, &port))
         return fault_at(fault, STATUS_INVALID, "/host", "must be a host name as clients send it");
-    status = keep(host, &plan->host);
+    status = plan_keep(host, &plan->host);
     for (char *at = plan->host; status == STATUS_OK && *at != '\0'; at++) {
         if (*at >= 'A' && *at <= 'Z')
             *at = (char)(*at | 0x20);
@@ -263,11 +286,11 @@ read_members(const json_t *definition, struct upstream_plan *plan, struct fault 
         return fault_at(fault, status, "/url",
                         "must be http://host:port/path, https://… or unix:///path, without "
                         "user, query or fragment");
-    status = read_addresses(json_object_get(definition, "addresses"), plan, fault);
+    status = plan_read_addresses(json_object_get(definition, "addresses"), plan, fault);
     if (status == STATUS_OK)
-        status = read_tls(json_object_get(definition, "tls"), plan, fault);
+        status = read_url_tls(json_object_get(definition, "tls"), plan, fault);
     if (status == STATUS_OK)
-        status = read_timeouts(json_object_get(definition, "timeouts"), plan, fault);
+        status = plan_read_timeouts(json_object_get(definition, "timeouts"), plan, fault);
     if (status == STATUS_OK)
         status = read_host(definition, plan, fault);
     if (status == STATUS_OK)
@@ -282,13 +305,43 @@ read_members(const json_t *definition, struct upstream_plan *plan, struct fault 
     return STATUS_OK;
 }
 
-enum status
-upstream_plan_read(const json_t *definition, struct upstream_plan *out, struct fault *fault)
+static enum status
+read_http(const json_t *definition, struct upstream_plan *out, struct fault *fault)
 {
     static const char *const known[] = { "type",     "url",     "addresses",   "host", "tls",
                                          "timeouts", "api_key", "path_params", NULL };
-
-    *out = (struct upstream_plan){ 0 };
     enum status status = json_only(definition, known, fault);
+
     return status == STATUS_OK ? read_members(definition, out, fault) : status;
+}
+
+enum upstream_type
+upstream_type_of(struct slice name)
+{
+    if (slice_is(name, "http"))
+        return UPSTREAM_HTTP;
+    if (slice_is(name, "postgres"))
+        return UPSTREAM_POSTGRES;
+    return slice_is(name, "redis") ? UPSTREAM_REDIS : UPSTREAM_OTHER;
+}
+
+enum status
+upstream_plan_read(const json_t *definition, struct upstream_plan *out, struct fault *fault)
+{
+    struct slice type = { 0 };
+    enum status status = json_take_string(definition, "type", &type, fault);
+
+    *out = (struct upstream_plan){ .type = upstream_type_of(type) };
+    if (status != STATUS_OK)
+        return status;
+    switch (out->type) {
+    case UPSTREAM_HTTP:
+        return read_http(definition, out, fault);
+    case UPSTREAM_POSTGRES:
+    case UPSTREAM_REDIS:
+        return plan_read_session(definition, out, fault);
+    case UPSTREAM_OTHER:
+        break;
+    }
+    return fault_at(fault, STATUS_INVALID, "/type", "no door of this gateway serves it");
 }

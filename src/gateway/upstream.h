@@ -9,16 +9,29 @@
 #include "own.h"
 #include "world/world.h"
 
-enum { UPSTREAM_ADDRESSES_MAX = 16 };
+enum { UPSTREAM_ADDRESSES_MAX = 16, UPSTREAM_PASSWORD_MAX = 1024 };
 
-/* What a definition of an HTTP upstream says. Owns its texts. */
+/* Which door serves it. */
+enum upstream_type {
+    UPSTREAM_HTTP,
+    UPSTREAM_POSTGRES,
+    UPSTREAM_REDIS,
+    UPSTREAM_OTHER, /* no door of this gateway */
+};
+enum upstream_type upstream_type_of(struct slice name);
+
+/* What a definition says. Owns its texts. */
 struct upstream_plan {
+    enum upstream_type type;
     char *addresses[UPSTREAM_ADDRESSES_MAX]; /* "host:port", "unix:/path" */
     size_t address_count;
     char *authority; /* what its Host field says */
     char *prefix;    /* path of the url without the last "/"; may be "" */
     char *host;      /* lower case; NULL: found by name */
     char *ca, *server_name;
+    char *cert, *key;           /* a client certificate; NULL: none */
+    char *user, *password_file; /* the gateway's own log-in; NULL: none */
+    char *database;             /* postgres */
     bool tls, api_key;
     enum path_params path_params;
     int64_t connect_ms, header_ms, idle_ms; /* 0: the default */
@@ -39,6 +52,7 @@ struct upstream {
     struct http_upstream *client; /* made when it is first asked */
     struct tls_client *tls;
     const struct own *own;
+    size_t good_address;   /* of the plan: the last to which a session was connected */
     struct upstream *next; /* retired ones */
     uint64_t said_us;      /* when its last failure was logged */
     unsigned users;
@@ -49,7 +63,17 @@ struct upstream {
     char reason[160];
 };
 
-/* The client to ask it with; NULL when it can't be made, with upstream->reason. */
+/* What to secure a connection to it with; NULL with upstream->reason when it can't be made,
+ * or when the plan wants none. */
+struct tls_client *upstream_tls(struct upstream *upstream);
+/* Appends the password of its log-in, read anew each time so that a rotated file counts;
+ * nothing when it has none. A failure is in upstream->reason. The caller wipes it. */
+enum status upstream_password(struct upstream *upstream, struct buffer *out) WRIT_MUST_USE;
+/* May a connection be made to this address? Never to the gateway itself. */
+bool upstream_may_dial(const struct upstream *upstream, const struct ip *ip, uint16_t port);
+/* The same for its socket files; false with upstream->reason. */
+bool upstream_sockets_allowed(struct upstream *upstream);
+/* The HTTP client to ask it with; NULL when it can't be made, with upstream->reason. */
 struct http_upstream *upstream_client(struct upstream *upstream, struct lane *lane);
 
 struct routes; /* the table of one lane */
@@ -60,7 +84,8 @@ void routes_free(struct routes *routes);
 /* Takes over what the reader sees when its generation is another than before. */
 void routes_follow(struct routes *routes, const struct world_reader *reader);
 /* NULL: none of that name (an exact match), or none for that Host field. */
-struct upstream *routes_by_name(const struct routes *routes, struct slice name);
+struct upstream *routes_by_name(const struct routes *routes, enum upstream_type type,
+                                struct slice name);
 struct upstream *routes_by_host(const struct routes *routes, struct slice host);
 void upstream_use(struct upstream *upstream);
 void upstream_release(struct upstream *upstream);

@@ -1,4 +1,5 @@
-/* policy/condition.c - the `when` of a right: network, time, proof, max_rate. */
+/* policy/condition.c - the `when` of a right: network, time, proof, rate, and what SQL
+ * statements must keep. */
 #include "condition.h"
 
 #include <stdio.h>
@@ -221,15 +222,70 @@ read_max_rate(struct reading *in, const json_t *value)
                     "max_rate is a number for each s, m, h or d, such as \"10/s\"");
 }
 
+static enum status
+refuse_in_deny(struct reading *in, const char *name)
+{
+    return fault_at(in->fault, STATUS_INVALID, in->pointer,
+                    "%s narrows what is allowed: it can't stand in a deny", name);
+}
+
+static enum status
+read_where(struct reading *in, const json_t *value)
+{
+    if (in->deny)
+        return refuse_in_deny(in, "where");
+    if (!slice_is(json_text(value), "required"))
+        return fault_at(in->fault, STATUS_INVALID, in->pointer, "where can only be \"required\"");
+    in->out->where = true;
+    return STATUS_OK;
+}
+
+static enum status
+read_max_rows(struct reading *in, const json_t *value)
+{
+    if (in->deny)
+        return refuse_in_deny(in, "max_rows");
+    if (!json_is_integer(value) || json_integer_value(value) < 1)
+        return fault_at(in->fault, STATUS_INVALID, in->pointer,
+                        "max_rows is a number of rows, 1 or more");
+    in->out->limits.max_rows = (uint64_t)json_integer_value(value);
+    return STATUS_OK;
+}
+
+static enum status
+read_read_only(struct reading *in, const json_t *value)
+{
+    if (in->deny)
+        return refuse_in_deny(in, "read_only");
+    if (!json_is_true(value))
+        return fault_at(in->fault, STATUS_INVALID, in->pointer, "read_only can only be true");
+    in->out->limits.read_only = true;
+    return STATUS_OK;
+}
+
+static enum status
+read_statement_timeout(struct reading *in, const json_t *value)
+{
+    int64_t ms = 0;
+
+    if (in->deny)
+        return refuse_in_deny(in, "statement_timeout");
+    if (duration_parse(json_text(value), &ms) != STATUS_OK || ms <= 0 || ms > MS_DAY)
+        return fault_at(in->fault, STATUS_INVALID, in->pointer,
+                        "statement_timeout is a duration up to 1d, such as \"5s\"");
+    in->out->limits.statement_timeout_ms = ms;
+    return STATUS_OK;
+}
+
 /* Conditions that only one kind of door can ask are rows here too. */
 static const struct {
     const char *name;
     enum status (*read)(struct reading *in, const json_t *value);
 } conditions[] = {
-    { "network", read_network },
-    { "time", read_time },
-    { "proof", read_proof },
-    { "max_rate", read_max_rate },
+    { "network", read_network },     { "time", read_time },
+    { "proof", read_proof },         { "max_rate", read_max_rate },
+    { "where", read_where },         { "max_rows", read_max_rows },
+    { "read_only", read_read_only }, { "statement_timeout", read_statement_timeout },
 };
 enum { CONDITION_COUNT = sizeof(conditions) / sizeof(conditions[0]) };
 
@@ -245,7 +301,8 @@ refuse_unknown(const char *name, const char *pointer, struct fault *fault)
                         "there is no condition \"%.64s\": did you mean \"%.*s\"?", name,
                         SLICE_PRINT(nearest.best));
     return fault_at(fault, STATUS_INVALID, pointer,
-                    "there is no condition \"%.64s\": they are network, time, proof, max_rate",
+                    "there is no condition \"%.64s\": they are network, time, proof, max_rate, "
+                    "where, max_rows, read_only, statement_timeout",
                     name);
 }
 
@@ -353,6 +410,10 @@ condition_ask(const struct condition *condition, const struct request *request, 
         return CONDITION_FAILS;
     *failed = "time";
     if (!time_holds(condition, now))
+        return CONDITION_FAILS;
+    *failed = "where";
+    if (condition->where && !request->where &&
+        (slice_is(request->action, "update") || slice_is(request->action, "delete")))
         return CONDITION_FAILS;
     *failed = "proof";
     if (condition->proof && request->proof == PROOF_NONE)

@@ -3,6 +3,7 @@
 #define WRIT_POLICY_CONDITION_H
 
 #include "base/json.h"
+#include "policy/limits.h"
 #include "policy/request.h"
 
 struct condition {
@@ -14,7 +15,17 @@ struct condition {
     int16_t zone;             /* minutes east of UTC */
     int64_t until;            /* TIME_NEVER: no end */
     uint32_t most, period_ms; /* most 0: no rate */
+    bool where;               /* an UPDATE or DELETE names its rows */
+    struct sql_limits limits;
 };
+
+/* Does the door have something to do when it holds? */
+static inline bool
+condition_obliges(const struct condition *condition)
+{
+    return condition->most > 0 || condition->limits.read_only || condition->limits.max_rows > 0 ||
+           condition->limits.statement_timeout_ms > 0;
+}
 
 /* Faults carry pointers below `pointer`. deny: what only narrows an allow is refused. */
 enum status condition_read(const json_t *json, const char *pointer, bool deny,

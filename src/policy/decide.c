@@ -1,6 +1,6 @@
 /* policy/decide.c - may it happen. */
 #include "covers.h"
-#include "explain.h"
+#include "restrict.h"
 #include "scope.h"
 
 /* The search for a right of one link that allows. */
@@ -8,7 +8,7 @@ struct allowing {
     const struct question *question;
     const struct role *role;
     const struct rule *found;
-    const struct rule *rated;    /* allows, with an obligation */
+    const struct rule *obliged;  /* allows, with an obligation */
     const struct rule *unproven; /* would allow with proof of possession */
     const struct rule *failed;   /* covers, but its condition does not hold */
     const char *condition;
@@ -35,12 +35,12 @@ allow_found(void *context, uint32_t number, bool plain)
     }
     switch (condition_ask(rule->when, question->request, question->now, &failed)) {
     case CONDITION_HOLDS:
-        if (rule->when->most == 0) {
+        if (!condition_obliges(rule->when)) {
             allowing->found = rule;
             return true;
         }
-        if (allowing->rated == NULL)
-            allowing->rated = rule;
+        if (allowing->obliged == NULL)
+            allowing->obliged = rule;
         break;
     case CONDITION_PROOF:
         if (allowing->unproven == NULL)
@@ -73,23 +73,7 @@ role_allows(const struct question *question, const struct role *role)
     struct allowing allowing = { .question = question };
 
     search_role(&allowing, role);
-    return allowing.found != NULL || allowing.rated != NULL;
-}
-
-static bool
-holds(const struct policy *policy, const struct subject *subject, name_id role)
-{
-    for (size_t i = 0; i < subject->role_count; i++) {
-        if (subject->roles[i] == role)
-            return true;
-    }
-    for (size_t i = 0; i < subject->role_count; i++) {
-        const struct role *held = policy_find_role(policy, subject->roles[i]);
-
-        if (held != NULL && role_is_or_inherits(held, role))
-            return true;
-    }
-    return false;
+    return allowing.found != NULL || allowing.obliged != NULL;
 }
 
 struct denying {
@@ -144,48 +128,6 @@ passes_denies(const struct question *question, size_t link, struct finding *out)
 }
 
 static bool
-in_caveat_networks(struct slice networks, const struct ip *peer)
-{
-    struct slice text;
-    bool inside = false;
-
-    while (slice_next(&networks, ' ', &text)) {
-        struct cidr cidr;
-
-        if (text.size == 0)
-            continue;
-        if (cidr_parse(text, &cidr) != STATUS_OK)
-            return false;
-        inside |= cidr_contains(&cidr, peer);
-    }
-    return inside;
-}
-
-static bool
-passes_networks(const struct question *question, size_t at, struct finding *out)
-{
-    const struct lineage_link *link = &question->lineage->links[at];
-    const struct ip *peer = &question->request->peer;
-    bool inside = link->network_count == 0;
-
-    for (size_t i = 0; i < link->network_count && !inside; i++)
-        inside = cidr_contains(&link->networks[i], peer);
-    if (!inside) {
-        *out = (struct finding){ .cause = CAUSE_NETWORK, .link = at };
-        return false;
-    }
-    for (size_t i = 0; i < link->caveat_network_count; i++) {
-        if (in_caveat_networks(link->caveat_networks[i], peer))
-            continue;
-        *out = (struct finding){ .cause = CAUSE_CAVEAT_NETWORK,
-                                 .link = at,
-                                 .narrowing = link->caveat_networks[i] };
-        return false;
-    }
-    return true;
-}
-
-static bool
 passes_scope(const struct question *question, size_t at, struct finding *out)
 {
     const struct lineage_link *link = &question->lineage->links[at];
@@ -213,7 +155,7 @@ passes_scope(const struct question *question, size_t at, struct finding *out)
 enum grant {
     GRANT_NONE, /* not: see the finding */
     GRANT_FREE,
-    GRANT_RATED,    /* with an obligation */
+    GRANT_OBLIGED,  /* with an obligation */
     GRANT_UNPROVEN, /* with proof of possession, which is missing: see the finding */
 };
 
@@ -227,12 +169,12 @@ find_allow(const struct question *question, size_t at, const struct rule **rule,
     for (size_t i = 0; i < link->role_count && allowing.found == NULL; i++) {
         const struct role *role = policy_find_role(question->policy, link->roles[i]);
 
-        if (role != NULL && holds(question->policy, question->subjects[at], link->roles[i]))
+        if (role != NULL && subject_holds(question->policy, question->subjects[at], link->roles[i]))
             search_role(&allowing, role);
     }
-    *rule = allowing.found != NULL ? allowing.found : allowing.rated;
+    *rule = allowing.found != NULL ? allowing.found : allowing.obliged;
     if (*rule != NULL)
-        return allowing.found != NULL ? GRANT_FREE : GRANT_RATED;
+        return allowing.found != NULL ? GRANT_FREE : GRANT_OBLIGED;
     *out = (struct finding){ .cause = CAUSE_NO_RIGHT, .link = at };
     if (allowing.limit) {
         out->cause = CAUSE_STEPS;
@@ -258,8 +200,8 @@ rate_key(const struct rule *rule, struct slice token)
 }
 
 static bool
-add_rates(const struct question *question, const struct rule *const *rules,
-          struct decision *decision)
+add_obligations(const struct question *question, const struct rule *const *rules,
+                struct decision *decision)
 {
     struct rate_obligation *rates =
         arena_take(question->arena, question->lineage->count * sizeof(*rates));
@@ -269,7 +211,10 @@ add_rates(const struct question *question, const struct rule *const *rules,
     for (size_t i = 0; i < question->lineage->count; i++) {
         const struct condition *when = rules[i]->when;
 
-        if (when == NULL || when->most == 0)
+        if (when == NULL)
+            continue;
+        limits_narrow(&decision->limits, &when->limits);
+        if (when->most == 0)
             continue;
         rates[decision->rate_count++] = (struct rate_obligation){
             .key = rate_key(rules[i], question->lineage->links[i].token),
@@ -282,14 +227,14 @@ add_rates(const struct question *question, const struct rule *const *rules,
 }
 
 static const struct decision *
-allow(const struct question *question, const struct rule *const *rules, bool rated)
+allow(const struct question *question, const struct rule *const *rules, bool obliged)
 {
     struct decision *decision = arena_zeroed(question->arena, sizeof(*decision));
 
     if (decision == NULL)
         return decision_without_memory();
     decision->rule = rules[0];
-    if (rated && !add_rates(question, rules, decision))
+    if (obliged && !add_obligations(question, rules, decision))
         return decision_without_memory();
     return decision;
 }
@@ -297,28 +242,13 @@ allow(const struct question *question, const struct rule *const *rules, bool rat
 static bool
 passes_restrictions(struct question *question, struct finding *out)
 {
-    const struct lineage *lineage = question->lineage;
-
-    for (size_t i = 0; i < lineage->count; i++) {
-        const struct subject *subject =
-            policy_find_subject(question->policy, lineage->links[i].subject);
-
-        question->subjects[i] = subject;
-        if (subject == NULL || subject->disabled) {
-            *out = (struct finding){ .cause = subject == NULL ? CAUSE_NO_SUBJECT : CAUSE_DISABLED,
-                                     .link = i };
-            return false;
-        }
-    }
-    for (size_t i = 0; i < lineage->count; i++) {
+    if (!subjects_act(question, out))
+        return false;
+    for (size_t i = 0; i < question->lineage->count; i++) {
         if (!passes_denies(question, i, out))
             return false;
     }
-    for (size_t i = 0; i < lineage->count; i++) {
-        if (!passes_networks(question, i, out))
-            return false;
-    }
-    return true;
+    return networks_hold(question, out);
 }
 
 static const struct decision *
@@ -326,7 +256,7 @@ decide(struct question *question)
 {
     const struct rule *rules[LINEAGE_MAX] = { NULL };
     struct finding finding, proof = { 0 };
-    bool unproven = false, rated = false;
+    bool unproven = false, obliged = false;
 
     if (!passes_restrictions(question, &finding))
         return explain(question, &finding);
@@ -340,8 +270,8 @@ decide(struct question *question)
                 proof = finding;
             unproven = true;
             break;
-        case GRANT_RATED:
-            rated = true;
+        case GRANT_OBLIGED:
+            obliged = true;
             break;
         case GRANT_FREE:
             break;
@@ -349,7 +279,7 @@ decide(struct question *question)
         if (!passes_scope(question, i, &finding))
             return explain(question, &finding);
     }
-    return unproven ? explain(question, &proof) : allow(question, rules, rated);
+    return unproven ? explain(question, &proof) : allow(question, rules, obliged);
 }
 
 const struct decision *

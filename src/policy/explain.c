@@ -12,6 +12,18 @@ decision_without_memory(void)
     return &no_memory;
 }
 
+void
+limits_narrow(struct sql_limits *limits, const struct sql_limits *more)
+{
+    limits->read_only |= more->read_only;
+    if (more->max_rows > 0 && (limits->max_rows == 0 || more->max_rows < limits->max_rows))
+        limits->max_rows = more->max_rows;
+    if (more->statement_timeout_ms > 0 &&
+        (limits->statement_timeout_ms == 0 ||
+         more->statement_timeout_ms < limits->statement_timeout_ms))
+        limits->statement_timeout_ms = more->statement_timeout_ms;
+}
+
 /* "", never NULL: callers print and compare it. */
 static struct slice
 or_empty(struct slice text)
@@ -60,6 +72,12 @@ decision_rates(const struct decision *decision, const struct rate_obligation **o
 {
     *out = decision->rates;
     return decision->rate_count;
+}
+
+void
+decision_limit(const struct decision *decision, struct sql_limits *limits)
+{
+    limits_narrow(limits, &decision->limits);
 }
 
 const struct decision *

@@ -15,6 +15,7 @@ struct decision {
     struct slice reason, hint;
     const struct rate_obligation *rates;
     size_t rate_count;
+    struct sql_limits limits;
 };
 
 /* What one decision works with. */
@@ -56,6 +57,9 @@ struct finding {
 
 /* Does one of the role's rights, with its condition, allow it? */
 bool role_allows(const struct question *question, const struct role *role);
+
+/* The stricter of the two, in *limits. */
+void limits_narrow(struct sql_limits *limits, const struct sql_limits *more);
 
 const struct decision *explain(const struct question *question, const struct finding *finding);
 /* For when there is no memory for a decision. */

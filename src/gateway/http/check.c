@@ -75,7 +75,7 @@ original_find(const struct gate *gate, const struct http_head *head, struct aren
     asked->request.resource = name_valid(name) ? name : SLICE_LITERAL("-");
     asked->request.object = SLICE_LITERAL("-");
     asked->agent = http_head_value(head, HTTP_FIELD_USER_AGENT);
-    asked->upstream = routes_by_name(gate->routes, name);
+    asked->upstream = routes_by_name(gate->routes, UPSTREAM_HTTP, name);
     credential_find(head, asked->upstream != NULL && asked->upstream->plan.api_key, asked);
     if (name.size == 0)
         fault(asked, GATE_MALFORMED, "say which upstream: /check?upstream=NAME");

@@ -1,8 +1,8 @@
 /* gateway/http/door.c - the HTTP door: listens, takes requests off the wire, and
  * hands each to the pipeline. */
-#include <stdio.h>
 #include <stdlib.h>
 
+#include "../listen.h"
 #include "relay.h"
 #include "resource.h"
 #include "target.h"
@@ -138,59 +138,6 @@ on_accepted(struct listener *listener, struct stream *stream, void *context)
     http_server_accept(door->server, stream);
 }
 
-static enum status
-listen_at(struct http_door *door, const char *address, struct fault *fault)
-{
-    const struct gate *gate = door->gate;
-    const struct gateway_options *options = &gate->gateway->options;
-    enum status status =
-        listener_open(gate->lane,
-                      &(struct listener_options){
-                          .address = address,
-                          .share = gate->index == 0 ? LISTENER_SHARED_FIRST : LISTENER_SHARED,
-                          .tls = gate->gateway->http_tls,
-                          .connections = (unsigned)options->connections_max,
-                          .accepted = on_accepted,
-                          .context = door,
-                      },
-                      &door->listener, fault);
-
-    if (status != STATUS_OK)
-        return status;
-    if (gate->gateway->http_tls == NULL && !options->http.insecure &&
-        !listener_is_loopback(door->listener)) {
-        listener_close(door->listener);
-        door->listener = NULL;
-        return fault_set(fault, STATUS_INVALID,
-                         "gateway.http listens on %s, which others can reach, without tls: add "
-                         "tls: {cert, key}, or insecure: true if something in front ends TLS",
-                         address);
-    }
-    return STATUS_OK;
-}
-
-/* With port 0 the first lane finds a free port and the others join it there. */
-static enum status
-open_listener(struct http_door *door, struct fault *fault)
-{
-    struct gateway *gateway = door->gate->gateway;
-    char address[320];
-    struct slice host;
-    uint16_t port;
-
-    if (host_port_parse(slice_text(gateway->http_address), &host, &port) != STATUS_OK || port != 0)
-        return listen_at(door, gateway->http_address, fault);
-    snprintf(address, sizeof(address), slice_find(host, ':') < host.size ? "[%.*s]:%u" : "%.*s:%u",
-             SLICE_PRINT(host), gateway->http_port);
-    enum status status = listen_at(door, address, fault);
-    if (status != STATUS_OK || door->gate->index != 0)
-        return status;
-    gateway->http_port = listener_port(door->listener);
-    snprintf(address, sizeof(address), slice_find(host, ':') < host.size ? "[%.*s]:%u" : "%.*s:%u",
-             SLICE_PRINT(host), gateway->http_port);
-    return own_add(&gateway->own, slice_text(address));
-}
-
 static void
 door_free(void *state)
 {
@@ -206,7 +153,7 @@ door_attach(struct gate *gate, void **state, struct fault *fault)
 {
     struct http_door *door;
 
-    if (gate->gateway->options.http.address.size == 0)
+    if (gate->gateway->places[DOOR_HTTP].address == NULL)
         return STATUS_OK;
     door = calloc(1, sizeof(*door));
     if (door == NULL)
@@ -217,13 +164,14 @@ door_attach(struct gate *gate, void **state, struct fault *fault)
         /* A client that ends its side has left: the upstream need not go on for it. */
         &(struct http_server_options){ .handler = &handler, .context = door }, &door->server);
     if (status == STATUS_OK)
-        status = open_listener(door, fault);
+        status = door_listen(
+            gate,
+            &(struct door_accept){ .kind = DOOR_HTTP, .accepted = on_accepted, .context = door },
+            &door->listener, fault);
     if (status != STATUS_OK) {
         door_free(door);
         return status;
     }
-    if (gate->gateway->http_port == 0)
-        gate->gateway->http_port = listener_port(door->listener);
     *state = door;
     return STATUS_OK;
 }

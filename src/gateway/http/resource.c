@@ -39,9 +39,9 @@ document(const struct http_passage *http, struct slice base, struct slice rest)
 
     if (body != NULL && issuer.size > 0)
         json_object_set_new(body, "authorization_servers", json_pack("[o]", json_slice(issuer)));
-    if (body != NULL && gateway->http_tls != NULL &&
-        !slice_is(gateway->options.http.client_cert, "none") &&
-        gateway->options.http.client_cert.size > 0)
+    if (body != NULL && gateway->places[DOOR_HTTP].tls != NULL &&
+        !slice_is(gateway->options.doors[DOOR_HTTP].client_cert, "none") &&
+        gateway->options.doors[DOOR_HTTP].client_cert.size > 0)
         json_object_set_new(body, "tls_client_certificate_bound_access_tokens", json_true());
     return body;
 }
@@ -91,7 +91,7 @@ resource_answer(struct gate *gate, struct http_call *call)
     http.target.by_host = passage.asked.upstream != NULL;
     if (passage.asked.upstream == NULL && rest.size > 0) {
         target_split(rest, &name, &below);
-        passage.asked.upstream = routes_by_name(gate->routes, name);
+        passage.asked.upstream = routes_by_name(gate->routes, UPSTREAM_HTTP, name);
     }
     if (passage.asked.upstream == NULL) {
         respond_without(call, "no upstream of this name is known to this gateway");

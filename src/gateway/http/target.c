@@ -73,7 +73,7 @@ is_own_host(const struct gateway *gateway, struct slice host, bool tls)
     uint64_t port = tls ? 443 : 80;
     struct ip ip;
 
-    if (slice_equal_nocase(host, slice_text(gateway->http_address)))
+    if (slice_equal_nocase(host, slice_text(gateway->places[DOOR_HTTP].address)))
         return true;
     if (port_text.size > 0 && (!slice_u64(port_text, &port) || port > UINT16_MAX))
         return false;

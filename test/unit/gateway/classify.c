@@ -226,7 +226,8 @@ a_near_token_is_no_token(void **state)
     assert_true(token_text_stands_in(with_token(&scene, "x=$"), none));
     assert_true(token_text_stands_in(with_token(&scene, "$$"), none));
     assert_true(token_text_stands_in(with_token(&scene, "_writ_$_"), none));
-    assert_false(token_text_stands_in(slice_first(slice_text(scene.token), TOKEN_TEXT_SIZE - 1), none));
+    assert_false(
+        token_text_stands_in(slice_first(slice_text(scene.token), TOKEN_TEXT_SIZE - 1), none));
     assert_false(token_text_stands_in(SLICE_LITERAL("writ_ writa_ _ writ_x"), none));
     scene.token[20] ^= 1;
     assert_false(token_text_stands_in(slice_text(scene.token), none));
@@ -237,24 +238,24 @@ static void
 routes_follow_changes(void **state)
 {
     struct scene scene = scene_new();
-    struct upstream *orders = routes_by_name(scene.routes, SLICE_LITERAL("orders"));
-    struct upstream *shop = routes_by_name(scene.routes, SLICE_LITERAL("shop"));
+    struct upstream *orders = routes_by_name(scene.routes, UPSTREAM_HTTP, SLICE_LITERAL("orders"));
+    struct upstream *shop = routes_by_name(scene.routes, UPSTREAM_HTTP, SLICE_LITERAL("shop"));
 
     assert_non_null(orders);
     assert_ptr_equal(routes_by_host(scene.routes, SLICE_LITERAL("shop.example")), shop);
-    assert_null(routes_by_name(scene.routes, SLICE_LITERAL("order")));
-    assert_null(routes_by_name(scene.routes, SLICE_LITERAL("")));
+    assert_null(routes_by_name(scene.routes, UPSTREAM_HTTP, SLICE_LITERAL("order")));
+    assert_null(routes_by_name(scene.routes, UPSTREAM_HTTP, SLICE_LITERAL("")));
     upstream_use(orders);
     apply(&scene.world, object(CHANGE_UPSTREAM_PUT, "orders",
                                "{\"type\":\"http\",\"url\":\"http://127.0.0.1:9009\"}"));
     apply(&scene.world, object(CHANGE_UPSTREAM_DROPPED, "keyed", NULL));
     world_quiescent(scene.world.reader);
     routes_follow(scene.routes, scene.world.reader);
-    struct upstream *changed = routes_by_name(scene.routes, SLICE_LITERAL("orders"));
+    struct upstream *changed = routes_by_name(scene.routes, UPSTREAM_HTTP, SLICE_LITERAL("orders"));
     assert_ptr_not_equal(changed, orders);
     assert_string_equal(changed->plan.addresses[0], "127.0.0.1:9009");
-    assert_ptr_equal(routes_by_name(scene.routes, SLICE_LITERAL("shop")), shop);
-    assert_null(routes_by_name(scene.routes, SLICE_LITERAL("keyed")));
+    assert_ptr_equal(routes_by_name(scene.routes, UPSTREAM_HTTP, SLICE_LITERAL("shop")), shop);
+    assert_null(routes_by_name(scene.routes, UPSTREAM_HTTP, SLICE_LITERAL("keyed")));
     for (int i = 0; i < 100; i++)
         routes_sweep(scene.routes);
     assert_string_equal(orders->plan.addresses[0], "127.0.0.1:9000"); /* still in use */

@@ -152,7 +152,7 @@ kit_open(struct kit *kit)
     kit->ports =
         (struct gateway_ports){ .app = kit, .claim_use = claim_use, .enforced = tell_enforced };
     struct gateway_options options = {
-        .http = { .address = SLICE_LITERAL("127.0.0.1:0") },
+        .doors[DOOR_HTTP] = { .address = SLICE_LITERAL("127.0.0.1:0") },
         .trusted = { &trusted, 1 },
         .node = "test",
         .world = kit->world.world,
@@ -165,7 +165,7 @@ kit_open(struct kit *kit)
     };
     assert_int_equal(gateway_new(&options, &kit->gateway, &kit->world.fault), STATUS_OK);
     open_lanes(kit);
-    kit->port = gateway_http_port(kit->gateway);
+    kit->port = gateway_port(kit->gateway, DOOR_HTTP);
     assert_int_not_equal(kit->port, 0);
     put_upstream(kit, "self", kit->port, "");
     kit_change(kit, object(CHANGE_ROLE_PUT, "idle", "{}"));

@@ -507,6 +507,37 @@ test_no_memory_refuses(void **unused)
     }
 }
 
+static const struct decision *
+admit(const struct lineage_link *links, size_t count, const char *resource)
+{
+    const struct lineage lineage = { .links = links, .count = count };
+    struct request request = { .resource = slice_text(resource),
+                               .action = SLICE_LITERAL("login"),
+                               .object = SLICE_LITERAL("-"),
+                               .syntax = OBJECT_SQL };
+
+    return policy_admit(policy, &lineage, &request, 0, &arena);
+}
+
+static void
+test_admission(void **unused)
+{
+    name_id support = id("support");
+    struct lineage_link link = link_of("amara", &support);
+    struct slice away[] = { SLICE_LITERAL("elsewhere:GET:/ elsewhere:HEAD:/") };
+
+    assert_true(decision_allows(admit(&link, 1, "orders")));
+    expect(admit(&link, 1, "warehouse"), REFUSAL_MISSING, "warehouse:login:-", "no right");
+    expect(admit(&link, 0, "orders"), REFUSAL_LIMIT, "", "ancestors");
+    link.narrowings = away;
+    link.narrowing_count = 1;
+    assert_false(decision_allows(admit(&link, 1, "orders")));
+    name_id lead = id("lead");
+    struct lineage_link links[] = { link_of("amara", &support), link_of("copilot", &lead) };
+    assert_true(decision_allows(admit(links, 1, "orders")));
+    assert_false(decision_allows(admit(links, 2, "orders")));
+}
+
 int
 main(void)
 {
@@ -525,6 +556,7 @@ main(void)
         cmocka_unit_test(test_malformed_requests),
         cmocka_unit_test(test_refuse_only),
         cmocka_unit_test(test_no_memory_refuses),
+        cmocka_unit_test(test_admission),
     };
 
     return cmocka_run_group_tests_name("policy/decide", tests, setup, teardown);

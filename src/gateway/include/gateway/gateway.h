@@ -13,6 +13,9 @@
 
 struct gateway;
 
+/* The doors that listen, each at a place of its own. */
+enum door_kind { DOOR_HTTP, DOOR_POSTGRES, DOOR_REDIS, DOOR_KINDS };
+
 struct door_listen {
     struct slice address;     /* "127.0.0.1:7880"; empty: this door does not open */
     const char *cert, *key;   /* PEM files; NULL: clear */
@@ -22,7 +25,7 @@ struct door_listen {
 };
 
 struct gateway_options {
-    struct door_listen http;
+    struct door_listen doors[DOOR_KINDS];
     struct trusted_proxies trusted;
     const char *node;
     struct slice issuer; /* the authority's public URL, for WWW-Authenticate */
@@ -54,9 +57,9 @@ enum status gateway_new(const struct gateway_options *options, struct gateway **
  * thread before it serves. */
 enum status gateway_attach(struct gateway *gateway, struct lane *lane, unsigned index,
                            struct fault *fault) WRIT_MUST_USE;
-/* Where the HTTP door listens, also when its address said port 0; 0: it does not.
- * Holds once lane 0 is attached. */
-uint16_t gateway_http_port(const struct gateway *gateway);
+/* Where a door listens, also when its address said port 0; 0: it does not. Holds once
+ * lane 0 is attached. */
+uint16_t gateway_port(const struct gateway *gateway, enum door_kind kind);
 /* The lane's hooks, to be called from the wiring's own (lane_hooks.turn, .stop):
  * turn lets go of what was read from the world; without it no change is ever
  * reclaimed or answered. stop closes the doors; what is open may finish. */

@@ -4,6 +4,7 @@
 #define WRIT_POLICY_DECIDE_H
 
 #include "base/arena.h"
+#include "policy/limits.h"
 #include "policy/policy.h"
 
 /* One token of a lineage: the presented one first, then its parent, and so on.
@@ -13,8 +14,8 @@ struct lineage_link {
     name_id subject;
     const name_id *roles; /* chosen at issue; counts only what the subject holds now */
     size_t role_count;
-    const struct scope *scope;      /* NULL: all that the roles give */
-    const struct cidr *networks;    /* the peer must be in one; none: anywhere */
+    const struct scope *scope;   /* NULL: all that the roles give */
+    const struct cidr *networks; /* the peer must be in one; none: anywhere */
     size_t network_count;
     const struct slice *narrowings; /* rights lists of caveats; each list must allow */
     size_t narrowing_count;
@@ -38,6 +39,13 @@ struct decision;
 const struct decision *policy_decide(const struct policy *policy, const struct lineage *lineage,
                                      const struct request *request, int64_t now,
                                      struct arena *arena);
+
+/* May a session at request->resource be opened? It may when there is anything at all that
+ * the token, each ancestor and each narrowing allow there, from the request's peer. Says
+ * nothing of what is asked in the session: each request of it is decided by itself. */
+const struct decision *policy_admit(const struct policy *policy, const struct lineage *lineage,
+                                    const struct request *request, int64_t now,
+                                    struct arena *arena);
 
 bool decision_allows(const struct decision *decision);
 /* On allow, the right that allowed; on refusal, the deny that refused or, when a
@@ -73,6 +81,8 @@ struct rate_obligation {
     uint32_t period_ms;
 };
 size_t decision_rates(const struct decision *decision, const struct rate_obligation **out);
+/* Narrows *limits to what this allow demands too. */
+void decision_limit(const struct decision *decision, struct sql_limits *limits);
 
 /* A door may turn an allow into a refusal, never back. */
 const struct decision *decision_refuse(const struct decision *decision, struct slice reason,

@@ -27,6 +27,7 @@ struct request {
     struct slice columns; /* SQL: "id,name", all that it touches; empty: all or unknown */
     enum object_syntax syntax;
     bool listing; /* the action lists: any right with that action allows it */
+    bool where;   /* SQL: the statement says which rows it changes */
     struct ip peer;
     enum proof_kind proof;
 };
