@@ -17,7 +17,9 @@ struct door {
     void (*refuse)(struct passage *passage, const struct refusal *refusal);
     /* Must refuse itself when the decision is not an allow. */
     void (*open)(struct passage *passage, const struct decision *decision);
-    void (*cut)(struct passage *passage);               /* ends both sides at once */
+    /* Ends both sides at once. A protocol that has words for it in the middle of a session
+     * says why. */
+    void (*cut)(struct passage *passage, const struct refusal *why);
     uint64_t (*traffic)(const struct passage *passage); /* bytes that moved so far */
     /* What the client showed as proof of a key. Asked for a bound token alone, while the
      * wire's memory is there. False: it can't be judged; the refusal tells why. */

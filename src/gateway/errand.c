@@ -159,6 +159,31 @@ errand_begin(struct passage *passage, const struct errand_ask *ask, struct arena
     return false;
 }
 
+bool
+errand_may(struct passage *passage, const struct errand_ask *ask, struct arena *arena,
+           struct sql_limits *limits, struct refusal *refusal)
+{
+    struct finding finding = { 0 };
+    const struct errand_touch touch = ask->count > 0 ? ask->touches[0] : nothing(ask);
+    struct request request = request_for(passage, ask, &touch);
+    bool allowed = find_credential(passage, arena, &finding) &&
+                   prove(passage, &finding.credential, arena, &finding.refusal) &&
+                   (ask->count > 0 || find_admission(passage, arena, &finding));
+
+    *limits = (struct sql_limits){ 0 };
+    for (size_t i = 0; i < ask->count && allowed; i++) {
+        request = request_for(passage, ask, &ask->touches[i]);
+        allowed = find_decision(passage, &request, arena, &finding);
+        if (allowed)
+            decision_limit(finding.decision, limits);
+    }
+    if (allowed)
+        return true;
+    refuse_line(passage, ask, &request, &finding);
+    *refusal = finding.refusal;
+    return false;
+}
+
 void
 errand_refuse(struct passage *passage, const struct errand_ask *ask, struct arena *arena,
               struct refusal *refusal)

@@ -33,6 +33,10 @@ struct errand {
  * written. passage is an open session's; its slices are kept (passage_keep). */
 bool errand_begin(struct passage *passage, const struct errand_ask *ask, struct arena *arena,
                   struct errand *out, struct refusal *refusal);
+/* Would each touch be allowed now? Counts nothing. False: the refusal tells, and its line is
+ * written. Fills *limits with what the rights demand. For a statement that is prepared. */
+bool errand_may(struct passage *passage, const struct errand_ask *ask, struct arena *arena,
+                struct sql_limits *limits, struct refusal *refusal);
 /* The door itself refuses: what is no request, or one that is never let through. The line
  * is written; a full audit makes *refusal GATE_BUSY. */
 void errand_refuse(struct passage *passage, const struct errand_ask *ask, struct arena *arena,

@@ -405,13 +405,15 @@ pipeline_count_failure(struct passage *passage)
 }
 
 bool
-pipeline_still_holds(struct passage *passage, struct arena *arena)
+pipeline_still_holds(struct passage *passage, struct arena *arena, struct refusal *why)
 {
     struct gate *gate = passage->gate;
     struct finding finding = { 0 };
 
-    if (!judge(passage, arena, &finding))
+    if (!judge(passage, arena, &finding)) {
+        *why = finding.refusal;
         return false;
+    }
     /* A session in which something moves is not idle. */
     uint64_t traffic = passage->door->traffic(passage);
     if (traffic != passage->traffic)

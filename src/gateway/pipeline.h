@@ -17,8 +17,9 @@ void pipeline_leave(struct passage *passage, unsigned status, uint64_t bytes_in,
  * it; true: it waits for its claim and ends by itself, the door forgets it. */
 bool pipeline_abandon(struct passage *passage);
 
-/* Decides again for a passage that goes on, with nothing counted. */
-bool pipeline_still_holds(struct passage *passage, struct arena *arena);
+/* Decides again for a passage that goes on, with nothing counted. False: *why tells, in
+ * words that live as long as the arena. */
+bool pipeline_still_holds(struct passage *passage, struct arena *arena, struct refusal *why);
 
 /* For answers that count in no decision (the upstream failed after the allow). */
 void pipeline_count_failure(struct passage *passage);

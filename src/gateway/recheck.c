@@ -2,28 +2,31 @@
  * holds is cut, so that a revocation reaches what was let through before it. */
 #include "pipeline.h"
 
-static bool
-holds(struct passage *passage)
-{
-    struct gate *gate = passage->gate;
-    bool result = pipeline_still_holds(passage, &gate->scratch);
+typedef bool (*keeps)(struct passage *passage, struct refusal *why);
 
-    arena_reset(&gate->scratch);
-    return result;
+static bool
+holds(struct passage *passage, struct refusal *why)
+{
+    return pipeline_still_holds(passage, &passage->gate->scratch, why);
 }
 
 static void
-cut_unless(struct gate *gate, bool (*keep)(struct passage *passage))
+cut_unless(struct gate *gate, keeps keep)
 {
     struct passage *next;
 
     for (struct passage *at = gate->open.next; at != &gate->open; at = next) {
+        struct refusal why = { 0 };
+
         next = at->next;
         /* A claiming one is judged again when its claim is answered. */
-        if (at->state != PASSAGE_OPEN || keep(at))
+        if (at->state != PASSAGE_OPEN)
             continue;
-        counter_add(&gate->counters.cut, 1);
-        at->door->cut(at);
+        if (!keep(at, &why)) {
+            counter_add(&gate->counters.cut, 1);
+            at->door->cut(at, &why);
+        }
+        arena_reset(&gate->scratch);
     }
 }
 
@@ -34,8 +37,10 @@ recheck_all(struct gate *gate)
 }
 
 static bool
-none(struct passage *passage)
+none(struct passage *passage, struct refusal *why)
 {
+    *why = (struct refusal){ .kind = GATE_BUSY,
+                             .reason = SLICE_LITERAL("the gateway is being stopped") };
     return false;
 }
 

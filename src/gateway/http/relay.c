@@ -213,7 +213,7 @@ relay_gone(struct http_call *call, enum status status, void *context)
 }
 
 void
-relay_cut(struct passage *passage)
+relay_cut(struct passage *passage, const struct refusal *why)
 {
     struct http_passage *http = passage->relay;
     struct http_call *call = http->call;

@@ -9,7 +9,7 @@
 
 /* Opens the upstream of an admitted passage. Refuses what is not an allow. */
 void relay_open(struct passage *passage, const struct decision *decision);
-void relay_cut(struct passage *passage);
+void relay_cut(struct passage *passage, const struct refusal *why);
 uint64_t relay_traffic(const struct passage *passage);
 
 /* Members of the door's http_handler. */

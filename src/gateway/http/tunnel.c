@@ -27,7 +27,7 @@ struct tunnel {
     unsigned closed;
 };
 
-static void tunnel_cut(struct passage *passage);
+static void tunnel_cut(struct passage *passage, const struct refusal *why);
 static uint64_t tunnel_traffic(const struct passage *passage);
 
 /* A tunnel is opened by 101 alone, so that it has nothing to refuse or open. */
@@ -139,7 +139,7 @@ on_read(struct stream *stream, enum status status, struct slice bytes, void *con
 }
 
 static void
-tunnel_cut(struct passage *passage)
+tunnel_cut(struct passage *passage, const struct refusal *why)
 {
     end(passage->relay, ENDING_CUT);
 }
