@@ -167,6 +167,10 @@ stream_secure(struct stream *stream, const struct stream_tls *how,
                                  : tls_attach_client(stream, how->client);
     if (status != STATUS_OK)
         return status;
+    if (how->received.size > 0) {
+        tls_feed(stream, how->received);
+        tls_keep(stream);
+    }
     stream->on_open = callback;
     stream->open_context = context;
     stream->state = STREAM_SECURING;

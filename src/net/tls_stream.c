@@ -427,3 +427,34 @@ tls_stream_peer_thumbprint(const struct stream *stream, uint8_t out[TLS_THUMBPRI
         memcpy(out, engine->peer_thumbprint, TLS_THUMBPRINT_SIZE);
     return engine->peer_known;
 }
+
+/* RFC 5929 §4.1: the hash of the certificate's own signature, SHA-256 for those that are
+ * too weak for it. */
+static const EVP_MD *
+end_point_hash(const X509 *certificate)
+{
+    int digest = NID_undef;
+
+    if (X509_get_signature_info((X509 *)(uintptr_t)certificate, &digest, NULL, NULL, NULL) != 1 ||
+        digest == NID_undef || digest == NID_md5 || digest == NID_sha1)
+        return EVP_sha256();
+    return EVP_get_digestbynid(digest);
+}
+
+bool
+tls_stream_end_point(const struct stream *stream, uint8_t out[TLS_END_POINT_MAX], size_t *size)
+{
+    const struct tls_engine *engine = stream->tls;
+    const X509 *certificate;
+    unsigned written;
+
+    if (engine == NULL)
+        return false;
+    certificate = engine->client != NULL ? SSL_get0_peer_certificate(engine->ssl)
+                                         : SSL_get_certificate(engine->ssl);
+    const EVP_MD *hash = certificate == NULL ? NULL : end_point_hash(certificate);
+    if (hash == NULL || X509_digest(certificate, hash, out, &written) != 1)
+        return false;
+    *size = written;
+    return true;
+}

@@ -81,11 +81,13 @@ enum status stream_connect(struct lane *lane, const struct stream_target *target
 
 /* TLS on a plain, open stream (PostgreSQL's SSLRequest and the like), as server
  * or as client: exactly one is set. The stream must not be reading or have bytes
- * queued; the caller has made sure that nothing came after the request for it.
+ * queued; the caller has made sure that nothing came after the request for it, or hands
+ * over what came where the handshake is the request.
  * The callback gets a status as of stream_connect. */
 struct stream_tls {
     struct tls_server *server;
     struct tls_client *client;
+    struct slice received; /* what was read already of the peer's handshake; copied */
     int64_t timeout_ms; /* 0: 10 s */
 };
 enum status stream_secure(struct stream *stream, const struct stream_tls *how,

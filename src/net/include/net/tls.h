@@ -5,7 +5,7 @@
 #include "base/fault.h"
 #include "net/stream.h"
 
-enum { TLS_ALPN_MAX = 8, TLS_THUMBPRINT_SIZE = 32 };
+enum { TLS_ALPN_MAX = 8, TLS_THUMBPRINT_SIZE = 32, TLS_END_POINT_MAX = 64 };
 
 enum tls_client_certificate { TLS_CLIENT_NONE, TLS_CLIENT_REQUEST, TLS_CLIENT_REQUIRE };
 
@@ -59,6 +59,10 @@ bool tls_stream_resumed(const struct stream *stream);
  * handshake has proven the key. False when it has none. */
 bool tls_stream_peer_der(const struct stream *stream, struct slice *der);
 bool tls_stream_peer_thumbprint(const struct stream *stream, uint8_t out[TLS_THUMBPRINT_SIZE]);
+/* The channel binding tls-server-end-point (RFC 5929 §4): a hash of the server's certificate,
+ * whichever side we are. False: there is none. */
+bool tls_stream_end_point(const struct stream *stream, uint8_t out[TLS_END_POINT_MAX],
+                          size_t *size);
 /* Whether that certificate leads to a CA we were told to trust. */
 bool tls_stream_peer_trusted(const struct stream *stream);
 
