@@ -213,7 +213,7 @@ add_obligations(const struct question *question, const struct rule *const *rules
 
         if (when == NULL)
             continue;
-        limits_narrow(&decision->limits, &when->limits);
+        sql_limits_narrow(&decision->limits, &when->limits);
         if (when->most == 0)
             continue;
         rates[decision->rate_count++] = (struct rate_obligation){

@@ -12,18 +12,6 @@ decision_without_memory(void)
     return &no_memory;
 }
 
-void
-limits_narrow(struct sql_limits *limits, const struct sql_limits *more)
-{
-    limits->read_only |= more->read_only;
-    if (more->max_rows > 0 && (limits->max_rows == 0 || more->max_rows < limits->max_rows))
-        limits->max_rows = more->max_rows;
-    if (more->statement_timeout_ms > 0 &&
-        (limits->statement_timeout_ms == 0 ||
-         more->statement_timeout_ms < limits->statement_timeout_ms))
-        limits->statement_timeout_ms = more->statement_timeout_ms;
-}
-
 /* "", never NULL: callers print and compare it. */
 static struct slice
 or_empty(struct slice text)
@@ -77,7 +65,7 @@ decision_rates(const struct decision *decision, const struct rate_obligation **o
 void
 decision_limit(const struct decision *decision, struct sql_limits *limits)
 {
-    limits_narrow(limits, &decision->limits);
+    sql_limits_narrow(limits, &decision->limits);
 }
 
 const struct decision *

@@ -58,9 +58,6 @@ struct finding {
 /* Does one of the role's rights, with its condition, allow it? */
 bool role_allows(const struct question *question, const struct role *role);
 
-/* The stricter of the two, in *limits. */
-void limits_narrow(struct sql_limits *limits, const struct sql_limits *more);
-
 const struct decision *explain(const struct question *question, const struct finding *finding);
 /* For when there is no memory for a decision. */
 const struct decision *decision_without_memory(void);

@@ -12,4 +12,17 @@ struct sql_limits {
     int64_t statement_timeout_ms; /* 0: no limit */
 };
 
+/* The stricter of the two, in *limits. */
+static inline void
+sql_limits_narrow(struct sql_limits *limits, const struct sql_limits *more)
+{
+    limits->read_only |= more->read_only;
+    if (more->max_rows > 0 && (limits->max_rows == 0 || more->max_rows < limits->max_rows))
+        limits->max_rows = more->max_rows;
+    if (more->statement_timeout_ms > 0 &&
+        (limits->statement_timeout_ms == 0 ||
+         more->statement_timeout_ms < limits->statement_timeout_ms))
+        limits->statement_timeout_ms = more->statement_timeout_ms;
+}
+
 #endif

@@ -1,0 +1,208 @@
+/* sql/setting.c - SET and its kin: what may be set freely, what needs a right, and what never
+ * passes because the gateway reads statements by it. */
+#include "reader.h"
+
+#include <strings.h>
+
+static const char *
+constant_text(const Node *node)
+{
+    if (node != NULL && IsA(node, TypeCast))
+        node = ((const TypeCast *)node)->arg;
+    if (node == NULL || !IsA(node, A_Const) || ((const A_Const *)node)->isnull ||
+        nodeTag(&((const A_Const *)node)->val.node) != T_String)
+        return NULL;
+    return ((const A_Const *)node)->val.sval.sval;
+}
+
+static bool
+refuse_setting(struct reading *reading, const char *name)
+{
+    return sql_refuse(reading, "0A000",
+                      "\"%.64s\" can't be set here: the gateway reads statements by it", name);
+}
+
+static bool
+guard(struct reading *reading, const char *name)
+{
+    char lower[80];
+    size_t size = strlen(name);
+
+    if (size >= sizeof(lower))
+        return sql_refuse(reading, "42704", "the setting's name is too long");
+    for (size_t i = 0; i <= size; i++)
+        lower[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] | 0x20) : name[i];
+    return touch_plain(reading, "set", lower);
+}
+
+/* UTF-8, or what is no encoding at all: then bytes are read as they are on both sides. */
+static bool
+check_encoding(struct reading *reading, const char *value)
+{
+    static const char *const sound[] = { "utf8", "utf-8", "unicode", "sql_ascii" };
+
+    for (size_t i = 0; value != NULL && i < sizeof(sound) / sizeof(sound[0]); i++) {
+        if (strcasecmp(sound[i], value) == 0)
+            return true;
+    }
+    return sql_refuse(reading, "22023", "client_encoding must be UTF8: the gateway reads no other");
+}
+
+static bool
+add_schema(struct reading *reading, const char *name)
+{
+    struct sql_statement *statement = reading->statement;
+    struct slice *longer = sql_take(reading, (statement->path_count + 1) * sizeof(*longer));
+    struct slice schema = slice_text(name);
+
+    if (longer == NULL)
+        return false;
+    if (strcmp(name, "$user") == 0)
+        schema = reading->names->user;
+    if (statement->path_count > 0)
+        memcpy(longer, statement->path, statement->path_count * sizeof(*longer));
+    longer[statement->path_count] = arena_copy(reading->arena, schema);
+    if (longer[statement->path_count].at == NULL)
+        return sql_out_of_room(reading);
+    statement->path = longer;
+    statement->path_count++;
+    return true;
+}
+
+static bool
+set_path(struct reading *reading, const List *values)
+{
+    reading->statement->kind = SQL_SET_PATH;
+    for (int i = 0; i < list_length(values); i++) {
+        const char *value = constant_text(list_nth(values, i));
+        if (value == NULL)
+            return sql_refuse_unknown(reading, "such a search_path");
+        if (value[0] != '\0' && !add_schema(reading, value))
+            return false;
+    }
+    return true;
+}
+
+/* --- set_config ---------------------------------------------------------------------------- */
+
+/* "a, "B"": as PostgreSQL splits a search_path, of which only what is certain is taken. */
+static bool
+split_path(struct reading *reading, const char *text)
+{
+    char name[NAMEDATALEN * 4];
+
+    while (*text != '\0') {
+        size_t size = 0;
+        bool quoted = *text == '"';
+
+        text += quoted;
+        while (*text != '\0' && size < sizeof(name) - 1 &&
+               (quoted ? *text != '"' : *text != ',' && *text != ' ')) {
+            char byte = *text++;
+            if (!quoted && (byte == '"' || (byte & 0x80) != 0))
+                return sql_refuse_unknown(reading, "such a search_path");
+            name[size++] = !quoted && byte >= 'A' && byte <= 'Z' ? (char)(byte | 0x20) : byte;
+        }
+        if (size == sizeof(name) - 1 || (quoted && *text++ != '"') || (quoted && *text == '"'))
+            return sql_refuse_unknown(reading, "such a search_path");
+        name[size] = '\0';
+        if (size > 0 && !add_schema(reading, name))
+            return false;
+        while (*text == ' ')
+            text++;
+        if (*text != '\0' && *text++ != ',')
+            return sql_refuse_unknown(reading, "such a search_path");
+        while (*text == ' ')
+            text++;
+    }
+    return true;
+}
+
+/* Not certain to happen, nor to last: the path may be this one from now on. */
+bool
+read_set_config(struct reading *reading, const FuncCall *call)
+{
+    const char *name = NULL, *value = NULL;
+
+    if (list_length(call->args) == 3) {
+        name = constant_text(linitial(call->args));
+        value = constant_text(lsecond(call->args));
+    }
+    if (name == NULL || value == NULL)
+        return sql_refuse(reading, "0A000", "set_config passes with literal texts alone");
+    switch (setting_kind_of(name)) {
+    case SETTING_FREE:
+        return true;
+    case SETTING_NEVER:
+        return refuse_setting(reading, name);
+    case SETTING_ENCODING:
+        return check_encoding(reading, value);
+    case SETTING_PATH:
+        reading->statement->kind = SQL_SET_PATH;
+        reading->statement->local = true;
+        return split_path(reading, value);
+    case SETTING_GUARDED:
+        break;
+    }
+    return guard(reading, name);
+}
+
+/* --- SET ------------------------------------------------------------------------------------- */
+
+static bool
+set_value(struct reading *reading, const VariableSetStmt *statement)
+{
+    switch (setting_kind_of(statement->name)) {
+    case SETTING_FREE:
+        return true;
+    case SETTING_NEVER:
+        return refuse_setting(reading, statement->name);
+    case SETTING_ENCODING:
+        return check_encoding(
+            reading, statement->args == NIL ? NULL : constant_text(linitial(statement->args)));
+    case SETTING_PATH:
+        return set_path(reading, statement->args);
+    case SETTING_GUARDED:
+        break;
+    }
+    return guard(reading, statement->name);
+}
+
+/* Back to what it was at the log-in. */
+static bool
+reset_value(struct reading *reading, const char *name)
+{
+    switch (setting_kind_of(name)) {
+    case SETTING_NEVER:
+        return refuse_setting(reading, name);
+    case SETTING_PATH:
+        reading->statement->kind = SQL_RESET_PATH;
+        return true;
+    default:
+        return true;
+    }
+}
+
+bool
+read_set(struct reading *reading, const VariableSetStmt *statement)
+{
+    reading->statement->kind = SQL_SET;
+    reading->statement->local = statement->is_local;
+    switch (statement->kind) {
+    case VAR_SET_VALUE:
+        return set_value(reading, statement);
+    case VAR_SET_DEFAULT:
+    case VAR_RESET:
+        return reset_value(reading, statement->name);
+    case VAR_RESET_ALL:
+        reading->statement->kind = SQL_RESET_PATH;
+        return true;
+    case VAR_SET_MULTI:
+        if (strcmp(statement->name, "TRANSACTION SNAPSHOT") == 0)
+            return touch_plain(reading, "set", "transaction_snapshot");
+        return true;
+    case VAR_SET_CURRENT:
+        break;
+    }
+    return sql_refuse_unknown(reading, "SET … FROM CURRENT");
+}
