@@ -106,11 +106,11 @@ say_ready(const struct server *server)
 
     log_write(LOG_INFO, "app", "ready", "api",
               config->authority.listen == NULL ? none : config->issuer, "http",
-              config->http.listen == NULL ? none : config->http.listen, "data", config->data,
-              "version", WRIT_VERSION, NULL);
-    if (config->postgres.listen != NULL || config->redis.listen != NULL)
-        log_write(LOG_WARN, "app", "this version has no postgres and redis doors: they stay shut",
-                  NULL);
+              config->http.listen == NULL ? none : config->http.listen, "postgres",
+              config->postgres.listen == NULL ? none : config->postgres.listen, "data",
+              config->data, "version", WRIT_VERSION, NULL);
+    if (config->redis.listen != NULL)
+        log_write(LOG_WARN, "app", "this version has no redis door: it stays shut", NULL);
 }
 
 /* On the authority's lane, before its first turn. */

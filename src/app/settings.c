@@ -45,8 +45,7 @@ const struct setting settings[] = {
     { "gateway.http.url", SETTING_TEXT, AT(http_url), NULL, NULL,
       "The URL that clients see the door under, a path prefix included, when it is not the address "
       "it listens on: proofs of possession are made for it." },
-    LISTEN_ROWS("gateway.postgres", postgres,
-                "The PostgreSQL door (not in this version: stays shut)."),
+    LISTEN_ROWS("gateway.postgres", postgres, "The PostgreSQL door, host:port."),
     LISTEN_ROWS("gateway.redis", redis, "The Redis door (not in this version: stays shut)."),
     { "gateway.connections", SETTING_COUNT, AT(connections), "16384", NULL,
       "Most client connections of one lane; further ones wait in the kernel." },

@@ -2,8 +2,10 @@
 #include "doors.h"
 
 #include "http/door.h"
+#include "postgres/door.h"
 
 const struct door *const doors[] = {
     &http_door,
+    &postgres_door,
 };
 const size_t door_count = sizeof(doors) / sizeof(doors[0]);

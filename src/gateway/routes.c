@@ -86,6 +86,7 @@ upstream_free(struct upstream *upstream)
     http_upstream_free(upstream->client);
     tls_client_free(upstream->tls);
     upstream_plan_free(&upstream->plan);
+    scram_memory_wipe(&upstream->scram);
     free(upstream->name_text);
     free(upstream);
 }

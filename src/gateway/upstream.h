@@ -3,6 +3,7 @@
 #ifndef WRIT_GATEWAY_UPSTREAM_H
 #define WRIT_GATEWAY_UPSTREAM_H
 
+#include "crypto/scram.h"
 #include "http/client.h"
 #include "http/path.h"
 #include "net/tls.h"
@@ -52,6 +53,7 @@ struct upstream {
     struct http_upstream *client; /* made when it is first asked */
     struct tls_client *tls;
     const struct own *own;
+    struct scram_memory scram; /* of its log-ins */
     size_t good_address;   /* of the plan: the last to which a session was connected */
     struct upstream *next; /* retired ones */
     uint64_t said_us;      /* when its last failure was logged */

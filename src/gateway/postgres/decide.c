@@ -1,0 +1,159 @@
+/* gateway/postgres/decide.c - statements as errands of the session. */
+#include <stdlib.h>
+
+#include "session.h"
+
+static struct pg_refused
+busy(void)
+{
+    return (struct pg_refused){ .sqlstate = "53200",
+                                .message = SLICE_LITERAL("the gateway is out of memory") };
+}
+
+/* Their rows were not touched: a later statement of the same text was refused. */
+static void
+take_back(struct session *session, struct decided *decided)
+{
+    const struct errand_outcome outcome = { .status = 424 };
+
+    for (unsigned i = 0; i < decided->count; i++)
+        errand_end(session->passage, &decided->errands[i], &outcome);
+    free(decided->errands);
+    *decided = (struct decided){ 0 };
+}
+
+/* What a name stands for: made earlier in the same text, or before. */
+struct named_text {
+    const struct errand_ask *asks;
+    size_t count;
+};
+
+static bool
+makes(const struct sql_statement *maker, const struct sql_statement *user)
+{
+    enum sql_kind kind = user->kind == SQL_EXECUTE ? SQL_PREPARE : SQL_DECLARE;
+
+    return maker->kind == kind && slice_equal(maker->name, user->name);
+}
+
+static struct named_text
+named_by(const struct session *session, const struct analysis *analysis, size_t index)
+{
+    const struct sql_statement *statement = &analysis->script.statements[index];
+    const struct named *named =
+        statement->kind == SQL_EXECUTE ? &session->statements : &session->cursors;
+
+    for (size_t i = index; i > 0; i--) {
+        if (makes(&analysis->script.statements[i - 1], statement))
+            return (struct named_text){ &analysis->asks[i - 1], 1 };
+    }
+    const struct analysis *found = named_find(named, statement->name);
+    if (found == NULL)
+        return (struct named_text){ 0 };
+    return (struct named_text){ found->asks, found->script.count };
+}
+
+static bool
+refers(const struct sql_statement *statement)
+{
+    return statement->kind == SQL_EXECUTE || statement->kind == SQL_FETCH;
+}
+
+static bool
+begin(struct session *session, const struct errand_ask *ask, struct decided *out,
+      struct pg_refused *refused)
+{
+    struct arena *arena = &session->door->scratch;
+    struct errand *errands = realloc(out->errands, (out->count + 1) * sizeof(*errands));
+    struct refusal refusal;
+
+    *refused = busy();
+    if (errands == NULL)
+        return false;
+    out->errands = errands;
+    if (!errand_begin(session->passage, ask, arena, &errands[out->count], &refusal)) {
+        *refused = refused_by_gate(&refusal, arena);
+        return false;
+    }
+    struct sql_limits *limits = &errands[out->count++].limits;
+    sql_limits_narrow(&out->limits, limits);
+    return true;
+}
+
+/* An EXECUTE asks for what its statement was read to touch; the audit shows both texts. */
+static bool
+begin_named(struct session *session, const struct analysis *analysis, size_t index,
+            struct decided *out, struct pg_refused *refused)
+{
+    const struct sql_statement *statement = &analysis->script.statements[index];
+    const struct named_text named = named_by(session, analysis, index);
+    struct arena *arena = &session->door->scratch;
+    bool prepared = statement->kind == SQL_EXECUTE;
+
+    if (named.count == 0) {
+        *refused = (struct pg_refused){
+            .sqlstate = prepared ? "26000" : "34000",
+            .message = arena_format(arena, "%s \"%.*s\" does not exist",
+                                    prepared ? "prepared statement" : "cursor",
+                                    SLICE_PRINT(slice_first(statement->name, 64))),
+        };
+        return false;
+    }
+    for (size_t i = 0; i < named.count; i++) {
+        struct errand_ask ask = named.asks[i];
+        ask.statement = arena_format(arena, "%.*s /* %.*s */", SLICE_PRINT(statement->normal),
+                                     SLICE_PRINT(ask.statement));
+        if (!begin(session, &ask, out, refused))
+            return false;
+    }
+    return true;
+}
+
+bool
+decide_run(struct session *session, const struct analysis *analysis, struct decided *out,
+           struct pg_refused *refused)
+{
+    *out = (struct decided){ 0 };
+    for (size_t i = 0; i < analysis->script.count; i++) {
+        const struct sql_statement *statement = &analysis->script.statements[i];
+        bool good = !refers(statement) || begin_named(session, analysis, i, out, refused);
+
+        if (good && (!refers(statement) || statement->touch_count > 0))
+            good = begin(session, &analysis->asks[i], out, refused);
+        if (!good) {
+            take_back(session, out);
+            return false;
+        }
+    }
+    return true;
+}
+
+bool
+decide_may(struct session *session, const struct analysis *analysis, struct pg_refused *refused)
+{
+    struct arena *arena = &session->door->scratch;
+    struct sql_limits limits;
+    struct refusal refusal;
+
+    for (size_t i = 0; i < analysis->script.count; i++) {
+        if (!errand_may(session->passage, &analysis->asks[i], arena, &limits, &refusal)) {
+            *refused = refused_by_gate(&refusal, arena);
+            return false;
+        }
+    }
+    return true;
+}
+
+void
+decide_unreadable(struct session *session, const struct sql_fault *fault,
+                  struct pg_refused *refused)
+{
+    const struct errand_ask ask = { .verb = SLICE_LITERAL("query"),
+                                    .statement = SLICE_LITERAL("(not read)") };
+    struct refusal refusal = { .kind = GATE_MALFORMED, .reason = fault->message };
+
+    errand_refuse(session->passage, &ask, &session->door->scratch, &refusal);
+    *refused = (struct pg_refused){ .sqlstate = fault->sqlstate, .message = fault->message };
+    if (refusal.kind != GATE_MALFORMED)
+        *refused = refused_by_gate(&refusal, &session->door->scratch);
+}

@@ -1,0 +1,138 @@
+/* gateway/postgres/door.c - the PostgreSQL door's row in the table of doors. */
+#include "door.h"
+
+#include <stdlib.h>
+
+#include "../listen.h"
+#include "base/secret.h"
+#include "session.h"
+
+enum { SCRATCH_MAX = 1 << 20 };
+
+static void
+on_accepted(struct listener *listener, struct stream *stream, void *context)
+{
+    struct pg_door *door = context;
+
+    counter_add(&door->gate->counters.connections, 1);
+    counter_add(&door->gate->counters.open, 1);
+    session_new(door, stream);
+}
+
+static void
+door_free(void *state)
+{
+    struct pg_door *door = state;
+
+    analyses_free(door->analyses);
+    arena_free(&door->scratch);
+    buffer_free(&door->to_client);
+    buffer_free(&door->to_server);
+    free(door->slots);
+    free(door);
+}
+
+static enum status
+door_attach(struct gate *gate, void **state, struct fault *fault)
+{
+    struct pg_door *door;
+
+    if (gate->gateway->places[DOOR_POSTGRES].address == NULL)
+        return STATUS_OK;
+    door = calloc(1, sizeof(*door));
+    if (door == NULL)
+        return fault_set(fault, STATUS_MEMORY, "out of memory");
+    door->gate = gate;
+    arena_init(&door->scratch, SCRATCH_MAX);
+    enum status status = analyses_new(&door->analyses);
+    if (status == STATUS_OK)
+        status = door_listen(gate,
+                             &(struct door_accept){ .kind = DOOR_POSTGRES,
+                                                    .secures_itself = true,
+                                                    .accepted = on_accepted,
+                                                    .context = door },
+                             &door->listener, fault);
+    if (status != STATUS_OK) {
+        door_free(door);
+        return status;
+    }
+    *state = door;
+    return STATUS_OK;
+}
+
+static size_t
+door_connections(const void *state)
+{
+    return ((const struct pg_door *)state)->count;
+}
+
+/* A session at rest has nothing to finish. */
+static void
+door_stop(void *state)
+{
+    struct pg_door *door = state;
+    struct session *next;
+
+    door->stopping = true;
+    if (door->listener != NULL)
+        listener_close(door->listener);
+    door->listener = NULL;
+    for (struct session *at = door->sessions; at != NULL; at = next) {
+        next = at->next;
+        if (at->state != SESSION_OPEN || (at->owed.count == 0 && at->transaction == 'I'))
+            session_fail(at, &(struct ending){
+                                 .sqlstate = "57P01",
+                                 .message = SLICE_LITERAL("the gateway is being stopped"),
+                                 .status = 503 });
+    }
+}
+
+static void
+door_cut(struct passage *passage, const struct refusal *why)
+{
+    struct session *session = passage->wire;
+    bool token = refusal_status(why->kind) != 503;
+
+    session_fail(session, &(struct ending){ .sqlstate = token ? "28000" : "57P01",
+                                            .message = why->reason,
+                                            .status = refusal_status(why->kind) });
+}
+
+static uint64_t
+door_traffic(const struct passage *passage)
+{
+    const struct session *session = passage->wire;
+
+    return session->traffic;
+}
+
+void
+postgres_cancel(struct gate *gate, uint32_t slot, const struct cancel_key *key)
+{
+    struct pg_door *door = NULL;
+
+    for (size_t i = 0; i < door_count; i++) {
+        if (doors[i] == &postgres_door)
+            door = gate->doors[i];
+    }
+    if (door == NULL || slot >= door->slot_count || door->slots[slot] == NULL)
+        return;
+    struct session *session = door->slots[slot];
+    if (session->state != SESSION_OPEN || session->owed.count == 0 ||
+        !secret_equal(&session->key, key, sizeof(*key)))
+        return;
+    cancel_at(session->passage->asked.upstream, gate->lane, &session->server_key);
+}
+
+const struct door postgres_door = {
+    .name = "postgres",
+    .attach = door_attach,
+    .connections = door_connections,
+    .stop = door_stop,
+    .free = door_free,
+    .refuse = start_refuse,
+    .open = start_open,
+    .cut = door_cut,
+    .traffic = door_traffic,
+    .show = start_show,
+};

@@ -1,0 +1,98 @@
+/* gateway/postgres/queue.c - a ring that grows with what a client sends ahead. */
+#include "queue.h"
+
+#include <stdlib.h>
+
+enum { RING_FIRST = 8 };
+
+static bool
+grow(struct owed_queue *queue)
+{
+    size_t capacity = queue->capacity == 0 ? RING_FIRST : queue->capacity * 2;
+    struct owed *ring = calloc(capacity, sizeof(*ring));
+
+    if (ring == NULL)
+        return false;
+    for (size_t i = 0; i < queue->count; i++)
+        ring[i] = *owed_at(queue, i);
+    free(queue->ring);
+    queue->ring = ring;
+    queue->capacity = capacity;
+    queue->head = 0;
+    return true;
+}
+
+struct owed *
+owed_at(struct owed_queue *queue, size_t index)
+{
+    return &queue->ring[(queue->head + index) & (queue->capacity - 1)];
+}
+
+struct owed *
+owed_add(struct owed_queue *queue, enum owed_kind kind)
+{
+    if (queue->count == queue->capacity && !grow(queue))
+        return NULL;
+    struct owed *owed = owed_at(queue, queue->count++);
+    *owed = (struct owed){ .kind = kind };
+    return owed;
+}
+
+struct owed *
+owed_first(struct owed_queue *queue)
+{
+    return queue->count == 0 ? NULL : owed_at(queue, 0);
+}
+
+struct owed *
+owed_last(struct owed_queue *queue)
+{
+    return queue->count == 0 ? NULL : owed_at(queue, queue->count - 1);
+}
+
+bool
+owed_name_set(struct owed *owed, struct slice name)
+{
+    owed->name = malloc(name.size + 1);
+    if (owed->name == NULL)
+        return false;
+    if (name.size > 0)
+        memcpy(owed->name, name.at, name.size);
+    owed->name_size = name.size;
+    return true;
+}
+
+static void
+clear(struct owed *owed)
+{
+    buffer_free(&owed->refused);
+    analysis_release(owed->analysis);
+    analysis_release(owed->previous);
+    free(owed->errands);
+    free(owed->name);
+    *owed = (struct owed){ 0 };
+}
+
+void
+owed_drop_first(struct owed_queue *queue)
+{
+    clear(owed_at(queue, 0));
+    queue->head = (queue->head + 1) & (queue->capacity - 1);
+    queue->count--;
+}
+
+void
+owed_drop_last(struct owed_queue *queue)
+{
+    clear(owed_at(queue, queue->count - 1));
+    queue->count--;
+}
+
+void
+owed_free(struct owed_queue *queue)
+{
+    while (queue->count > 0)
+        owed_drop_first(queue);
+    free(queue->ring);
+    *queue = (struct owed_queue){ 0 };
+}

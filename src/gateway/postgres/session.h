@@ -1,0 +1,153 @@
+/* gateway/postgres/session.h - one client's session: its two streams, and what is known of
+ * the server's state.
+ *
+ *   client --- start.c: log-in --- front.c: messages, each decided ---> server
+ *   client <-- back.c: answers, matched with what is owed ------------- server */
+#ifndef WRIT_GATEWAY_POSTGRES_SESSION_H
+#define WRIT_GATEWAY_POSTGRES_SESSION_H
+
+#include "door.h"
+#include "login.h"
+#include "named.h"
+#include "names.h"
+#include "net/tls.h"
+#include "queue.h"
+#include "reach.h"
+#include "wire.h"
+
+enum session_state {
+    SESSION_START,    /* the client's first packets */
+    SESSION_SECURING, /* its TLS handshake */
+    SESSION_PASSWORD, /* its token is asked for */
+    SESSION_JUDGED,   /* in the pipeline, which may wait for a claim */
+    SESSION_REACHING, /* the server is dialled */
+    SESSION_LOGIN,    /* the gateway logs in there */
+    SESSION_SETTLING, /* the names that statements use are pinned down */
+    SESSION_OPEN,
+    SESSION_ENDED, /* its streams are closing */
+};
+
+/* What follows of a message that began in bytes that came before. */
+enum remainder { REMAINDER_PASS, REMAINDER_DROP };
+
+struct flow {
+    struct buffer in;    /* the beginning of a message that has not come whole */
+    uint32_t left;       /* bytes of the body that are still to come, … */
+    enum remainder what; /* … and what becomes of them */
+    uint64_t bytes;      /* read so far */
+    bool held;           /* not read: the other side is behind, or an answer is waited for */
+};
+
+struct session {
+    struct pg_door *door;
+    struct session *next, *prev;
+    enum session_state state;
+    struct passage *passage; /* NULL: not yet, or left */
+    struct stream *client, *server;
+    unsigned closing; /* streams whose end is awaited */
+    struct reach *reach;
+    struct pg_login *login;
+    struct timer patience;
+    struct flow from_client, from_server;
+    char *agent;          /* "psql, user amara": for the audit */
+    struct buffer wanted; /* settings of the client, for the server's start-up: pairs */
+    char *upstream_name;  /* as the client wrote it */
+    struct buffer hello;  /* the server's settings, told when the session opens */
+    uint32_t slot;
+    struct cancel_key key, server_key; /* the client's, and the server's */
+    struct owed_queue owed;
+    struct named statements, portals, cursors;
+    struct pg_names names;
+    char transaction; /* 'I' 'T' 'E', of the last ReadyForQuery */
+    bool tls_asked;   /* SSLRequest was answered: once is enough */
+    bool batch;       /* extended messages since the last Sync */
+    bool skipping;    /* a refusal was answered here: what comes before Sync is dropped */
+    bool waits_copy;  /* for the server to say whether a COPY begins */
+    bool copying_in;
+    struct analysis *path_next; /* a SET search_path that is certain once the server is ready */
+    bool pin;                   /* the search_path was reset: it is set to what it is known to be */
+    uint64_t traffic;
+};
+
+/* session.c */
+void session_new(struct pg_door *door, struct stream *client);
+/* Sends what the callback has made for both sides. False: the session has ended. */
+bool session_flush(struct session *session);
+/* Ends the session with a last message to the client; the audit's line gets the status.
+ * The server is told to stop what it runs for it. */
+struct ending {
+    const char *sqlstate;
+    struct slice message, hint;
+    unsigned status;
+};
+void session_fail(struct session *session, const struct ending *ending);
+/* In order: what was sent goes out, then both ends close. */
+void session_close(struct session *session, unsigned status);
+/* At once: nothing can be said any more. */
+void session_drop(struct session *session, unsigned status);
+void session_hold_client(struct session *session);
+void session_read_client(struct session *session);
+void session_hold_server(struct session *session);
+void session_read_server(struct session *session);
+
+/* start.c */
+void start_read(struct session *session, struct slice bytes);
+void start_refuse(struct passage *passage, const struct refusal *refusal);
+void start_open(struct passage *passage, const struct decision *decision);
+bool start_show(const struct passage *passage, struct arena *arena, struct proof_shown *out,
+                struct refusal *refusal);
+
+/* open.c: the gateway's own log-in at the server, until the client may ask. */
+void open_server(struct session *session);
+void open_read(struct session *session, struct slice bytes);
+
+/* front.c */
+void front_read(struct session *session, struct slice bytes);
+/* Goes on with what the client has sent, when what it waited for has come. */
+void front_resume(struct session *session);
+
+/* back.c */
+void back_read(struct session *session, struct slice bytes);
+/* Ends what is owed, for a session that ends: nothing of it will be answered. */
+void back_abandon(struct session *session, unsigned status);
+
+/* refuse.c: what the client is told instead, in the state in which PostgreSQL would be. */
+struct pg_refused {
+    const char *sqlstate;
+    struct slice message, hint;
+};
+/* In words: "permission denied", and the right that is needed. Slices from the arena. */
+struct pg_refused refused_by_gate(const struct refusal *refusal, struct arena *arena);
+/* A simple query is refused; or any message of an extended batch. False: the session ended. */
+bool refuse_query(struct session *session, const struct pg_refused *refused);
+bool refuse_message(struct session *session, const struct pg_refused *refused);
+
+/* decide.c: errands. Each leaves its lines in the audit, also when it refuses. */
+struct decided {
+    struct errand *errands; /* owned by the caller */
+    unsigned count;
+    struct sql_limits limits;
+};
+/* All statements of a text may run now, each with its line begun. */
+bool decide_run(struct session *session, const struct analysis *analysis, struct decided *out,
+                struct pg_refused *refused);
+/* All could run: for a statement that is only prepared. */
+bool decide_may(struct session *session, const struct analysis *analysis,
+                struct pg_refused *refused);
+/* What could not be read. */
+void decide_unreadable(struct session *session, const struct sql_fault *fault,
+                       struct pg_refused *refused);
+
+/* limits.c: puts the limits in force before what they are for. False: out of memory. */
+bool limits_put(struct session *session, const struct sql_limits *limits);
+
+/* effects.c: what a statement changes of what the gateway knows of the session. */
+/* Before it is sent: names that it may make are uncertain from now on. True: they changed, and
+ * the text must be read again. */
+bool effects_expect(struct session *session, const struct analysis *analysis);
+/* After it was done (index: which of the statements). */
+void effects_done(struct session *session, const struct owed *owed, unsigned index);
+/* After ReadyForQuery. */
+void effects_ready(struct session *session);
+
+#endif
