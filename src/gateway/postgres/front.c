@@ -5,11 +5,10 @@
 #include "session.h"
 
 enum {
-    TEXT_MAX = 256 << 10,  /* of a Query or Parse that is read; longer ones are refused */
-    NAME_MAX_SIZE = 256,   /* of a statement or a portal */
+    TEXT_MAX = 256 << 10, /* of a Query or Parse that is read; longer ones are refused */
+    NAME_MAX_SIZE = 256,  /* of a statement or a portal */
     BIND_HEAD_MAX = 2 * (NAME_MAX_SIZE + 1),
-    SMALL_MAX = 1024,      /* messages that only name something */
-    SERVER_QUEUE_LOW = 128 << 10, /* a server that is further behind gets nothing more */
+    SMALL_MAX = 1024, /* messages that only name something */
 };
 
 /* One message of the client. */
@@ -22,17 +21,17 @@ struct message {
 static void
 malformed(struct session *session, const char *message)
 {
-    session_fail(session, &(struct ending){ .sqlstate = "08P01",
-                                            .message = slice_text(message),
-                                            .status = 400 });
+    session_fail(session, &(struct ending){
+                              .sqlstate = "08P01", .message = slice_text(message), .status = 400 });
 }
 
 static bool
 out_of_memory(struct session *session)
 {
-    session_fail(session, &(struct ending){ .sqlstate = "53200",
-                                            .message = SLICE_LITERAL("the gateway is out of memory"),
-                                            .status = 503 });
+    session_fail(session,
+                 &(struct ending){ .sqlstate = "53200",
+                                   .message = SLICE_LITERAL("the gateway is out of memory"),
+                                   .status = 503 });
     return false;
 }
 
@@ -89,7 +88,7 @@ owe_run(struct session *session, enum owed_kind kind, struct analysis *analysis,
     /* What comes behind a COPY depends on whether it begins. */
     if (has_copy_in(analysis)) {
         session->waits_copy = true;
-        session_hold_client(session);
+        duplex_hold_client(&session->link);
     }
     return true;
 }
@@ -395,8 +394,8 @@ take_bind(struct session *session, struct cursor *in, struct cursor at,
           const struct pg_header *header)
 {
     const uint8_t *begin = in->at;
-    struct slice head = slice_of(at.at, cursor_left(&at) < header->body ? cursor_left(&at)
-                                                                       : header->body);
+    struct slice head =
+        slice_of(at.at, cursor_left(&at) < header->body ? cursor_left(&at) : header->body);
     struct slice portal, name;
 
     switch (pg_bind_head_read(slice_first(head, BIND_HEAD_MAX), &portal, &name)) {
@@ -510,7 +509,7 @@ static void
 hold_if_full(struct session *session)
 {
     if (session->state == SESSION_OPEN && !may_go_on(session))
-        session_hold_client(session);
+        duplex_hold_client(&session->link);
 }
 
 void
@@ -545,10 +544,10 @@ front_read(struct session *session, struct slice bytes)
 void
 front_resume(struct session *session)
 {
-    if (session->state != SESSION_OPEN || !session->from_client.held || !may_go_on(session) ||
-        stream_queued(session->server) > SERVER_QUEUE_LOW)
+    if (session->state != SESSION_OPEN || !session->link.client_held || !may_go_on(session) ||
+        stream_queued(session->link.server) > DUPLEX_LOW)
         return;
-    session_read_client(session);
+    duplex_read_client(&session->link);
     if (session->from_client.in.size > 0)
         front_read(session, (struct slice){ 0 });
 }

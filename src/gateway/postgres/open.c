@@ -40,15 +40,17 @@ make_login(struct session *session)
     size_t size = 0;
     enum status status = upstream_password(upstream, &password);
 
-    if (stream_is_tls(session->server) && !tls_stream_end_point(session->server, end_point, &size))
+    if (stream_is_tls(session->link.server) &&
+        !tls_stream_end_point(session->link.server, end_point, &size))
         size = 0;
     if (status == STATUS_OK)
-        status = pg_login_new(&(struct pg_login_options){ .user = slice_text(upstream->plan.user),
-                                                          .password = buffer_slice(&password),
-                                                          .secured = stream_is_tls(session->server),
-                                                          .end_point = slice_of(end_point, size),
-                                                          .memory = &upstream->scram },
-                              &session->login);
+        status =
+            pg_login_new(&(struct pg_login_options){ .user = slice_text(upstream->plan.user),
+                                                     .password = buffer_slice(&password),
+                                                     .secured = stream_is_tls(session->link.server),
+                                                     .end_point = slice_of(end_point, size),
+                                                     .memory = &upstream->scram },
+                         &session->login);
     buffer_wipe_free(&password);
     return status;
 }
@@ -64,7 +66,7 @@ on_reached(enum status status, struct stream *stream, const char *why, void *con
         fail(session, why);
         return;
     }
-    session->server = stream;
+    session->link.server = stream;
     if (make_login(session) != STATUS_OK) {
         fail(session, "the gateway's log-in at the upstream can't be made");
         return;
@@ -72,7 +74,7 @@ on_reached(enum status status, struct stream *stream, const char *why, void *con
     session->state = SESSION_LOGIN;
     pg_put_startup(&session->door->to_server, slice_text(plan->user), slice_text(plan->database),
                    buffer_slice(&session->wanted));
-    session_read_server(session);
+    duplex_read_server(&session->link);
     (void)session_flush(session);
 }
 
@@ -204,7 +206,7 @@ let_in(struct session *session)
     pg_put_ready(out, 'I');
     buffer_free(&session->hello);
     buffer_free(&session->wanted);
-    session_read_client(session);
+    duplex_read_client(&session->link);
 }
 
 static void

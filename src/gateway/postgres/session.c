@@ -7,12 +7,7 @@
 #include "../pipeline.h"
 #include "base/clock.h"
 
-enum {
-    QUEUE_MARK = 256 << 10, /* more than this waits for one side: the other is not read */
-    LINGER_MS = 2000,
-    DELIVER_MS = 60000, /* for what still waits for a slow client */
-    LOGIN_MS = 60000,   /* from the connection to the first prompt */
-};
+enum { LOGIN_MS = 60000 }; /* from the connection to the first prompt */
 
 static void
 flow_free(struct flow *flow)
@@ -62,30 +57,21 @@ let_go(struct session *session)
     session->agent = NULL;
 }
 
-static void
-on_closed(struct stream *stream, void *context)
+static struct session *
+session_of(struct duplex *duplex)
 {
-    struct session *session = context;
-
-    if (--session->closing == 0)
-        free_session(session);
+    return LANE_OWNER(duplex, struct session, link);
 }
 
-enum closing { CLOSING_DELIVER, CLOSING_AT_ONCE };
-
 static void
-close_stream(struct session *session, struct stream *stream, enum closing how)
+on_closed(struct duplex *duplex)
 {
-    if (how == CLOSING_DELIVER)
-        stream_finish(stream, stream_queued(stream) > 0 ? DELIVER_MS : LINGER_MS, on_closed,
-                      session);
-    else
-        stream_close(stream, on_closed, session);
+    free_session(session_of(duplex));
 }
 
 /* The one end. The passage is left before anything else, so that no callback meets it. */
 static void
-end(struct session *session, unsigned status, enum closing how)
+end(struct session *session, unsigned status, enum duplex_ending how)
 {
     struct passage *passage = session->passage;
 
@@ -94,29 +80,26 @@ end(struct session *session, unsigned status, enum closing how)
     bool judged = session->state == SESSION_JUDGED;
     session->state = SESSION_ENDED;
     /* What runs at the server for nobody is stopped there. */
-    if (session->owed.count > 0 && session->server != NULL && passage != NULL)
+    if (session->owed.count > 0 && session->link.server != NULL && passage != NULL)
         cancel_at(passage->asked.upstream, session->door->gate->lane, &session->server_key);
     back_abandon(session, status);
     session->passage = NULL;
     if (passage != NULL && !(judged && pipeline_abandon(passage)))
         pipeline_leave(passage, status, session->from_client.bytes, session->from_server.bytes);
-    session->closing = 1 + (session->server != NULL);
-    if (session->server != NULL)
-        close_stream(session, session->server, how);
-    close_stream(session, session->client, how);
+    duplex_end(&session->link, how);
     let_go(session);
 }
 
 void
 session_close(struct session *session, unsigned status)
 {
-    end(session, status, CLOSING_DELIVER);
+    end(session, status, DUPLEX_DELIVER);
 }
 
 void
 session_drop(struct session *session, unsigned status)
 {
-    end(session, status, CLOSING_AT_ONCE);
+    end(session, status, DUPLEX_AT_ONCE);
 }
 
 /* In the middle of a message to the client there is no place for another one. */
@@ -140,26 +123,20 @@ session_fail(struct session *session, const struct ending *ending)
                                               .hint = ending->hint });
         if (!session_flush(session))
             return;
-        end(session, ending->status, CLOSING_DELIVER);
+        end(session, ending->status, DUPLEX_DELIVER);
     } else {
         buffer_clear(out);
-        end(session, ending->status, CLOSING_AT_ONCE);
+        end(session, ending->status, DUPLEX_AT_ONCE);
     }
 }
 
-/* --- reading, and holding back ------------------------------------------------ */
+/* --- what comes ------------------------------------------------------------------- */
 
 static void
-on_client(struct stream *stream, enum status status, struct slice bytes, void *context)
+on_client(struct duplex *duplex, struct slice bytes)
 {
-    struct session *session = context;
+    struct session *session = session_of(duplex);
 
-    if (session->state == SESSION_ENDED)
-        return;
-    if (status != STATUS_OK) {
-        session_drop(session, PASSAGE_CLIENT_GONE);
-        return;
-    }
     session->traffic += bytes.size;
     if (session->state == SESSION_OPEN) {
         session->from_client.bytes += bytes.size;
@@ -170,22 +147,16 @@ on_client(struct stream *stream, enum status status, struct slice bytes, void *c
 }
 
 static void
-on_server(struct stream *stream, enum status status, struct slice bytes, void *context)
+on_client_gone(struct duplex *duplex)
 {
-    struct session *session = context;
+    session_drop(session_of(duplex), PASSAGE_CLIENT_GONE);
+}
 
-    if (session->state == SESSION_ENDED)
-        return;
-    if (status != STATUS_OK) {
-        if (session->state == SESSION_OPEN && status == STATUS_CLOSED && may_speak(session))
-            session_close(session, session->owed.count > 0 ? 502 : 200);
-        else
-            session_fail(session, &(struct ending){ .sqlstate = "08006",
-                                                    .message = SLICE_LITERAL(
-                                                        "the upstream closed the connection"),
-                                                    .status = 502 });
-        return;
-    }
+static void
+on_server(struct duplex *duplex, struct slice bytes)
+{
+    struct session *session = session_of(duplex);
+
     session->traffic += bytes.size;
     if (session->state == SESSION_OPEN) {
         session->from_server.bytes += bytes.size;
@@ -195,112 +166,39 @@ on_server(struct stream *stream, enum status status, struct slice bytes, void *c
     }
 }
 
-void
-session_read_client(struct session *session)
+static void
+on_server_gone(struct duplex *duplex, enum status status)
 {
-    session->from_client.held = false;
-    stream_read_start(session->client, on_client, session);
-}
+    struct session *session = session_of(duplex);
 
-void
-session_hold_client(struct session *session)
-{
-    if (!session->from_client.held)
-        stream_read_stop(session->client);
-    session->from_client.held = true;
-}
-
-void
-session_read_server(struct session *session)
-{
-    session->from_server.held = false;
-    stream_read_start(session->server, on_server, session);
-}
-
-void
-session_hold_server(struct session *session)
-{
-    if (!session->from_server.held)
-        stream_read_stop(session->server);
-    session->from_server.held = true;
+    if (session->state == SESSION_OPEN && status == STATUS_CLOSED && may_speak(session))
+        session_close(session, session->owed.count > 0 ? 502 : 200);
+    else
+        session_fail(session, &(struct ending){
+                                  .sqlstate = "08006",
+                                  .message = SLICE_LITERAL("the upstream closed the connection"),
+                                  .status = 502 });
 }
 
 static void
-on_client_written(struct stream *stream, enum status status, void *context)
+on_server_drained(struct duplex *duplex)
 {
-    struct session *session = context;
-
-    if (session->state == SESSION_ENDED)
-        return;
-    if (status != STATUS_OK)
-        session_drop(session, PASSAGE_CLIENT_GONE);
-    else if (session->from_server.held && session->server != NULL &&
-             stream_queued(stream) <= QUEUE_MARK / 2)
-        session_read_server(session);
+    front_resume(session_of(duplex));
 }
 
-static void
-on_server_written(struct stream *stream, enum status status, void *context)
-{
-    struct session *session = context;
-
-    if (session->state == SESSION_ENDED)
-        return;
-    if (status == STATUS_OK && stream_queued(stream) <= QUEUE_MARK / 2)
-        front_resume(session);
-}
-
-static bool
-send_client(struct session *session)
-{
-    struct slice bytes = buffer_slice(&session->door->to_client);
-    bool sent = true;
-
-    if (bytes.size == 0)
-        return true;
-    if (buffer_status(&session->door->to_client) != STATUS_OK)
-        sent = false;
-    else if (stream_write(session->client, &bytes, 1, on_client_written, session) == STREAM_BROKEN)
-        sent = false;
-    else if (session->server != NULL && stream_queued(session->client) > QUEUE_MARK)
-        session_hold_server(session);
-    buffer_clear(&session->door->to_client);
-    return sent;
-}
-
-static bool
-send_server(struct session *session)
-{
-    struct slice bytes = buffer_slice(&session->door->to_server);
-    bool sent = true;
-
-    if (bytes.size == 0)
-        return true;
-    if (buffer_status(&session->door->to_server) != STATUS_OK || session->server == NULL)
-        sent = false;
-    else if (stream_write(session->server, &bytes, 1, on_server_written, session) == STREAM_BROKEN)
-        sent = false;
-    else if (stream_queued(session->server) > QUEUE_MARK)
-        session_hold_client(session);
-    buffer_clear(&session->door->to_server);
-    return sent;
-}
+static const struct duplex_calls calls = {
+    .client_read = on_client,
+    .server_read = on_server,
+    .client_gone = on_client_gone,
+    .server_gone = on_server_gone,
+    .server_drained = on_server_drained,
+    .closed = on_closed,
+};
 
 bool
 session_flush(struct session *session)
 {
-    /* Both, so that neither is left for another session. */
-    bool server = send_server(session), client = send_client(session);
-
-    if (session->state == SESSION_ENDED)
-        return false;
-    if (!client) {
-        session_drop(session, PASSAGE_CLIENT_GONE);
-        return false;
-    }
-    /* A server that broke is heard of when it is read: its last words may be there. */
-    (void)server;
-    return true;
+    return duplex_send(&session->link, &session->door->to_client, &session->door->to_server);
 }
 
 /* --- the beginning -------------------------------------------------------------- */
@@ -325,7 +223,8 @@ session_new(struct pg_door *door, struct stream *client)
         return;
     }
     session->door = door;
-    session->client = client;
+    session->link.client = client;
+    session->link.calls = &calls;
     session->transaction = 'I';
     session->slot = UINT32_MAX;
     session->next = door->sessions;
@@ -335,5 +234,5 @@ session_new(struct pg_door *door, struct stream *client)
     door->count++;
     session->patience.fire = on_patience_over;
     timer_arm(door->gate->lane, &session->patience, LOGIN_MS);
-    session_read_client(session);
+    duplex_read_client(&session->link);
 }

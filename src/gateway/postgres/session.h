@@ -6,6 +6,7 @@
 #ifndef WRIT_GATEWAY_POSTGRES_SESSION_H
 #define WRIT_GATEWAY_POSTGRES_SESSION_H
 
+#include "../duplex.h"
 #include "door.h"
 #include "login.h"
 #include "named.h"
@@ -35,7 +36,6 @@ struct flow {
     uint32_t left;       /* bytes of the body that are still to come, … */
     enum remainder what; /* … and what becomes of them */
     uint64_t bytes;      /* read so far */
-    bool held;           /* not read: the other side is behind, or an answer is waited for */
 };
 
 struct session {
@@ -43,8 +43,7 @@ struct session {
     struct session *next, *prev;
     enum session_state state;
     struct passage *passage; /* NULL: not yet, or left */
-    struct stream *client, *server;
-    unsigned closing; /* streams whose end is awaited */
+    struct duplex link;
     struct reach *reach;
     struct pg_login *login;
     struct timer patience;
@@ -85,11 +84,6 @@ void session_fail(struct session *session, const struct ending *ending);
 void session_close(struct session *session, unsigned status);
 /* At once: nothing can be said any more. */
 void session_drop(struct session *session, unsigned status);
-void session_hold_client(struct session *session);
-void session_read_client(struct session *session);
-void session_hold_server(struct session *session);
-void session_read_server(struct session *session);
-
 /* start.c */
 void start_read(struct session *session, struct slice bytes);
 void start_refuse(struct passage *passage, const struct refusal *refusal);

@@ -35,7 +35,7 @@ on_secured(struct stream *stream, enum status status, void *context)
         return;
     }
     session->state = SESSION_START;
-    session_read_client(session);
+    duplex_read_client(&session->link);
 }
 
 static void
@@ -45,9 +45,9 @@ secure(struct session *session, struct slice received)
     struct stream_tls how = { .server = gateway->places[DOOR_POSTGRES].tls, .received = received };
 
     session->state = SESSION_SECURING;
-    session_hold_client(session);
+    duplex_hold_client(&session->link);
     if (how.server == NULL ||
-        stream_secure(session->client, &how, on_secured, session) != STATUS_OK)
+        stream_secure(session->link.client, &how, on_secured, session) != STATUS_OK)
         session_drop(session, 400);
 }
 
@@ -58,7 +58,7 @@ answer_tls(struct session *session, bool more)
 {
     bool offered = session->door->gate->gateway->places[DOOR_POSTGRES].tls != NULL;
 
-    if (more || session->tls_asked || stream_is_tls(session->client)) {
+    if (more || session->tls_asked || stream_is_tls(session->link.client)) {
         fail(session, "08P01", "bytes came with the request for TLS, or it came twice", 400);
         return;
     }
@@ -213,7 +213,8 @@ may_ask(const struct session *session)
 {
     const struct gateway *gateway = session->door->gate->gateway;
 
-    return stream_is_tls(session->client) || ip_is_loopback(stream_peer(session->client)) ||
+    return stream_is_tls(session->link.client) ||
+           ip_is_loopback(stream_peer(session->link.client)) ||
            (gateway->places[DOOR_POSTGRES].tls == NULL &&
             gateway->options.doors[DOOR_POSTGRES].insecure);
 }
@@ -282,20 +283,20 @@ enter(struct session *session, struct slice token)
                      .action = SLICE_LITERAL("login"),
                      .object = SLICE_LITERAL("-"),
                      .syntax = OBJECT_SQL,
-                     .peer = *stream_peer(session->client) },
+                     .peer = *stream_peer(session->link.client) },
         .token = token,
         .scheme = SCHEME_BEARER,
         .agent = slice_text(session->agent),
         .login = true,
         .session = gate_random(gate) >> 1,
-        .peer_port = stream_peer_port(session->client),
+        .peer_port = stream_peer_port(session->link.client),
         .upstream = routes_by_name(gate->routes, UPSTREAM_POSTGRES, name),
     };
     if (passage->asked.upstream != NULL)
         upstream_use(passage->asked.upstream);
     session->passage = passage;
     session->state = SESSION_JUDGED;
-    session_hold_client(session);
+    duplex_hold_client(&session->link);
     pipeline_enter(passage, &door->scratch);
     arena_reset(&door->scratch);
 }
@@ -394,8 +395,8 @@ start_show(const struct passage *passage, struct arena *arena, struct proof_show
 {
     const struct session *session = passage->wire;
 
-    if (tls_stream_peer_thumbprint(session->client, out->x5t))
-        out->has_certificate = tls_stream_peer_der(session->client, &out->der);
+    if (tls_stream_peer_thumbprint(session->link.client, out->x5t))
+        out->has_certificate = tls_stream_peer_der(session->link.client, &out->der);
     return true;
 }
 
@@ -406,8 +407,9 @@ cancel(struct session *session, const struct pg_startup *startup)
 {
     struct gate *gate = session->door->gate;
     const struct cancel_key key = { startup->cancel_process, startup->cancel_secret };
-    uint64_t retry_ms = 0, who = slice_hash(slice_of(stream_peer(session->client)->bytes,
-                                                     sizeof(stream_peer(session->client)->bytes)));
+    uint64_t retry_ms = 0,
+             who = slice_hash(slice_of(stream_peer(session->link.client)->bytes,
+                                       sizeof(stream_peer(session->link.client)->bytes)));
 
     /* Secrets have 32 bits: nobody tries many. */
     if (rate_take(gate->gateway->options.rates, who, 50, 1000, lane_mono_us(gate->lane) / 1000,
@@ -422,7 +424,7 @@ read_start(struct session *session, struct cursor *in)
     struct pg_startup startup;
 
     if (in->at < in->end && *in->at == TLS_HANDSHAKE_BYTE && !session->tls_asked &&
-        !stream_is_tls(session->client) &&
+        !stream_is_tls(session->link.client) &&
         session->door->gate->gateway->places[DOOR_POSTGRES].tls != NULL) {
         struct slice received = slice_of(in->at, cursor_left(in));
         session->tls_asked = true;
