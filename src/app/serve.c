@@ -107,10 +107,9 @@ say_ready(const struct server *server)
     log_write(LOG_INFO, "app", "ready", "api",
               config->authority.listen == NULL ? none : config->issuer, "http",
               config->http.listen == NULL ? none : config->http.listen, "postgres",
-              config->postgres.listen == NULL ? none : config->postgres.listen, "data",
-              config->data, "version", WRIT_VERSION, NULL);
-    if (config->redis.listen != NULL)
-        log_write(LOG_WARN, "app", "this version has no redis door: it stays shut", NULL);
+              config->postgres.listen == NULL ? none : config->postgres.listen, "redis",
+              config->redis.listen == NULL ? none : config->redis.listen, "data", config->data,
+              "version", WRIT_VERSION, NULL);
 }
 
 /* On the authority's lane, before its first turn. */

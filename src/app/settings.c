@@ -46,7 +46,7 @@ const struct setting settings[] = {
       "The URL that clients see the door under, a path prefix included, when it is not the address "
       "it listens on: proofs of possession are made for it." },
     LISTEN_ROWS("gateway.postgres", postgres, "The PostgreSQL door, host:port."),
-    LISTEN_ROWS("gateway.redis", redis, "The Redis door (not in this version: stays shut)."),
+    LISTEN_ROWS("gateway.redis", redis, "The Redis door, host:port."),
     { "gateway.connections", SETTING_COUNT, AT(connections), "16384", NULL,
       "Most client connections of one lane; further ones wait in the kernel." },
     { "store.type", SETTING_CHOICE, AT(store_type), "sqlite", "sqlite|postgres",

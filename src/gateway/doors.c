@@ -3,9 +3,11 @@
 
 #include "http/door.h"
 #include "postgres/door.h"
+#include "redis/door.h"
 
 const struct door *const doors[] = {
     &http_door,
     &postgres_door,
+    &redis_door,
 };
 const size_t door_count = sizeof(doors) / sizeof(doors[0]);

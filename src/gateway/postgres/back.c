@@ -5,14 +5,14 @@
 #include "session.h"
 
 enum {
-    TAG_MAX = 256,        /* of a CommandComplete */
+    TAG_MAX = 256, /* of a CommandComplete */
     SETTING_MAX = 64 << 10,
 };
 
 /* The bytes of one callback on their way to the client: a run that passes unchanged is not
  * copied until something stands between. */
 struct passing {
-    struct session *session;
+    struct pg_session *session;
     struct slice run;
 };
 
@@ -37,12 +37,12 @@ pass(struct passing *passing, const uint8_t *from, size_t size)
 }
 
 static void
-impossible(struct session *session)
+impossible(struct pg_session *session)
 {
-    session_fail(session, &(struct ending){
-                              .sqlstate = "08P01",
-                              .message = SLICE_LITERAL("the upstream broke the protocol"),
-                              .status = 502 });
+    pg_session_fail(session,
+                    &(struct ending){ .sqlstate = "08P01",
+                                      .message = SLICE_LITERAL("the upstream broke the protocol"),
+                                      .status = 502 });
 }
 
 /* --- what is owed ------------------------------------------------------------------- */
@@ -50,7 +50,7 @@ impossible(struct session *session)
 enum { STATUS_DONE = 200, STATUS_SQL_ERROR = 400, STATUS_NOT_RUN = 424 };
 
 static void
-end_errand(struct session *session, struct owed *owed, unsigned status)
+end_errand(struct pg_session *session, struct pg_owed *owed, unsigned status)
 {
     const struct errand_outcome outcome = { .status = status,
                                             .bytes_in = owed->bytes_in,
@@ -62,7 +62,7 @@ end_errand(struct session *session, struct owed *owed, unsigned status)
 }
 
 static void
-end_errands(struct session *session, struct owed *owed, unsigned status)
+end_errands(struct pg_session *session, struct pg_owed *owed, unsigned status)
 {
     while (owed->done < owed->errand_count) {
         end_errand(session, owed, status);
@@ -72,7 +72,7 @@ end_errands(struct session *session, struct owed *owed, unsigned status)
 
 /* The name stands again for what it stood before. */
 static void
-take_name_back(struct session *session, struct owed *owed)
+take_name_back(struct pg_session *session, struct pg_owed *owed)
 {
     struct named *named = owed->kind == OWED_PARSE  ? &session->statements
                           : owed->kind == OWED_BIND ? &session->portals
@@ -81,42 +81,42 @@ take_name_back(struct session *session, struct owed *owed)
 
     if (named == NULL || owed->name == NULL)
         return;
-    if (named_set(named, owed_name(owed), owed->previous, &now) == STATUS_OK)
+    if (named_set(named, pg_owed_name(owed), owed->previous, &now) == STATUS_OK)
         analysis_release(now);
 }
 
 /* An extended message failed: the server drops what follows, up to Sync. The names come back
  * in the reverse order in which they were given. */
 static void
-drop_batch(struct session *session)
+drop_batch(struct pg_session *session)
 {
-    struct owed_queue *queue = &session->owed;
+    struct pg_owed_queue *queue = &session->owed;
     size_t count = 0;
 
-    while (count < queue->count && owed_at(queue, count)->kind != OWED_SYNC &&
-           owed_at(queue, count)->kind != OWED_QUERY)
+    while (count < queue->count && pg_owed_at(queue, count)->kind != OWED_SYNC &&
+           pg_owed_at(queue, count)->kind != OWED_QUERY)
         count++;
     for (size_t i = count; i > 0; i--)
-        take_name_back(session, owed_at(queue, i - 1));
+        take_name_back(session, pg_owed_at(queue, i - 1));
     for (size_t i = 0; i < count; i++) {
-        end_errands(session, owed_first(queue), i == 0 ? STATUS_SQL_ERROR : STATUS_NOT_RUN);
-        owed_drop_first(queue);
+        end_errands(session, pg_owed_first(queue), i == 0 ? STATUS_SQL_ERROR : STATUS_NOT_RUN);
+        pg_owed_drop_first(queue);
     }
     /* A simple query behind a limit that could not be set is dropped by the server as well:
      * it wants a Sync, whose answer is the query's. */
-    if (queue->count > 0 && owed_first(queue)->kind == OWED_QUERY) {
-        end_errands(session, owed_first(queue), STATUS_NOT_RUN);
-        owed_first(queue)->kind = OWED_SYNC;
+    if (queue->count > 0 && pg_owed_first(queue)->kind == OWED_QUERY) {
+        end_errands(session, pg_owed_first(queue), STATUS_NOT_RUN);
+        pg_owed_first(queue)->kind = OWED_SYNC;
         pg_put_sync(&session->door->to_server);
     }
 }
 
 static void
-put_over(struct session *session, const struct owed *owed)
+put_over(struct pg_session *session, const struct pg_owed *owed)
 {
-    struct slice message = arena_format(&session->door->scratch,
-                                        "the answer has more than the %llu rows that the right allows",
-                                        (unsigned long long)owed->max_rows);
+    struct slice message = arena_format(
+        &session->door->scratch, "the answer has more than the %llu rows that the right allows",
+        (unsigned long long)owed->max_rows);
 
     pg_put_error(&session->door->to_client,
                  &(struct pg_error){ .severity = PG_ERROR,
@@ -131,9 +131,9 @@ enum fate { FATE_PASS, FATE_DROP };
 
 /* Handlers of messages whose body passes unread. */
 static enum fate
-on_row(struct session *session, uint32_t size)
+on_row(struct pg_session *session, uint32_t size)
 {
-    struct owed *owed = owed_first(&session->owed);
+    struct pg_owed *owed = pg_owed_first(&session->owed);
 
     if (owed == NULL)
         return FATE_PASS;
@@ -145,9 +145,9 @@ on_row(struct session *session, uint32_t size)
 }
 
 static enum fate
-on_done(struct session *session, enum owed_kind kind)
+on_done(struct pg_session *session, enum owed_kind kind)
 {
-    struct owed *owed = owed_first(&session->owed);
+    struct pg_owed *owed = pg_owed_first(&session->owed);
 
     if (owed == NULL || owed->kind != kind) {
         impossible(session);
@@ -156,18 +156,18 @@ on_done(struct session *session, enum owed_kind kind)
     enum fate fate = owed->own ? FATE_DROP : FATE_PASS;
     if (kind == OWED_CLOSE && owed->name != NULL) {
         struct analysis *previous = NULL;
-        if (named_set(&session->statements, owed_name(owed), NULL, &previous) == STATUS_OK)
+        if (named_set(&session->statements, pg_owed_name(owed), NULL, &previous) == STATUS_OK)
             analysis_release(previous);
     }
-    owed_drop_first(&session->owed);
+    pg_owed_drop_first(&session->owed);
     return fate;
 }
 
 /* RowDescription answers a Describe, or begins the rows of a simple query. */
 static enum fate
-on_description(struct session *session)
+on_description(struct pg_session *session)
 {
-    struct owed *owed = owed_first(&session->owed);
+    struct pg_owed *owed = pg_owed_first(&session->owed);
 
     if (owed != NULL && owed->kind == OWED_DESCRIBE)
         return on_done(session, OWED_DESCRIBE);
@@ -177,8 +177,8 @@ on_description(struct session *session)
 static enum fate
 on_error(struct passing *passing)
 {
-    struct session *session = passing->session;
-    struct owed *owed = owed_first(&session->owed);
+    struct pg_session *session = passing->session;
+    struct pg_owed *owed = pg_owed_first(&session->owed);
     enum fate fate = FATE_PASS;
 
     session->waits_copy = session->copying_in = false;
@@ -203,7 +203,7 @@ on_error(struct passing *passing)
 }
 
 static enum fate
-on_copy(struct session *session, uint8_t type)
+on_copy(struct pg_session *session, uint8_t type)
 {
     session->waits_copy = false;
     session->copying_in = type == 'G';
@@ -213,8 +213,8 @@ on_copy(struct session *session, uint8_t type)
 static enum fate
 on_complete(struct passing *passing)
 {
-    struct session *session = passing->session;
-    struct owed *owed = owed_first(&session->owed);
+    struct pg_session *session = passing->session;
+    struct pg_owed *owed = pg_owed_first(&session->owed);
     enum fate fate = FATE_PASS;
 
     if (owed == NULL || (owed->kind != OWED_QUERY && owed->kind != OWED_EXECUTE)) {
@@ -234,16 +234,16 @@ on_complete(struct passing *passing)
     end_errand(session, owed, fate == FATE_DROP && !owed->own ? STATUS_SQL_ERROR : STATUS_DONE);
     if (owed->kind == OWED_EXECUTE) {
         end_errands(session, owed, STATUS_DONE);
-        owed_drop_first(&session->owed);
+        pg_owed_drop_first(&session->owed);
     }
     return fate;
 }
 
 /* A portal that stops at its row limit, or a text without a statement. */
 static enum fate
-on_suspended(struct session *session)
+on_suspended(struct pg_session *session)
 {
-    struct owed *owed = owed_first(&session->owed);
+    struct pg_owed *owed = pg_owed_first(&session->owed);
 
     if (owed == NULL || (owed->kind != OWED_QUERY && owed->kind != OWED_EXECUTE)) {
         impossible(session);
@@ -251,15 +251,15 @@ on_suspended(struct session *session)
     }
     if (owed->kind == OWED_EXECUTE) {
         end_errands(session, owed, STATUS_DONE);
-        owed_drop_first(&session->owed);
+        pg_owed_drop_first(&session->owed);
     }
     return FATE_PASS;
 }
 
 static enum fate
-on_ready(struct session *session, struct slice body)
+on_ready(struct pg_session *session, struct slice body)
 {
-    struct owed *owed = owed_first(&session->owed);
+    struct pg_owed *owed = pg_owed_first(&session->owed);
 
     if (body.size != 1 || strchr("ITE", body.at[0]) == NULL || owed == NULL ||
         (owed->kind != OWED_QUERY && owed->kind != OWED_SYNC)) {
@@ -269,7 +269,7 @@ on_ready(struct session *session, struct slice body)
     enum fate fate = owed->own ? FATE_DROP : FATE_PASS;
     session->copying_in = session->waits_copy = false;
     end_errands(session, owed, owed->failed ? STATUS_NOT_RUN : STATUS_DONE);
-    owed_drop_first(&session->owed);
+    pg_owed_drop_first(&session->owed);
     session->transaction = body.at[0];
     effects_ready(session);
     return fate;
@@ -277,7 +277,7 @@ on_ready(struct session *session, struct slice body)
 
 /* How the server reads statements must stay as the gateway reads them. */
 static enum fate
-on_setting(struct session *session, struct slice body)
+on_setting(struct pg_session *session, struct slice body)
 {
     struct slice name, value;
 
@@ -292,19 +292,20 @@ on_setting(struct session *session, struct slice body)
         sound = slice_is(value, "UTF8") || slice_is(value, "SQL_ASCII");
     if (sound)
         return FATE_PASS;
-    session_fail(session, &(struct ending){
-                              .sqlstate = "55000",
-                              .message = SLICE_LITERAL(
-                                  "the session reads text otherwise than the gateway: "
-                                  "standard_conforming_strings must be on, client_encoding UTF8"),
-                              .status = 403 });
+    pg_session_fail(
+        session,
+        &(struct ending){ .sqlstate = "55000",
+                          .message = SLICE_LITERAL(
+                              "the session reads text otherwise than the gateway: "
+                              "standard_conforming_strings must be on, client_encoding UTF8"),
+                          .status = 403 });
     return FATE_DROP;
 }
 
 static enum fate
-on_notice(const struct session *session)
+on_notice(const struct pg_session *session)
 {
-    const struct owed *owed =
+    const struct pg_owed *owed =
         session->owed.count == 0 ? NULL : &session->owed.ring[session->owed.head];
 
     return owed != NULL && owed->own ? FATE_DROP : FATE_PASS;
@@ -314,7 +315,7 @@ on_notice(const struct session *session)
 static enum fate
 judge(struct passing *passing, const struct pg_header *header)
 {
-    struct session *session = passing->session;
+    struct pg_session *session = passing->session;
 
     switch (header->type) {
     case 'D':
@@ -385,7 +386,7 @@ take_body(struct passing *passing, struct cursor *in, uint32_t size, enum fate f
 static bool
 take_message(struct passing *passing, struct cursor *in)
 {
-    struct session *session = passing->session;
+    struct pg_session *session = passing->session;
     struct cursor at = *in;
     struct pg_header header;
     struct slice body = { 0 };
@@ -421,19 +422,18 @@ take_message(struct passing *passing, struct cursor *in)
 static void
 take_all(struct passing *passing, struct cursor *in)
 {
-    struct session *session = passing->session;
+    struct pg_session *session = passing->session;
     struct flow *flow = &session->from_server;
 
     if (flow->left > 0)
-        take_body(passing, in, flow->left,
-                  flow->what == REMAINDER_PASS ? FATE_PASS : FATE_DROP);
+        take_body(passing, in, flow->left, flow->what == REMAINDER_PASS ? FATE_PASS : FATE_DROP);
     while (flow->left == 0 && in->at < in->end && session->state == SESSION_OPEN &&
            take_message(passing, in))
         continue;
 }
 
 void
-back_read(struct session *session, struct slice bytes)
+pg_back_read(struct pg_session *session, struct slice bytes)
 {
     struct buffer *kept = &session->from_server.in;
     struct passing passing = { .session = session };
@@ -456,17 +456,17 @@ back_read(struct session *session, struct slice bytes)
     if (kept->size == 0 && kept->capacity > 0)
         buffer_free(kept);
     arena_reset(&session->door->scratch);
-    if (session_flush(session))
-        front_resume(session);
+    if (pg_session_flush(session))
+        pg_front_resume(session);
 }
 
 void
-back_abandon(struct session *session, unsigned status)
+pg_back_abandon(struct pg_session *session, unsigned status)
 {
     while (session->owed.count > 0) {
         if (session->passage != NULL)
-            end_errands(session, owed_first(&session->owed), status);
-        owed_drop_first(&session->owed);
+            end_errands(session, pg_owed_first(&session->owed), status);
+        pg_owed_drop_first(&session->owed);
     }
     analysis_release(session->path_next);
     session->path_next = NULL;

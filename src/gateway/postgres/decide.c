@@ -12,7 +12,7 @@ busy(void)
 
 /* Their rows were not touched: a later statement of the same text was refused. */
 static void
-take_back(struct session *session, struct decided *decided)
+take_back(struct pg_session *session, struct decided *decided)
 {
     const struct errand_outcome outcome = { .status = 424 };
 
@@ -37,7 +37,7 @@ makes(const struct sql_statement *maker, const struct sql_statement *user)
 }
 
 static struct named_text
-named_by(const struct session *session, const struct analysis *analysis, size_t index)
+named_by(const struct pg_session *session, const struct analysis *analysis, size_t index)
 {
     const struct sql_statement *statement = &analysis->script.statements[index];
     const struct named *named =
@@ -60,7 +60,7 @@ refers(const struct sql_statement *statement)
 }
 
 static bool
-begin(struct session *session, const struct errand_ask *ask, struct decided *out,
+begin(struct pg_session *session, const struct errand_ask *ask, struct decided *out,
       struct pg_refused *refused)
 {
     struct arena *arena = &session->door->scratch;
@@ -82,7 +82,7 @@ begin(struct session *session, const struct errand_ask *ask, struct decided *out
 
 /* An EXECUTE asks for what its statement was read to touch; the audit shows both texts. */
 static bool
-begin_named(struct session *session, const struct analysis *analysis, size_t index,
+begin_named(struct pg_session *session, const struct analysis *analysis, size_t index,
             struct decided *out, struct pg_refused *refused)
 {
     const struct sql_statement *statement = &analysis->script.statements[index];
@@ -110,7 +110,7 @@ begin_named(struct session *session, const struct analysis *analysis, size_t ind
 }
 
 bool
-decide_run(struct session *session, const struct analysis *analysis, struct decided *out,
+decide_run(struct pg_session *session, const struct analysis *analysis, struct decided *out,
            struct pg_refused *refused)
 {
     *out = (struct decided){ 0 };
@@ -129,7 +129,7 @@ decide_run(struct session *session, const struct analysis *analysis, struct deci
 }
 
 bool
-decide_may(struct session *session, const struct analysis *analysis, struct pg_refused *refused)
+decide_may(struct pg_session *session, const struct analysis *analysis, struct pg_refused *refused)
 {
     struct arena *arena = &session->door->scratch;
     struct sql_limits limits;
@@ -145,7 +145,7 @@ decide_may(struct session *session, const struct analysis *analysis, struct pg_r
 }
 
 void
-decide_unreadable(struct session *session, const struct sql_fault *fault,
+decide_unreadable(struct pg_session *session, const struct sql_fault *fault,
                   struct pg_refused *refused)
 {
     const struct errand_ask ask = { .verb = SLICE_LITERAL("query"),

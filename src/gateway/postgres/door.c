@@ -16,7 +16,7 @@ on_accepted(struct listener *listener, struct stream *stream, void *context)
 
     counter_add(&door->gate->counters.connections, 1);
     counter_add(&door->gate->counters.open, 1);
-    session_new(door, stream);
+    pg_session_new(door, stream);
 }
 
 static void
@@ -71,37 +71,37 @@ static void
 door_stop(void *state)
 {
     struct pg_door *door = state;
-    struct session *next;
+    struct pg_session *next;
 
     door->stopping = true;
     if (door->listener != NULL)
         listener_close(door->listener);
     door->listener = NULL;
-    for (struct session *at = door->sessions; at != NULL; at = next) {
+    for (struct pg_session *at = door->sessions; at != NULL; at = next) {
         next = at->next;
         if (at->state != SESSION_OPEN || (at->owed.count == 0 && at->transaction == 'I'))
-            session_fail(at, &(struct ending){
-                                 .sqlstate = "57P01",
-                                 .message = SLICE_LITERAL("the gateway is being stopped"),
-                                 .status = 503 });
+            pg_session_fail(
+                at, &(struct ending){ .sqlstate = "57P01",
+                                      .message = SLICE_LITERAL("the gateway is being stopped"),
+                                      .status = 503 });
     }
 }
 
 static void
 door_cut(struct passage *passage, const struct refusal *why)
 {
-    struct session *session = passage->wire;
+    struct pg_session *session = passage->wire;
     bool token = refusal_status(why->kind) != 503;
 
-    session_fail(session, &(struct ending){ .sqlstate = token ? "28000" : "57P01",
-                                            .message = why->reason,
-                                            .status = refusal_status(why->kind) });
+    pg_session_fail(session, &(struct ending){ .sqlstate = token ? "28000" : "57P01",
+                                               .message = why->reason,
+                                               .status = refusal_status(why->kind) });
 }
 
 static uint64_t
 door_traffic(const struct passage *passage)
 {
-    const struct session *session = passage->wire;
+    const struct pg_session *session = passage->wire;
 
     return session->traffic;
 }
@@ -117,7 +117,7 @@ postgres_cancel(struct gate *gate, uint32_t slot, const struct cancel_key *key)
     }
     if (door == NULL || slot >= door->slot_count || door->slots[slot] == NULL)
         return;
-    struct session *session = door->slots[slot];
+    struct pg_session *session = door->slots[slot];
     if (session->state != SESSION_OPEN || session->owed.count == 0 ||
         !secret_equal(&session->key, key, sizeof(*key)))
         return;
@@ -130,9 +130,9 @@ const struct door postgres_door = {
     .connections = door_connections,
     .stop = door_stop,
     .free = door_free,
-    .refuse = start_refuse,
-    .open = start_open,
+    .refuse = pg_start_refuse,
+    .open = pg_start_open,
     .cut = door_cut,
     .traffic = door_traffic,
-    .show = start_show,
+    .show = pg_start_show,
 };

@@ -8,15 +8,15 @@
 
 extern const struct door postgres_door;
 
-struct session;
+struct pg_session;
 
 /* One lane's part of the door. */
 struct pg_door {
     struct gate *gate;
     struct listener *listener;
-    struct session *sessions; /* all, linked */
+    struct pg_session *sessions; /* all, linked */
     size_t count;
-    struct session **slots; /* by the number in a cancel key; NULL: free */
+    struct pg_session **slots; /* by the number in a cancel key; NULL: free */
     uint32_t slot_count, next_slot;
     struct analyses *analyses;
     struct arena scratch; /* for one statement's decision */

@@ -3,7 +3,7 @@
 #include "session.h"
 
 static bool
-expect(struct session *session, const struct sql_statement *statement)
+expect(struct pg_session *session, const struct sql_statement *statement)
 {
     uint64_t before = session->names.version;
     bool good = true;
@@ -24,16 +24,16 @@ expect(struct session *session, const struct sql_statement *statement)
         good = pg_names_add_temporary(&session->names, statement->temporary[i]) == STATUS_OK;
     /* A session that outgrows what is kept of it can't be followed any more. */
     if (!good)
-        session_fail(session, &(struct ending){
-                                  .sqlstate = "53400",
-                                  .message = SLICE_LITERAL("the session has used too many schemas "
-                                                           "or temporary tables"),
-                                  .status = 403 });
+        pg_session_fail(session, &(struct ending){ .sqlstate = "53400",
+                                                   .message = SLICE_LITERAL(
+                                                       "the session has used too many schemas "
+                                                       "or temporary tables"),
+                                                   .status = 403 });
     return session->names.version != before;
 }
 
 bool
-effects_expect(struct session *session, const struct analysis *analysis)
+effects_expect(struct pg_session *session, const struct analysis *analysis)
 {
     bool changed = false;
 
@@ -55,7 +55,8 @@ set(struct named *named, struct slice name, struct analysis *analysis)
 /* With one statement in its message and no transaction around it, it holds once the server
  * says that it is ready. */
 static void
-note_path(struct session *session, const struct owed *owed, const struct sql_statement *statement)
+note_path(struct pg_session *session, const struct pg_owed *owed,
+          const struct sql_statement *statement)
 {
     analysis_release(session->path_next);
     session->path_next = NULL;
@@ -64,7 +65,7 @@ note_path(struct session *session, const struct owed *owed, const struct sql_sta
 }
 
 void
-effects_done(struct session *session, const struct owed *owed, unsigned index)
+effects_done(struct pg_session *session, const struct pg_owed *owed, unsigned index)
 {
     const struct sql_statement *statement;
 
@@ -105,19 +106,19 @@ effects_done(struct session *session, const struct owed *owed, unsigned index)
 /* After a reset the server resolves names by its own default again, in which a schema may
  * appear that was not there when the session began. */
 static void
-put_pin(struct session *session)
+put_pin(struct pg_session *session)
 {
     struct buffer text = { 0 };
-    struct owed *owed = owed_add(&session->owed, OWED_QUERY);
+    struct pg_owed *owed = pg_owed_add(&session->owed, OWED_QUERY);
 
     session->pin = false;
     put_text(&text, "SET search_path = ");
     pg_names_put_path(&session->names, &text);
     if (owed == NULL || buffer_status(&text) != STATUS_OK) {
-        session_fail(session,
-                     &(struct ending){ .sqlstate = "53200",
-                                       .message = SLICE_LITERAL("the gateway is out of memory"),
-                                       .status = 503 });
+        pg_session_fail(session,
+                        &(struct ending){ .sqlstate = "53200",
+                                          .message = SLICE_LITERAL("the gateway is out of memory"),
+                                          .status = 503 });
     } else {
         owed->own = true;
         pg_put_query(&session->door->to_server, buffer_slice(&text));
@@ -126,7 +127,7 @@ put_pin(struct session *session)
 }
 
 static void
-take_path(struct session *session, const struct sql_statement *statement)
+take_path(struct pg_session *session, const struct sql_statement *statement)
 {
     enum status status =
         statement->kind == SQL_SET_PATH
@@ -137,7 +138,7 @@ take_path(struct session *session, const struct sql_statement *statement)
 }
 
 void
-effects_ready(struct session *session)
+effects_ready(struct pg_session *session)
 {
     struct analysis *path = session->path_next;
 

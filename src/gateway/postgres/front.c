@@ -19,31 +19,32 @@ struct message {
 };
 
 static void
-malformed(struct session *session, const char *message)
+malformed(struct pg_session *session, const char *message)
 {
-    session_fail(session, &(struct ending){
-                              .sqlstate = "08P01", .message = slice_text(message), .status = 400 });
+    pg_session_fail(
+        session,
+        &(struct ending){ .sqlstate = "08P01", .message = slice_text(message), .status = 400 });
 }
 
 static bool
-out_of_memory(struct session *session)
+out_of_memory(struct pg_session *session)
 {
-    session_fail(session,
-                 &(struct ending){ .sqlstate = "53200",
-                                   .message = SLICE_LITERAL("the gateway is out of memory"),
-                                   .status = 503 });
+    pg_session_fail(session,
+                    &(struct ending){ .sqlstate = "53200",
+                                      .message = SLICE_LITERAL("the gateway is out of memory"),
+                                      .status = 503 });
     return false;
 }
 
 static void
-pass(struct session *session, const struct message *message)
+pass(struct pg_session *session, const struct message *message)
 {
     put_slice(&session->door->to_server, message->whole);
 }
 
 /* Reads the text with the names as they are, and again when it changes them itself. */
 static struct analysis *
-read_text(struct session *session, struct slice text, struct pg_refused *refused)
+read_text(struct pg_session *session, struct slice text, struct pg_refused *refused)
 {
     struct sql_fault fault;
     struct analysis *analysis =
@@ -70,15 +71,15 @@ has_copy_in(const struct analysis *analysis)
 
 /* What runs, and is answered by owed. Takes over the errands and the analysis. */
 static bool
-owe_run(struct session *session, enum owed_kind kind, struct analysis *analysis,
+owe_run(struct pg_session *session, enum owed_kind kind, struct analysis *analysis,
         const struct decided *decided)
 {
-    struct owed *owed;
+    struct pg_owed *owed;
 
     if ((decided->limits.read_only || decided->limits.statement_timeout_ms > 0) &&
         !limits_put(session, &decided->limits))
         return false;
-    owed = owed_add(&session->owed, kind);
+    owed = pg_owed_add(&session->owed, kind);
     if (owed == NULL)
         return false;
     owed->analysis = analysis;
@@ -96,7 +97,7 @@ owe_run(struct session *session, enum owed_kind kind, struct analysis *analysis,
 /* --- simple query -------------------------------------------------------------------- */
 
 static void
-on_query(struct session *session, const struct message *message)
+on_query(struct pg_session *session, const struct message *message)
 {
     struct pg_refused refused;
     struct decided decided;
@@ -127,18 +128,18 @@ on_query(struct session *session, const struct message *message)
 
 /* Gives the name a new meaning, and remembers the old one for when it does not come to pass. */
 static bool
-owe_name(struct session *session, enum owed_kind kind, struct named *named, struct slice name,
+owe_name(struct pg_session *session, enum owed_kind kind, struct named *named, struct slice name,
          struct analysis *analysis)
 {
-    struct owed *owed = owed_add(&session->owed, kind);
+    struct pg_owed *owed = pg_owed_add(&session->owed, kind);
 
-    if (owed == NULL || !owed_name_set(owed, name))
+    if (owed == NULL || !pg_owed_name_set(owed, name))
         return false;
     return named_set(named, name, analysis, &owed->previous) == STATUS_OK;
 }
 
 static void
-on_parse(struct session *session, const struct message *message)
+on_parse(struct pg_session *session, const struct message *message)
 {
     struct pg_refused refused;
     struct slice name, text;
@@ -164,7 +165,7 @@ on_parse(struct session *session, const struct message *message)
 }
 
 static struct pg_refused
-unknown(struct session *session, const char *sqlstate, const char *what, struct slice name)
+unknown(struct pg_session *session, const char *sqlstate, const char *what, struct slice name)
 {
     return (struct pg_refused){
         .sqlstate = sqlstate,
@@ -175,7 +176,7 @@ unknown(struct session *session, const char *sqlstate, const char *what, struct 
 
 /* Only its names are read: the values pass as they come, however long they are. */
 static bool
-on_bind(struct session *session, struct slice portal, struct slice name)
+on_bind(struct pg_session *session, struct slice portal, struct slice name)
 {
     struct analysis *analysis = named_find(&session->statements, name);
 
@@ -191,7 +192,7 @@ on_bind(struct session *session, struct slice portal, struct slice name)
 }
 
 static void
-on_describe(struct session *session, const struct message *message)
+on_describe(struct pg_session *session, const struct message *message)
 {
     uint8_t what;
     struct slice name;
@@ -200,7 +201,7 @@ on_describe(struct session *session, const struct message *message)
         malformed(session, "a describe message is malformed");
         return;
     }
-    if (owed_add(&session->owed, OWED_DESCRIBE) == NULL) {
+    if (pg_owed_add(&session->owed, OWED_DESCRIBE) == NULL) {
         (void)out_of_memory(session);
         return;
     }
@@ -209,7 +210,7 @@ on_describe(struct session *session, const struct message *message)
 }
 
 static void
-on_execute(struct session *session, const struct message *message)
+on_execute(struct pg_session *session, const struct message *message)
 {
     struct pg_refused refused;
     struct decided decided;
@@ -239,7 +240,7 @@ on_execute(struct session *session, const struct message *message)
 }
 
 static void
-on_close(struct session *session, const struct message *message)
+on_close(struct pg_session *session, const struct message *message)
 {
     struct analysis *previous = NULL;
     uint8_t what;
@@ -250,8 +251,8 @@ on_close(struct session *session, const struct message *message)
         return;
     }
     /* A statement's name goes when the server says so: until then it may be used. */
-    struct owed *owed = owed_add(&session->owed, OWED_CLOSE);
-    if (owed == NULL || (what == 'S' && !owed_name_set(owed, name))) {
+    struct pg_owed *owed = pg_owed_add(&session->owed, OWED_CLOSE);
+    if (owed == NULL || (what == 'S' && !pg_owed_name_set(owed, name))) {
         (void)out_of_memory(session);
         return;
     }
@@ -262,7 +263,7 @@ on_close(struct session *session, const struct message *message)
 }
 
 static void
-on_sync(struct session *session, const struct message *message)
+on_sync(struct pg_session *session, const struct message *message)
 {
     /* In the middle of a COPY the server does not answer it. */
     if (session->copying_in) {
@@ -274,7 +275,7 @@ on_sync(struct session *session, const struct message *message)
         pg_put_ready(&session->door->to_client, session->transaction);
         return;
     }
-    if (owed_add(&session->owed, OWED_SYNC) == NULL) {
+    if (pg_owed_add(&session->owed, OWED_SYNC) == NULL) {
         (void)out_of_memory(session);
         return;
     }
@@ -283,20 +284,20 @@ on_sync(struct session *session, const struct message *message)
 }
 
 static void
-on_flush(struct session *session, const struct message *message)
+on_flush(struct pg_session *session, const struct message *message)
 {
     pass(session, message);
 }
 
 static void
-on_copy_end(struct session *session, const struct message *message)
+on_copy_end(struct pg_session *session, const struct message *message)
 {
     session->copying_in = false;
     pass(session, message);
 }
 
 static void
-on_function_call(struct session *session, const struct message *message)
+on_function_call(struct pg_session *session, const struct message *message)
 {
     const struct errand_ask ask = { .verb = SLICE_LITERAL("call"),
                                     .statement = SLICE_LITERAL("(function call protocol)") };
@@ -310,11 +311,11 @@ on_function_call(struct session *session, const struct message *message)
 }
 
 static void
-on_terminate(struct session *session, const struct message *message)
+on_terminate(struct pg_session *session, const struct message *message)
 {
     pass(session, message);
-    if (session_flush(session))
-        session_close(session, 200);
+    if (pg_session_flush(session))
+        pg_session_close(session, 200);
 }
 
 /* --- messages ---------------------------------------------------------------------------- */
@@ -329,7 +330,7 @@ struct rule {
     enum handling handling;
     uint32_t most; /* of the body */
     bool extended; /* dropped after an error, until Sync */
-    void (*handle)(struct session *session, const struct message *message);
+    void (*handle)(struct pg_session *session, const struct message *message);
 };
 
 /* What is not here ends the session. */
@@ -351,7 +352,7 @@ static const struct rule rules[256] = {
 
 /* A text that is too long to be read is refused, and the session goes on. */
 static void
-refuse_long(struct session *session, uint8_t type)
+refuse_long(struct pg_session *session, uint8_t type)
 {
     const struct sql_fault fault = { .sqlstate = "54000",
                                      .message = SLICE_LITERAL("the statement is too long to be "
@@ -368,7 +369,7 @@ refuse_long(struct session *session, uint8_t type)
 
 /* Passes or drops what is here of a body, and leaves word of the rest. */
 static void
-take_body(struct session *session, struct cursor *in, uint32_t size, enum remainder what)
+take_body(struct pg_session *session, struct cursor *in, uint32_t size, enum remainder what)
 {
     struct flow *flow = &session->from_client;
     size_t here = cursor_left(in) < size ? cursor_left(in) : size;
@@ -381,7 +382,7 @@ take_body(struct session *session, struct cursor *in, uint32_t size, enum remain
 }
 
 static bool
-take_rest(struct session *session, struct cursor *in)
+take_rest(struct pg_session *session, struct cursor *in)
 {
     if (session->from_client.left > 0)
         take_body(session, in, session->from_client.left, session->from_client.what);
@@ -390,7 +391,7 @@ take_rest(struct session *session, struct cursor *in)
 
 /* False: its head has not come yet. */
 static bool
-take_bind(struct session *session, struct cursor *in, struct cursor at,
+take_bind(struct pg_session *session, struct cursor *in, struct cursor at,
           const struct pg_header *header)
 {
     const uint8_t *begin = in->at;
@@ -421,7 +422,7 @@ take_bind(struct session *session, struct cursor *in, struct cursor at,
 }
 
 static void
-take_long(struct session *session, struct cursor *in, struct cursor at,
+take_long(struct pg_session *session, struct cursor *in, struct cursor at,
           const struct pg_header *header)
 {
     if (!session->skipping || !rules[header->type].extended)
@@ -432,14 +433,14 @@ take_long(struct session *session, struct cursor *in, struct cursor at,
 
 /* Only what belongs to a COPY, while one comes in. */
 static bool
-fits_copy(const struct session *session, uint8_t type)
+fits_copy(const struct pg_session *session, uint8_t type)
 {
     return !session->copying_in || strchr("dcfHSX", type) != NULL;
 }
 
 /* True: a message was taken. */
 static bool
-take_message(struct session *session, struct cursor *in)
+take_message(struct pg_session *session, struct cursor *in)
 {
     struct cursor at = *in;
     struct pg_header header;
@@ -487,7 +488,7 @@ take_message(struct session *session, struct cursor *in)
 }
 
 static bool
-may_go_on(const struct session *session)
+may_go_on(const struct pg_session *session)
 {
     return session->state == SESSION_OPEN && !session->waits_copy &&
            session->owed.count < OWED_MOST;
@@ -495,7 +496,7 @@ may_go_on(const struct session *session)
 
 /* What can't be taken now stays in the session's own buffer. */
 static void
-take_all(struct session *session, struct cursor *in)
+take_all(struct pg_session *session, struct cursor *in)
 {
     if (!take_rest(session, in))
         return;
@@ -506,14 +507,14 @@ take_all(struct session *session, struct cursor *in)
 }
 
 static void
-hold_if_full(struct session *session)
+hold_if_full(struct pg_session *session)
 {
     if (session->state == SESSION_OPEN && !may_go_on(session))
         duplex_hold_client(&session->link);
 }
 
 void
-front_read(struct session *session, struct slice bytes)
+pg_front_read(struct pg_session *session, struct slice bytes)
 {
     struct buffer *kept = &session->from_client.in;
     bool was_empty = kept->size == 0;
@@ -538,16 +539,16 @@ front_read(struct session *session, struct slice bytes)
     if (kept->size == 0 && kept->capacity > 0)
         buffer_free(kept);
     hold_if_full(session);
-    (void)session_flush(session);
+    (void)pg_session_flush(session);
 }
 
 void
-front_resume(struct session *session)
+pg_front_resume(struct pg_session *session)
 {
     if (session->state != SESSION_OPEN || !session->link.client_held || !may_go_on(session) ||
         stream_queued(session->link.server) > DUPLEX_LOW)
         return;
     duplex_read_client(&session->link);
     if (session->from_client.in.size > 0)
-        front_read(session, (struct slice){ 0 });
+        pg_front_read(session, (struct slice){ 0 });
 }

@@ -8,7 +8,7 @@
  * in the transaction of what follows it, an implicit one too, and takes nothing away that the
  * client has prepared. */
 static bool
-put_own(struct session *session, const char *text)
+put_own(struct pg_session *session, const char *text)
 {
     static const enum owed_kind kinds[] = { OWED_PARSE, OWED_BIND, OWED_EXECUTE, OWED_CLOSE,
                                             OWED_CLOSE };
@@ -16,7 +16,7 @@ put_own(struct session *session, const char *text)
     struct buffer *out = &session->door->to_server;
 
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        struct owed *owed = owed_add(&session->owed, kinds[i]);
+        struct pg_owed *owed = pg_owed_add(&session->owed, kinds[i]);
         if (owed == NULL)
             return false;
         owed->own = true;
@@ -30,7 +30,7 @@ put_own(struct session *session, const char *text)
 }
 
 bool
-limits_put(struct session *session, const struct sql_limits *limits)
+limits_put(struct pg_session *session, const struct sql_limits *limits)
 {
     char text[64];
 

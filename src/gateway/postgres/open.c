@@ -18,21 +18,22 @@ static const char settle[] =
     "false)) AS s), false)";
 
 static void
-fail(struct session *session, const char *message)
+fail(struct pg_session *session, const char *message)
 {
     struct passage *passage = session->passage;
 
     pipeline_count_failure(passage);
     log_write(LOG_WARN, "gateway", "a session's upstream failed", "upstream",
               passage->asked.upstream->name_text, "why", message, NULL);
-    session_fail(session, &(struct ending){
-                              .sqlstate = "08006", .message = slice_text(message), .status = 502 });
+    pg_session_fail(
+        session,
+        &(struct ending){ .sqlstate = "08006", .message = slice_text(message), .status = 502 });
 }
 
 /* --- reaching ------------------------------------------------------------------------- */
 
 static enum status
-make_login(struct session *session)
+make_login(struct pg_session *session)
 {
     struct upstream *upstream = session->passage->asked.upstream;
     uint8_t end_point[TLS_END_POINT_MAX];
@@ -58,7 +59,7 @@ make_login(struct session *session)
 static void
 on_reached(enum status status, struct stream *stream, const char *why, void *context)
 {
-    struct session *session = context;
+    struct pg_session *session = context;
     const struct upstream_plan *plan = &session->passage->asked.upstream->plan;
 
     session->reach = NULL;
@@ -75,11 +76,11 @@ on_reached(enum status status, struct stream *stream, const char *why, void *con
     pg_put_startup(&session->door->to_server, slice_text(plan->user), slice_text(plan->database),
                    buffer_slice(&session->wanted));
     duplex_read_server(&session->link);
-    (void)session_flush(session);
+    (void)pg_session_flush(session);
 }
 
 void
-open_server(struct session *session)
+open_server(struct pg_session *session)
 {
     struct upstream *upstream = session->passage->asked.upstream;
 
@@ -91,7 +92,7 @@ open_server(struct session *session)
 /* --- the log-in ------------------------------------------------------------------------- */
 
 static void
-on_auth(struct session *session, struct slice body)
+on_auth(struct pg_session *session, struct slice body)
 {
     const char *why = "";
     bool done = false;
@@ -109,7 +110,7 @@ on_auth(struct session *session, struct slice body)
 
 /* The server's words may name its role and database: they are for the operator. */
 static void
-on_error(struct session *session, struct slice body)
+on_error(struct pg_session *session, struct slice body)
 {
     struct slice text = pg_error_field(body, 'M'), code = pg_error_field(body, 'C');
     char said[256];
@@ -133,7 +134,7 @@ reads_as_we_do(struct slice name, struct slice value)
 }
 
 static void
-on_setting(struct session *session, struct slice body)
+on_setting(struct pg_session *session, struct slice body)
 {
     struct slice name, value;
 
@@ -147,7 +148,7 @@ on_setting(struct session *session, struct slice body)
 }
 
 static void
-settle_names(struct session *session)
+settle_names(struct pg_session *session)
 {
     if (session->login != NULL) {
         fail(session, "the upstream skipped the log-in");
@@ -160,7 +161,7 @@ settle_names(struct session *session)
 /* --- the opening -------------------------------------------------------------------------- */
 
 static bool
-take_slot(struct session *session)
+take_slot(struct pg_session *session)
 {
     struct pg_door *door = session->door;
 
@@ -176,10 +177,10 @@ take_slot(struct session *session)
     uint32_t more = door->slot_count == 0 ? 64 : door->slot_count * 2;
     if (more > CANCEL_SLOTS)
         return false;
-    struct session **slots = realloc(door->slots, more * sizeof(struct session *));
+    struct pg_session **slots = realloc(door->slots, more * sizeof(struct pg_session *));
     if (slots == NULL)
         return false;
-    memset(slots + door->slot_count, 0, (more - door->slot_count) * sizeof(struct session *));
+    memset(slots + door->slot_count, 0, (more - door->slot_count) * sizeof(struct pg_session *));
     door->slots = slots;
     door->next_slot = door->slot_count;
     door->slot_count = more;
@@ -187,7 +188,7 @@ take_slot(struct session *session)
 }
 
 static void
-let_in(struct session *session)
+let_in(struct pg_session *session)
 {
     struct pg_door *door = session->door;
     struct buffer *out = &door->to_client;
@@ -210,7 +211,7 @@ let_in(struct session *session)
 }
 
 static void
-on_ready(struct session *session)
+on_ready(struct pg_session *session)
 {
     if (session->state == SESSION_LOGIN)
         settle_names(session);
@@ -221,7 +222,7 @@ on_ready(struct session *session)
 }
 
 static void
-on_row(struct session *session, struct slice body)
+on_row(struct pg_session *session, struct slice body)
 {
     const struct upstream *upstream = session->passage->asked.upstream;
     struct slice path;
@@ -237,7 +238,7 @@ on_row(struct session *session, struct slice body)
 }
 
 static void
-on_message(struct session *session, uint8_t type, struct slice body)
+on_message(struct pg_session *session, uint8_t type, struct slice body)
 {
     switch (type) {
     case 'R':
@@ -270,7 +271,7 @@ on_message(struct session *session, uint8_t type, struct slice body)
 }
 
 static bool
-take_message(struct session *session, struct cursor *in)
+take_message(struct pg_session *session, struct cursor *in)
 {
     struct cursor at = *in;
     struct pg_header header;
@@ -291,7 +292,7 @@ take_message(struct session *session, struct cursor *in)
 }
 
 void
-open_read(struct session *session, struct slice bytes)
+open_read(struct pg_session *session, struct slice bytes)
 {
     struct buffer *kept = &session->from_server.in;
 
@@ -309,5 +310,5 @@ open_read(struct session *session, struct slice bytes)
     if (session->state == SESSION_ENDED)
         return;
     buffer_consume(kept, (size_t)(in.at - from));
-    (void)session_flush(session);
+    (void)pg_session_flush(session);
 }

@@ -6,15 +6,15 @@
 enum { RING_FIRST = 8 };
 
 static bool
-grow(struct owed_queue *queue)
+grow(struct pg_owed_queue *queue)
 {
     size_t capacity = queue->capacity == 0 ? RING_FIRST : queue->capacity * 2;
-    struct owed *ring = calloc(capacity, sizeof(*ring));
+    struct pg_owed *ring = calloc(capacity, sizeof(*ring));
 
     if (ring == NULL)
         return false;
     for (size_t i = 0; i < queue->count; i++)
-        ring[i] = *owed_at(queue, i);
+        ring[i] = *pg_owed_at(queue, i);
     free(queue->ring);
     queue->ring = ring;
     queue->capacity = capacity;
@@ -22,36 +22,36 @@ grow(struct owed_queue *queue)
     return true;
 }
 
-struct owed *
-owed_at(struct owed_queue *queue, size_t index)
+struct pg_owed *
+pg_owed_at(struct pg_owed_queue *queue, size_t index)
 {
     return &queue->ring[(queue->head + index) & (queue->capacity - 1)];
 }
 
-struct owed *
-owed_add(struct owed_queue *queue, enum owed_kind kind)
+struct pg_owed *
+pg_owed_add(struct pg_owed_queue *queue, enum owed_kind kind)
 {
     if (queue->count == queue->capacity && !grow(queue))
         return NULL;
-    struct owed *owed = owed_at(queue, queue->count++);
-    *owed = (struct owed){ .kind = kind };
+    struct pg_owed *owed = pg_owed_at(queue, queue->count++);
+    *owed = (struct pg_owed){ .kind = kind };
     return owed;
 }
 
-struct owed *
-owed_first(struct owed_queue *queue)
+struct pg_owed *
+pg_owed_first(struct pg_owed_queue *queue)
 {
-    return queue->count == 0 ? NULL : owed_at(queue, 0);
+    return queue->count == 0 ? NULL : pg_owed_at(queue, 0);
 }
 
-struct owed *
-owed_last(struct owed_queue *queue)
+struct pg_owed *
+pg_owed_last(struct pg_owed_queue *queue)
 {
-    return queue->count == 0 ? NULL : owed_at(queue, queue->count - 1);
+    return queue->count == 0 ? NULL : pg_owed_at(queue, queue->count - 1);
 }
 
 bool
-owed_name_set(struct owed *owed, struct slice name)
+pg_owed_name_set(struct pg_owed *owed, struct slice name)
 {
     owed->name = malloc(name.size + 1);
     if (owed->name == NULL)
@@ -63,36 +63,36 @@ owed_name_set(struct owed *owed, struct slice name)
 }
 
 static void
-clear(struct owed *owed)
+clear(struct pg_owed *owed)
 {
     buffer_free(&owed->refused);
     analysis_release(owed->analysis);
     analysis_release(owed->previous);
     free(owed->errands);
     free(owed->name);
-    *owed = (struct owed){ 0 };
+    *owed = (struct pg_owed){ 0 };
 }
 
 void
-owed_drop_first(struct owed_queue *queue)
+pg_owed_drop_first(struct pg_owed_queue *queue)
 {
-    clear(owed_at(queue, 0));
+    clear(pg_owed_at(queue, 0));
     queue->head = (queue->head + 1) & (queue->capacity - 1);
     queue->count--;
 }
 
 void
-owed_drop_last(struct owed_queue *queue)
+pg_owed_drop_last(struct pg_owed_queue *queue)
 {
-    clear(owed_at(queue, queue->count - 1));
+    clear(pg_owed_at(queue, queue->count - 1));
     queue->count--;
 }
 
 void
-owed_free(struct owed_queue *queue)
+pg_owed_free(struct pg_owed_queue *queue)
 {
     while (queue->count > 0)
-        owed_drop_first(queue);
+        pg_owed_drop_first(queue);
     free(queue->ring);
-    *queue = (struct owed_queue){ 0 };
+    *queue = (struct pg_owed_queue){ 0 };
 }

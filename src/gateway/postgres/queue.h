@@ -18,17 +18,17 @@ enum owed_kind {
     OWED_SYNC,     /* ReadyForQuery */
 };
 
-struct owed {
+struct pg_owed {
     enum owed_kind kind;
     bool own;    /* the gateway asked: the client hears nothing of the answer */
     bool failed; /* an error came for it */
     /* What the client asked is refused, and the server was given something that fails in its
      * place: this error, as a message, is told instead of the server's. Owned. */
     struct buffer refused;
-    struct analysis *analysis; /* what runs, or gets a name; a reference, or NULL */
-    struct errand *errands;    /* of its statements; owned */
+    struct analysis *analysis;   /* what runs, or gets a name; a reference, or NULL */
+    struct errand *errands;      /* of its statements; owned */
     unsigned errand_count, done; /* those that ended */
-    unsigned statement; /* how many of the statements of a simple query are complete */
+    unsigned statement;          /* how many of the statements of a simple query are complete */
     uint64_t rows, bytes_in, bytes_out; /* of the statement that runs now */
     uint64_t max_rows;                  /* 0: any number */
     bool over; /* it had more rows: they are dropped, and it ends with an error */
@@ -39,25 +39,25 @@ struct owed {
 };
 
 /* A zeroed one is empty. */
-struct owed_queue {
-    struct owed *ring;
+struct pg_owed_queue {
+    struct pg_owed *ring;
     size_t capacity, head, count;
 };
 
 /* The new last one, zeroed but for its kind; NULL: out of memory. */
-struct owed *owed_add(struct owed_queue *queue, enum owed_kind kind);
+struct pg_owed *pg_owed_add(struct pg_owed_queue *queue, enum owed_kind kind);
 /* The one that is answered next; NULL: nothing is owed. */
-struct owed *owed_first(struct owed_queue *queue);
-struct owed *owed_last(struct owed_queue *queue);
-struct owed *owed_at(struct owed_queue *queue, size_t index);
+struct pg_owed *pg_owed_first(struct pg_owed_queue *queue);
+struct pg_owed *pg_owed_last(struct pg_owed_queue *queue);
+struct pg_owed *pg_owed_at(struct pg_owed_queue *queue, size_t index);
 /* Frees what the first has; its errands have ended. */
-void owed_drop_first(struct owed_queue *queue);
-void owed_drop_last(struct owed_queue *queue);
-void owed_free(struct owed_queue *queue);
-bool owed_name_set(struct owed *owed, struct slice name);
+void pg_owed_drop_first(struct pg_owed_queue *queue);
+void pg_owed_drop_last(struct pg_owed_queue *queue);
+void pg_owed_free(struct pg_owed_queue *queue);
+bool pg_owed_name_set(struct pg_owed *owed, struct slice name);
 
 static inline struct slice
-owed_name(const struct owed *owed)
+pg_owed_name(const struct pg_owed *owed)
 {
     return slice_of(owed->name, owed->name_size);
 }

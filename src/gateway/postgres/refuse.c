@@ -48,15 +48,15 @@ put_error(struct buffer *out, const struct pg_refused *refused)
 /* Nothing is under way at the server, and no transaction that the error would abort: the
  * server need not hear of it. */
 static bool
-server_is_aside(const struct session *session)
+server_is_aside(const struct pg_session *session)
 {
     return session->owed.count == 0 && !session->batch && session->transaction != 'T';
 }
 
 static bool
-owe_refused(struct session *session, enum owed_kind kind, const struct pg_refused *refused)
+owe_refused(struct pg_session *session, enum owed_kind kind, const struct pg_refused *refused)
 {
-    struct owed *owed = owed_add(&session->owed, kind);
+    struct pg_owed *owed = pg_owed_add(&session->owed, kind);
 
     if (owed == NULL)
         return false;
@@ -65,16 +65,17 @@ owe_refused(struct session *session, enum owed_kind kind, const struct pg_refuse
 }
 
 static bool
-out_of_memory(struct session *session)
+out_of_memory(struct pg_session *session)
 {
-    session_fail(session, &(struct ending){ .sqlstate = "53200",
-                                            .message = SLICE_LITERAL("the gateway is out of memory"),
-                                            .status = 503 });
+    pg_session_fail(session,
+                    &(struct ending){ .sqlstate = "53200",
+                                      .message = SLICE_LITERAL("the gateway is out of memory"),
+                                      .status = 503 });
     return false;
 }
 
 bool
-refuse_query(struct session *session, const struct pg_refused *refused)
+refuse_query(struct pg_session *session, const struct pg_refused *refused)
 {
     struct pg_door *door = session->door;
 
@@ -90,7 +91,7 @@ refuse_query(struct session *session, const struct pg_refused *refused)
 }
 
 bool
-refuse_message(struct session *session, const struct pg_refused *refused)
+refuse_message(struct pg_session *session, const struct pg_refused *refused)
 {
     struct pg_door *door = session->door;
 

@@ -17,7 +17,7 @@ flow_free(struct flow *flow)
 }
 
 static void
-free_session(struct session *session)
+free_session(struct pg_session *session)
 {
     struct pg_door *door = session->door;
 
@@ -30,7 +30,7 @@ free_session(struct session *session)
 
 /* What belongs to the open session; the streams may take a while longer to close. */
 static void
-let_go(struct session *session)
+let_go(struct pg_session *session)
 {
     struct pg_door *door = session->door;
 
@@ -44,7 +44,7 @@ let_go(struct session *session)
         door->slots[session->slot] = NULL;
     flow_free(&session->from_client);
     flow_free(&session->from_server);
-    owed_free(&session->owed);
+    pg_owed_free(&session->owed);
     named_clear(&session->statements);
     named_clear(&session->portals);
     named_clear(&session->cursors);
@@ -57,10 +57,10 @@ let_go(struct session *session)
     session->agent = NULL;
 }
 
-static struct session *
+static struct pg_session *
 session_of(struct duplex *duplex)
 {
-    return LANE_OWNER(duplex, struct session, link);
+    return LANE_OWNER(duplex, struct pg_session, link);
 }
 
 static void
@@ -71,7 +71,7 @@ on_closed(struct duplex *duplex)
 
 /* The one end. The passage is left before anything else, so that no callback meets it. */
 static void
-end(struct session *session, unsigned status, enum duplex_ending how)
+end(struct pg_session *session, unsigned status, enum duplex_ending how)
 {
     struct passage *passage = session->passage;
 
@@ -82,7 +82,7 @@ end(struct session *session, unsigned status, enum duplex_ending how)
     /* What runs at the server for nobody is stopped there. */
     if (session->owed.count > 0 && session->link.server != NULL && passage != NULL)
         cancel_at(passage->asked.upstream, session->door->gate->lane, &session->server_key);
-    back_abandon(session, status);
+    pg_back_abandon(session, status);
     session->passage = NULL;
     if (passage != NULL && !(judged && pipeline_abandon(passage)))
         pipeline_leave(passage, status, session->from_client.bytes, session->from_server.bytes);
@@ -91,26 +91,26 @@ end(struct session *session, unsigned status, enum duplex_ending how)
 }
 
 void
-session_close(struct session *session, unsigned status)
+pg_session_close(struct pg_session *session, unsigned status)
 {
     end(session, status, DUPLEX_DELIVER);
 }
 
 void
-session_drop(struct session *session, unsigned status)
+pg_session_drop(struct pg_session *session, unsigned status)
 {
     end(session, status, DUPLEX_AT_ONCE);
 }
 
 /* In the middle of a message to the client there is no place for another one. */
 static bool
-may_speak(const struct session *session)
+may_speak(const struct pg_session *session)
 {
     return session->from_server.left == 0 || session->from_server.what == REMAINDER_DROP;
 }
 
 void
-session_fail(struct session *session, const struct ending *ending)
+pg_session_fail(struct pg_session *session, const struct ending *ending)
 {
     struct buffer *out = &session->door->to_client;
 
@@ -121,7 +121,7 @@ session_fail(struct session *session, const struct ending *ending)
                                               .sqlstate = ending->sqlstate,
                                               .message = ending->message,
                                               .hint = ending->hint });
-        if (!session_flush(session))
+        if (!pg_session_flush(session))
             return;
         end(session, ending->status, DUPLEX_DELIVER);
     } else {
@@ -135,32 +135,32 @@ session_fail(struct session *session, const struct ending *ending)
 static void
 on_client(struct duplex *duplex, struct slice bytes)
 {
-    struct session *session = session_of(duplex);
+    struct pg_session *session = session_of(duplex);
 
     session->traffic += bytes.size;
     if (session->state == SESSION_OPEN) {
         session->from_client.bytes += bytes.size;
-        front_read(session, bytes);
+        pg_front_read(session, bytes);
     } else {
-        start_read(session, bytes);
+        pg_start_read(session, bytes);
     }
 }
 
 static void
 on_client_gone(struct duplex *duplex)
 {
-    session_drop(session_of(duplex), PASSAGE_CLIENT_GONE);
+    pg_session_drop(session_of(duplex), PASSAGE_CLIENT_GONE);
 }
 
 static void
 on_server(struct duplex *duplex, struct slice bytes)
 {
-    struct session *session = session_of(duplex);
+    struct pg_session *session = session_of(duplex);
 
     session->traffic += bytes.size;
     if (session->state == SESSION_OPEN) {
         session->from_server.bytes += bytes.size;
-        back_read(session, bytes);
+        pg_back_read(session, bytes);
     } else {
         open_read(session, bytes);
     }
@@ -169,21 +169,21 @@ on_server(struct duplex *duplex, struct slice bytes)
 static void
 on_server_gone(struct duplex *duplex, enum status status)
 {
-    struct session *session = session_of(duplex);
+    struct pg_session *session = session_of(duplex);
 
     if (session->state == SESSION_OPEN && status == STATUS_CLOSED && may_speak(session))
-        session_close(session, session->owed.count > 0 ? 502 : 200);
+        pg_session_close(session, session->owed.count > 0 ? 502 : 200);
     else
-        session_fail(session, &(struct ending){
-                                  .sqlstate = "08006",
-                                  .message = SLICE_LITERAL("the upstream closed the connection"),
-                                  .status = 502 });
+        pg_session_fail(session, &(struct ending){
+                                     .sqlstate = "08006",
+                                     .message = SLICE_LITERAL("the upstream closed the connection"),
+                                     .status = 502 });
 }
 
 static void
 on_server_drained(struct duplex *duplex)
 {
-    front_resume(session_of(duplex));
+    pg_front_resume(session_of(duplex));
 }
 
 static const struct duplex_calls calls = {
@@ -196,7 +196,7 @@ static const struct duplex_calls calls = {
 };
 
 bool
-session_flush(struct session *session)
+pg_session_flush(struct pg_session *session)
 {
     return duplex_send(&session->link, &session->door->to_client, &session->door->to_server);
 }
@@ -206,17 +206,17 @@ session_flush(struct session *session)
 static void
 on_patience_over(struct timer *timer)
 {
-    struct session *session = LANE_OWNER(timer, struct session, patience);
+    struct pg_session *session = LANE_OWNER(timer, struct pg_session, patience);
 
-    session_fail(session, &(struct ending){ .sqlstate = "08006",
-                                            .message = SLICE_LITERAL("the log-in took too long"),
-                                            .status = 504 });
+    pg_session_fail(session, &(struct ending){ .sqlstate = "08006",
+                                               .message = SLICE_LITERAL("the log-in took too long"),
+                                               .status = 504 });
 }
 
 void
-session_new(struct pg_door *door, struct stream *client)
+pg_session_new(struct pg_door *door, struct stream *client)
 {
-    struct session *session = calloc(1, sizeof(*session));
+    struct pg_session *session = calloc(1, sizeof(*session));
 
     if (session == NULL) {
         stream_close(client, NULL, NULL);

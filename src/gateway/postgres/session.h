@@ -38,9 +38,9 @@ struct flow {
     uint64_t bytes;      /* read so far */
 };
 
-struct session {
+struct pg_session {
     struct pg_door *door;
-    struct session *next, *prev;
+    struct pg_session *next, *prev;
     enum session_state state;
     struct passage *passage; /* NULL: not yet, or left */
     struct duplex link;
@@ -54,7 +54,7 @@ struct session {
     struct buffer hello;  /* the server's settings, told when the session opens */
     uint32_t slot;
     struct cancel_key key, server_key; /* the client's, and the server's */
-    struct owed_queue owed;
+    struct pg_owed_queue owed;
     struct named statements, portals, cursors;
     struct pg_names names;
     char transaction; /* 'I' 'T' 'E', of the last ReadyForQuery */
@@ -69,9 +69,9 @@ struct session {
 };
 
 /* session.c */
-void session_new(struct pg_door *door, struct stream *client);
+void pg_session_new(struct pg_door *door, struct stream *client);
 /* Sends what the callback has made for both sides. False: the session has ended. */
-bool session_flush(struct session *session);
+bool pg_session_flush(struct pg_session *session);
 /* Ends the session with a last message to the client; the audit's line gets the status.
  * The server is told to stop what it runs for it. */
 struct ending {
@@ -79,31 +79,31 @@ struct ending {
     struct slice message, hint;
     unsigned status;
 };
-void session_fail(struct session *session, const struct ending *ending);
+void pg_session_fail(struct pg_session *session, const struct ending *ending);
 /* In order: what was sent goes out, then both ends close. */
-void session_close(struct session *session, unsigned status);
+void pg_session_close(struct pg_session *session, unsigned status);
 /* At once: nothing can be said any more. */
-void session_drop(struct session *session, unsigned status);
+void pg_session_drop(struct pg_session *session, unsigned status);
 /* start.c */
-void start_read(struct session *session, struct slice bytes);
-void start_refuse(struct passage *passage, const struct refusal *refusal);
-void start_open(struct passage *passage, const struct decision *decision);
-bool start_show(const struct passage *passage, struct arena *arena, struct proof_shown *out,
-                struct refusal *refusal);
+void pg_start_read(struct pg_session *session, struct slice bytes);
+void pg_start_refuse(struct passage *passage, const struct refusal *refusal);
+void pg_start_open(struct passage *passage, const struct decision *decision);
+bool pg_start_show(const struct passage *passage, struct arena *arena, struct proof_shown *out,
+                   struct refusal *refusal);
 
 /* open.c: the gateway's own log-in at the server, until the client may ask. */
-void open_server(struct session *session);
-void open_read(struct session *session, struct slice bytes);
+void open_server(struct pg_session *session);
+void open_read(struct pg_session *session, struct slice bytes);
 
 /* front.c */
-void front_read(struct session *session, struct slice bytes);
+void pg_front_read(struct pg_session *session, struct slice bytes);
 /* Goes on with what the client has sent, when what it waited for has come. */
-void front_resume(struct session *session);
+void pg_front_resume(struct pg_session *session);
 
 /* back.c */
-void back_read(struct session *session, struct slice bytes);
+void pg_back_read(struct pg_session *session, struct slice bytes);
 /* Ends what is owed, for a session that ends: nothing of it will be answered. */
-void back_abandon(struct session *session, unsigned status);
+void pg_back_abandon(struct pg_session *session, unsigned status);
 
 /* refuse.c: what the client is told instead, in the state in which PostgreSQL would be. */
 struct pg_refused {
@@ -113,8 +113,8 @@ struct pg_refused {
 /* In words: "permission denied", and the right that is needed. Slices from the arena. */
 struct pg_refused refused_by_gate(const struct refusal *refusal, struct arena *arena);
 /* A simple query is refused; or any message of an extended batch. False: the session ended. */
-bool refuse_query(struct session *session, const struct pg_refused *refused);
-bool refuse_message(struct session *session, const struct pg_refused *refused);
+bool refuse_query(struct pg_session *session, const struct pg_refused *refused);
+bool refuse_message(struct pg_session *session, const struct pg_refused *refused);
 
 /* decide.c: errands. Each leaves its lines in the audit, also when it refuses. */
 struct decided {
@@ -123,25 +123,25 @@ struct decided {
     struct sql_limits limits;
 };
 /* All statements of a text may run now, each with its line begun. */
-bool decide_run(struct session *session, const struct analysis *analysis, struct decided *out,
+bool decide_run(struct pg_session *session, const struct analysis *analysis, struct decided *out,
                 struct pg_refused *refused);
 /* All could run: for a statement that is only prepared. */
-bool decide_may(struct session *session, const struct analysis *analysis,
+bool decide_may(struct pg_session *session, const struct analysis *analysis,
                 struct pg_refused *refused);
 /* What could not be read. */
-void decide_unreadable(struct session *session, const struct sql_fault *fault,
+void decide_unreadable(struct pg_session *session, const struct sql_fault *fault,
                        struct pg_refused *refused);
 
 /* limits.c: puts the limits in force before what they are for. False: out of memory. */
-bool limits_put(struct session *session, const struct sql_limits *limits);
+bool limits_put(struct pg_session *session, const struct sql_limits *limits);
 
 /* effects.c: what a statement changes of what the gateway knows of the session. */
 /* Before it is sent: names that it may make are uncertain from now on. True: they changed, and
  * the text must be read again. */
-bool effects_expect(struct session *session, const struct analysis *analysis);
+bool effects_expect(struct pg_session *session, const struct analysis *analysis);
 /* After it was done (index: which of the statements). */
-void effects_done(struct session *session, const struct owed *owed, unsigned index);
+void effects_done(struct pg_session *session, const struct pg_owed *owed, unsigned index);
 /* After ReadyForQuery. */
-void effects_ready(struct session *session);
+void effects_ready(struct pg_session *session);
 
 #endif

@@ -14,9 +14,9 @@ enum {
 };
 
 static void
-fail(struct session *session, const char *sqlstate, const char *message, unsigned status)
+fail(struct pg_session *session, const char *sqlstate, const char *message, unsigned status)
 {
-    session_fail(
+    pg_session_fail(
         session,
         &(struct ending){ .sqlstate = sqlstate, .message = slice_text(message), .status = status });
 }
@@ -26,12 +26,12 @@ fail(struct session *session, const char *sqlstate, const char *message, unsigne
 static void
 on_secured(struct stream *stream, enum status status, void *context)
 {
-    struct session *session = context;
+    struct pg_session *session = context;
 
     if (session->state == SESSION_ENDED)
         return;
     if (status != STATUS_OK) {
-        session_drop(session, 400);
+        pg_session_drop(session, 400);
         return;
     }
     session->state = SESSION_START;
@@ -39,7 +39,7 @@ on_secured(struct stream *stream, enum status status, void *context)
 }
 
 static void
-secure(struct session *session, struct slice received)
+secure(struct pg_session *session, struct slice received)
 {
     const struct gateway *gateway = session->door->gate->gateway;
     struct stream_tls how = { .server = gateway->places[DOOR_POSTGRES].tls, .received = received };
@@ -48,13 +48,13 @@ secure(struct session *session, struct slice received)
     duplex_hold_client(&session->link);
     if (how.server == NULL ||
         stream_secure(session->link.client, &how, on_secured, session) != STATUS_OK)
-        session_drop(session, 400);
+        pg_session_drop(session, 400);
 }
 
 /* One byte says yes or no. What came behind the request was sent before TLS, by anybody:
  * it is no part of the session. */
 static void
-answer_tls(struct session *session, bool more)
+answer_tls(struct pg_session *session, bool more)
 {
     bool offered = session->door->gate->gateway->places[DOOR_POSTGRES].tls != NULL;
 
@@ -64,7 +64,7 @@ answer_tls(struct session *session, bool more)
     }
     session->tls_asked = true;
     put_u8(&session->door->to_client, offered ? 'S' : 'N');
-    if (session_flush(session) && offered)
+    if (pg_session_flush(session) && offered)
         secure(session, (struct slice){ 0 });
 }
 
@@ -116,7 +116,7 @@ encoding_is_sound(struct slice value)
 }
 
 static bool
-set_wanted(struct session *session, struct slice name, struct slice value)
+set_wanted(struct pg_session *session, struct slice name, struct slice value)
 {
     if (!is_settable(name)) {
         fail(session, "42501", "a parameter is not taken at the log-in: SET it in the session",
@@ -150,7 +150,7 @@ next_option(struct slice *rest, struct buffer *word)
 }
 
 static bool
-take_options(struct session *session, struct slice options)
+take_options(struct pg_session *session, struct slice options)
 {
     struct buffer word = { 0 };
     bool named = false, good = true;
@@ -186,7 +186,7 @@ struct wishes {
 };
 
 static bool
-take_parameter(struct session *session, struct slice name, struct slice value,
+take_parameter(struct pg_session *session, struct slice name, struct slice value,
                struct wishes *wishes)
 {
     if (slice_is(name, "user")) {
@@ -209,7 +209,7 @@ take_parameter(struct session *session, struct slice name, struct slice value,
 /* --- the token -------------------------------------------------------------------------- */
 
 static bool
-may_ask(const struct session *session)
+may_ask(const struct pg_session *session)
 {
     const struct gateway *gateway = session->door->gate->gateway;
 
@@ -220,7 +220,7 @@ may_ask(const struct session *session)
 }
 
 static bool
-keep_wishes(struct session *session, const struct wishes *wishes)
+keep_wishes(struct pg_session *session, const struct wishes *wishes)
 {
     struct slice database = wishes->database.size > 0 ? wishes->database : wishes->user;
 
@@ -235,7 +235,7 @@ keep_wishes(struct session *session, const struct wishes *wishes)
 }
 
 static void
-begin(struct session *session, const struct pg_startup *startup)
+begin(struct pg_session *session, const struct pg_startup *startup)
 {
     struct slice rest = startup->parameters, name, value;
     struct wishes wishes = { 0 };
@@ -261,12 +261,12 @@ begin(struct session *session, const struct pg_startup *startup)
     pg_put_negotiation(out, startup);
     pg_put_auth(out, PG_AUTH_CLEARTEXT);
     session->state = SESSION_PASSWORD;
-    (void)session_flush(session);
+    (void)pg_session_flush(session);
 }
 
 /* The slices point into the session, until the passage keeps them. */
 static void
-enter(struct session *session, struct slice token)
+enter(struct pg_session *session, struct slice token)
 {
     struct pg_door *door = session->door;
     struct gate *gate = door->gate;
@@ -302,7 +302,7 @@ enter(struct session *session, struct slice token)
 }
 
 static void
-read_password(struct session *session, struct cursor *in)
+read_password(struct pg_session *session, struct cursor *in)
 {
     struct cursor at = *in;
     struct pg_header header;
@@ -357,28 +357,28 @@ sqlstate_of(enum gate_refusal kind)
 
 /* The pipeline frees the passage. */
 void
-start_refuse(struct passage *passage, const struct refusal *refusal)
+pg_start_refuse(struct passage *passage, const struct refusal *refusal)
 {
-    struct session *session = passage->wire;
+    struct pg_session *session = passage->wire;
     char hint[640];
 
     session->passage = NULL;
     snprintf(hint, sizeof(hint), "the right needed: %.*s",
              SLICE_PRINT(slice_first(refusal->right, 600)));
-    session_fail(session, &(struct ending){
-                              .sqlstate = sqlstate_of(refusal->kind),
-                              .message = refusal->reason,
-                              .hint = refusal->kind == GATE_FORBIDDEN && refusal->right.size > 0
-                                          ? slice_text(hint)
-                                          : (struct slice){ 0 },
-                              .status = refusal_status(refusal->kind),
-                          });
+    pg_session_fail(session, &(struct ending){
+                                 .sqlstate = sqlstate_of(refusal->kind),
+                                 .message = refusal->reason,
+                                 .hint = refusal->kind == GATE_FORBIDDEN && refusal->right.size > 0
+                                             ? slice_text(hint)
+                                             : (struct slice){ 0 },
+                                 .status = refusal_status(refusal->kind),
+                             });
 }
 
 void
-start_open(struct passage *passage, const struct decision *decision)
+pg_start_open(struct passage *passage, const struct decision *decision)
 {
-    struct session *session = passage->wire;
+    struct pg_session *session = passage->wire;
 
     session->state = SESSION_REACHING;
     if (!decision_allows(decision) || !passage_keep(passage)) {
@@ -390,10 +390,10 @@ start_open(struct passage *passage, const struct decision *decision)
 }
 
 bool
-start_show(const struct passage *passage, struct arena *arena, struct proof_shown *out,
-           struct refusal *refusal)
+pg_start_show(const struct passage *passage, struct arena *arena, struct proof_shown *out,
+              struct refusal *refusal)
 {
-    const struct session *session = passage->wire;
+    const struct pg_session *session = passage->wire;
 
     if (tls_stream_peer_thumbprint(session->link.client, out->x5t))
         out->has_certificate = tls_stream_peer_der(session->link.client, &out->der);
@@ -403,7 +403,7 @@ start_show(const struct passage *passage, struct arena *arena, struct proof_show
 /* --- the first packets ------------------------------------------------------------------------ */
 
 static void
-cancel(struct session *session, const struct pg_startup *startup)
+cancel(struct pg_session *session, const struct pg_startup *startup)
 {
     struct gate *gate = session->door->gate;
     const struct cancel_key key = { startup->cancel_process, startup->cancel_secret };
@@ -415,11 +415,11 @@ cancel(struct session *session, const struct pg_startup *startup)
     if (rate_take(gate->gateway->options.rates, who, 50, 1000, lane_mono_us(gate->lane) / 1000,
                   &retry_ms) == STATUS_OK)
         cancel_ask(gate, &key);
-    session_close(session, 200);
+    pg_session_close(session, 200);
 }
 
 static void
-read_start(struct session *session, struct cursor *in)
+read_start(struct pg_session *session, struct cursor *in)
 {
     struct pg_startup startup;
 
@@ -448,7 +448,7 @@ read_start(struct session *session, struct cursor *in)
         break;
     case PG_START_GSS:
         put_u8(&session->door->to_client, 'N');
-        (void)session_flush(session);
+        (void)pg_session_flush(session);
         break;
     case PG_START_CANCEL:
         cancel(session, &startup);
@@ -464,7 +464,7 @@ read_start(struct session *session, struct cursor *in)
 
 /* The packets are small: what has come is kept until one is whole. */
 void
-start_read(struct session *session, struct slice bytes)
+pg_start_read(struct pg_session *session, struct slice bytes)
 {
     struct buffer *kept = &session->from_client.in;
 
