@@ -1,21 +1,19 @@
 /* crypto/scram.c - the client of SCRAM-SHA-256 (RFC 5802 §3, §5). */
 #include "crypto/scram.h"
 
-#include <openssl/evp.h>
 #include <stdlib.h>
 
 #include "base/encoding.h"
 #include "base/secret.h"
-#include "crypto/hash.h"
 #include "crypto/mac.h"
-#include "crypto/random.h"
-#include "ossl.h"
+#include "scram_inside.h"
 
-enum { NONCE_SIZE = 18, SALT_MAX = 1024, END_POINT_MAX = 64, KEY_SIZE = HASH_SIZE };
+enum { SALT_MAX = 1024, KEY_SIZE = SCRAM_KEY_SIZE };
 
 struct scram_client {
     struct buffer password;
-    uint8_t end_point[END_POINT_MAX];
+    enum scram_binding binding;
+    uint8_t end_point[SCRAM_END_POINT_MAX];
     size_t end_point_size;
     struct scram_memory *memory;
     struct buffer nonce, auth; /* auth: AuthMessage as far as it is known */
@@ -29,52 +27,37 @@ scram_memory_wipe(struct scram_memory *memory)
     secret_wipe(memory, sizeof(*memory));
 }
 
-static void
-put_base64(struct buffer *out, const void *bytes, size_t size)
-{
-    char *room = buffer_room(out, 4 * ((size + 2) / 3) + 1);
-
-    if (room != NULL)
-        buffer_added(out, (size_t)EVP_EncodeBlock((unsigned char *)room, bytes, (int)size));
-}
-
-/* "p=tls-server-end-point,," binds the connection; "n,," says that we can't (RFC 5802 §6). */
+/* RFC 5802 §6: bound, could be bound, can't be bound. */
 static void
 put_gs2_header(const struct scram_client *client, struct buffer *out)
 {
-    put_text(out, client->end_point_size > 0 ? "p=tls-server-end-point,," : "n,,");
-}
+    static const char *const headers[] = { [SCRAM_UNBOUND] = "n,,",
+                                           [SCRAM_UNOFFERED] = "y,,",
+                                           [SCRAM_BOUND] = "p=tls-server-end-point,," };
 
-static enum status
-make_nonce(struct scram_client *client)
-{
-    uint8_t bytes[NONCE_SIZE];
-    enum status status = random_bytes(bytes, sizeof(bytes));
-
-    if (status == STATUS_OK)
-        put_base64(&client->nonce, bytes, sizeof(bytes));
-    return status == STATUS_OK ? buffer_status(&client->nonce) : status;
+    put_text(out, headers[client->binding]);
 }
 
 enum status
-scram_client_new(struct slice password, struct slice end_point, struct scram_memory *memory,
-                 struct scram_client **out)
+scram_client_new(struct slice password, enum scram_binding binding, struct slice end_point,
+                 struct scram_memory *memory, struct scram_client **out)
 {
     struct scram_client *client;
 
-    if (end_point.size > END_POINT_MAX)
+    if (end_point.size > SCRAM_END_POINT_MAX || (binding == SCRAM_BOUND) != (end_point.size > 0))
         return STATUS_INVALID;
     client = calloc(1, sizeof(*client));
     if (client == NULL)
         return STATUS_MEMORY;
     client->memory = memory;
+    client->binding = binding;
     client->end_point_size = end_point.size;
     if (end_point.size > 0)
         memcpy(client->end_point, end_point.at, end_point.size);
     put_slice(&client->password, password);
     enum status status = buffer_status(&client->password);
     if (status == STATUS_OK)
-        status = make_nonce(client);
+        status = scram_put_nonce(&client->nonce);
     if (status != STATUS_OK) {
         scram_client_free(client);
         return status;
@@ -114,19 +97,6 @@ scram_client_first(struct scram_client *client, struct buffer *out)
     return status == STATUS_OK ? buffer_status(out) : status;
 }
 
-/* One attribute, "x=value"; the next begins behind the comma. */
-static bool
-take_attribute(struct slice *rest, char name, struct slice *value)
-{
-    size_t end = slice_find(*rest, ',');
-
-    if (rest->size < 2 || rest->at[0] != name || rest->at[1] != '=')
-        return false;
-    *value = slice_from(slice_first(*rest, end), 2);
-    *rest = slice_from(*rest, end + 1);
-    return true;
-}
-
 struct challenge {
     struct slice nonce;
     uint8_t salt[SALT_MAX];
@@ -140,36 +110,18 @@ read_challenge(struct slice text, struct challenge *out)
 {
     struct slice salt, rounds;
 
-    return text.size <= SCRAM_MESSAGE_MAX && take_attribute(&text, 'r', &out->nonce) &&
-           take_attribute(&text, 's', &salt) && take_attribute(&text, 'i', &rounds) &&
-           text.size == 0 && base64_decode(salt, out->salt, SALT_MAX, &out->salt_size) &&
-           out->salt_size > 0 && slice_u64(rounds, &out->rounds) && out->rounds >= 1 &&
-           out->rounds <= SCRAM_ROUNDS_MAX;
-}
-
-static enum status
-derive(const struct slice password, const struct challenge *challenge, struct scram_memory *memory)
-{
-    const struct slice client = SLICE_LITERAL("Client Key"), server = SLICE_LITERAL("Server Key");
-    uint8_t salted[KEY_SIZE];
-    enum status status;
-
-    if (PKCS5_PBKDF2_HMAC(password.at == NULL ? "" : password.at, (int)password.size,
-                          challenge->salt, (int)challenge->salt_size, (int)challenge->rounds,
-                          ossl_sha256(), sizeof(salted), salted) != 1)
-        return ossl_failed();
-    status = mac_once(salted, sizeof(salted), &client, 1, memory->client_key);
-    if (status == STATUS_OK)
-        status = mac_once(salted, sizeof(salted), &server, 1, memory->server_key);
-    secret_wipe(salted, sizeof(salted));
-    return status;
+    return text.size <= SCRAM_MESSAGE_MAX && scram_take(&text, 'r', &out->nonce) &&
+           scram_take(&text, 's', &salt) && scram_take(&text, 'i', &rounds) && text.size == 0 &&
+           base64_decode(salt, out->salt, SALT_MAX, &out->salt_size) && out->salt_size > 0 &&
+           slice_u64(rounds, &out->rounds) && out->rounds >= 1 && out->rounds <= SCRAM_ROUNDS_MAX;
 }
 
 static enum status
 keys_for(const struct scram_client *client, const struct challenge *challenge)
 {
     struct scram_memory *memory = client->memory;
-    const uint8_t rounds[4] = { (uint8_t)(challenge->rounds >> 24), (uint8_t)(challenge->rounds >> 16),
+    const uint8_t rounds[4] = { (uint8_t)(challenge->rounds >> 24),
+                                (uint8_t)(challenge->rounds >> 16),
                                 (uint8_t)(challenge->rounds >> 8), (uint8_t)challenge->rounds };
     const uint8_t size[2] = { (uint8_t)(challenge->salt_size >> 8), (uint8_t)challenge->salt_size };
     const struct slice parts[] = { slice_of(rounds, sizeof(rounds)), slice_of(size, sizeof(size)),
@@ -183,7 +135,11 @@ keys_for(const struct scram_client *client, const struct challenge *challenge)
     if (memory->known && secret_equal(memory->of, of, sizeof(of)))
         return STATUS_OK;
     memory->known = false;
-    status = derive(buffer_slice(&client->password), challenge, memory);
+    status =
+        scram_derive(buffer_slice(&client->password),
+                     &(struct scram_salt){ .salt = slice_of(challenge->salt, challenge->salt_size),
+                                           .rounds = (uint32_t)challenge->rounds },
+                     memory->client_key, memory->server_key);
     if (status == STATUS_OK) {
         memcpy(memory->of, of, sizeof(of));
         memory->known = true;
@@ -200,7 +156,7 @@ put_final_bare(const struct scram_client *client, struct slice nonce, struct buf
     put_gs2_header(client, &binding);
     put_bytes(&binding, client->end_point, client->end_point_size);
     put_text(out, "c=");
-    put_base64(out, binding.bytes, binding.size);
+    scram_put_base64(out, binding.bytes, binding.size);
     put_text(out, ",r=");
     put_slice(out, nonce);
     buffer_free(&binding);
@@ -255,7 +211,7 @@ scram_client_final(struct scram_client *client, struct slice server_first, struc
     if (status != STATUS_OK)
         return status;
     put_text(out, ",p=");
-    put_base64(out, proof, sizeof(proof));
+    scram_put_base64(out, proof, sizeof(proof));
     secret_wipe(proof, sizeof(proof));
     client->final = true;
     return buffer_status(out);
@@ -269,7 +225,7 @@ scram_client_verify(struct scram_client *client, struct slice server_final)
     size_t size;
 
     if (!client->final || server_final.size > SCRAM_MESSAGE_MAX ||
-        !take_attribute(&server_final, 'v', &text) || server_final.size > 0 ||
+        !scram_take(&server_final, 'v', &text) || server_final.size > 0 ||
         !base64_decode(text, signature, sizeof(signature), &size) || size != sizeof(signature) ||
         !secret_equal(signature, client->server_signature, sizeof(signature)))
         return STATUS_DENIED;

@@ -6,7 +6,13 @@
 
 #include "crypto/hash.h"
 
-enum login_state { LOGIN_BEGUN, LOGIN_ANSWERED, LOGIN_SCRAM_FIRST, LOGIN_SCRAM_FINAL, LOGIN_PROVEN };
+enum login_state {
+    LOGIN_BEGUN,
+    LOGIN_ANSWERED,
+    LOGIN_SCRAM_FIRST,
+    LOGIN_SCRAM_FINAL,
+    LOGIN_PROVEN
+};
 
 struct pg_login {
     enum login_state state;
@@ -117,8 +123,11 @@ begin_scram(struct pg_login *login, struct slice mechanisms, struct buffer *out,
 
     if (!plus && !is_listed(mechanisms, "SCRAM-SHA-256"))
         return refuse(why, "the upstream offers no SASL mechanism that this gateway has");
+    enum scram_binding binding = plus                        ? SCRAM_BOUND
+                                 : login->end_point.size > 0 ? SCRAM_UNOFFERED
+                                                             : SCRAM_UNBOUND;
     enum status status = scram_client_new(
-        buffer_slice(&login->password),
+        buffer_slice(&login->password), binding,
         plus ? buffer_slice(&login->end_point) : (struct slice){ 0 }, login->memory, &login->scram);
     if (status == STATUS_OK)
         status = scram_client_first(login->scram, &first);
