@@ -189,10 +189,37 @@ create_schema(struct reading *reading, const CreateSchemaStmt *create)
             sql_refuse_unknown(reading, "a CREATE SCHEMA with elements"));
 }
 
+/* What it does is known to the server alone, and whoever uses it need not say so: the right
+ * to define it is the right to run anything, as that to DO. */
+static bool
+define_code(struct reading *reading, const List *names)
+{
+    return touch_list(reading, "ddl", names) && touch_list(reading, "do", names);
+}
+
 static bool
 create_function(struct reading *reading, const CreateFunctionStmt *create)
 {
-    return touch_list(reading, "ddl", create->funcname);
+    return define_code(reading, create->funcname);
+}
+
+static bool
+define_any(struct reading *reading, const DefineStmt *define)
+{
+    switch (define->kind) {
+    case OBJECT_AGGREGATE:
+    case OBJECT_OPERATOR:
+    case OBJECT_TYPE:
+    case OBJECT_TSPARSER:
+    case OBJECT_TSTEMPLATE:
+        return define_code(reading, define->defnames);
+    case OBJECT_COLLATION:
+    case OBJECT_TSCONFIGURATION:
+    case OBJECT_TSDICTIONARY:
+        return touch_list(reading, "ddl", define->defnames);
+    default:
+        return sql_refuse_unknown(reading, "a definition of this kind");
+    }
 }
 
 static bool
@@ -211,8 +238,24 @@ alter_table(struct reading *reading, const AlterTableStmt *alter)
 static bool
 rename_thing(struct reading *reading, const RenameStmt *rename)
 {
-    return rename->relation != NULL ? define(reading, rename->relation)
-                                    : touch_plain(reading, "ddl", "-");
+    RangeVar renamed;
+
+    if (rename->relation == NULL)
+        return touch_plain(reading, "ddl", "-");
+    if (!define(reading, rename->relation))
+        return false;
+    switch (rename->renameType) {
+    case OBJECT_TABLE:
+    case OBJECT_VIEW:
+    case OBJECT_MATVIEW:
+    case OBJECT_SEQUENCE:
+    case OBJECT_FOREIGN_TABLE:
+        renamed = *rename->relation;
+        renamed.relname = rename->newname;
+        return define(reading, &renamed);
+    default:
+        return true;
+    }
 }
 
 /* --- names of any kind of thing -----------------------------------------------------------------
@@ -383,7 +426,9 @@ read_ddl(struct reading *reading, Node *node)
     case T_CreateStmt:
         return create_table(reading, (CreateStmt *)node);
     case T_CreateForeignTableStmt:
-        return create_table(reading, &((CreateForeignTableStmt *)node)->base);
+        /* Its rows are whatever its server reaches. */
+        return create_table(reading, &((CreateForeignTableStmt *)node)->base) &&
+               touch_plain(reading, "ddl", "-");
     case T_ViewStmt:
         return create_view(reading, (ViewStmt *)node);
     case T_IndexStmt:
@@ -407,7 +452,7 @@ read_ddl(struct reading *reading, Node *node)
     case T_CompositeTypeStmt:
         return define(reading, ((CompositeTypeStmt *)node)->typevar);
     case T_DefineStmt:
-        return touch_list(reading, "ddl", ((DefineStmt *)node)->defnames);
+        return define_any(reading, (DefineStmt *)node);
     case T_CreateDomainStmt:
         return touch_list(reading, "ddl", ((CreateDomainStmt *)node)->domainname) &&
                read_parts(reading, ((CreateDomainStmt *)node)->constraints);

@@ -49,6 +49,58 @@ attribute_name(struct reading *reading, struct scope *scope, const char *name)
     return true;
 }
 
+static bool
+is_in(const List *names, const char *name)
+{
+    for (int i = 0; i < list_length(names); i++) {
+        const Node *at = list_nth(names, i);
+        const char *text = IsA(at, String)      ? ((const String *)at)->sval
+                           : IsA(at, ColumnDef) ? ((const ColumnDef *)at)->colname
+                                                : "";
+        if (strcmp(text, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Is it certainly a column of the functions in FROM? What is none is a call: x.f is f(x). */
+static bool
+is_function_column(const struct reading *reading, const struct range *range, const char *column)
+{
+    const RangeFunction *item = range->function;
+    bool named = item->alias != NULL && item->alias->colnames != NIL;
+    const List *first = linitial(item->functions);
+
+    if ((named && is_in(item->alias->colnames, column)) || is_in(item->coldeflist, column) ||
+        (item->ordinality && strcmp(column, "ordinality") == 0))
+        return true;
+    for (int i = 0; i < list_length(item->functions); i++) {
+        const List *pair = list_nth(item->functions, i);
+        const FuncCall *call = linitial(pair);
+        const char *name = IsA(call, FuncCall) ? catalog_function(reading, call->funcname) : NULL;
+        if (is_in(lsecond(pair), column) || (name != NULL && function_has_output(name, column)))
+            return true;
+    }
+    /* The one column of a plain function has the name of the whole. */
+    const FuncCall *only = linitial(first);
+    const char *name = IsA(only, FuncCall) ? catalog_function(reading, only->funcname) : NULL;
+    return !named && list_length(item->functions) == 1 && name != NULL &&
+           !function_has_outputs(name) && strcmp(range->alias, column) == 0;
+}
+
+/* Functions in FROM without a name may be what an unknown one leads to. */
+static bool
+has_nameless_function(const struct scope *scope)
+{
+    for (; scope != NULL; scope = scope->outer) {
+        for (const struct range *at = scope->ranges; at != NULL; at = at->next) {
+            if (at->function != NULL && at->alias[0] == '\0')
+                return true;
+        }
+    }
+    return false;
+}
+
 /* alias.name or alias.*; column NULL: all. The nearest query that has the alias has it. An
  * alias that nobody has may be a column of a row type. */
 static bool
@@ -64,10 +116,15 @@ attribute_qualified(struct reading *reading, struct scope *scope, const char *al
             found = true;
             if (column == NULL)
                 (void)all_of(at->source);
-            else if (!column_of(reading, at->source, column))
+            else if (!column_of(reading, at->source, column) ||
+                     (at->function != NULL && !is_function_column(reading, at, column) &&
+                      !touch_attribute(reading, column)))
                 return false;
         }
     }
+    if (!found && column != NULL && has_nameless_function(scope) &&
+        !touch_attribute(reading, column))
+        return false;
     return found || attribute_name(reading, scope, alias);
 }
 
@@ -110,9 +167,32 @@ read_call(struct walk *walk, FuncCall *call)
         if (!IsA(list_nth(call->funcname, i), String))
             return sql_refuse_unknown(walk->reading, "such a function");
     }
-    bool known = is_set_config(call->funcname) ? read_set_config(walk->reading, call)
-                                               : touch_function(walk->reading, call->funcname);
-    return known && walk_children(walk, (Node *)call);
+    /* Where the path names pg_catalog, another function of that name may come before it. */
+    bool known =
+        !is_set_config(call->funcname) || catalog_function(walk->reading, call->funcname) == NULL
+            ? touch_function(walk->reading, call->funcname)
+            : true;
+    return known && (!is_set_config(call->funcname) || read_set_config(walk->reading, call)) &&
+           walk_children(walk, (Node *)call);
+}
+
+/* (x).name: a field of x, or a function of it, whatever x is. */
+static bool
+read_indirection(struct walk *walk, A_Indirection *indirection)
+{
+    const FuncCall *call = (const FuncCall *)indirection->arg;
+    const char *function =
+        IsA(call, FuncCall) ? catalog_function(walk->reading, call->funcname) : NULL;
+
+    for (int i = 0; i < list_length(indirection->indirection); i++) {
+        const Node *step = list_nth(indirection->indirection, i);
+        if (!IsA(step, String) ||
+            (i == 0 && function != NULL && function_has_output(function, strVal(step))))
+            continue;
+        if (!touch_attribute(walk->reading, strVal(step)))
+            return false;
+    }
+    return walk_children(walk, (Node *)indirection);
 }
 
 /* The walker of PostgreSQL stops at true. */
@@ -134,6 +214,9 @@ visit(Node *node, void *context)
     case T_FuncCall:
         good = read_call(walk, (FuncCall *)node);
         break;
+    case T_A_Indirection:
+        good = read_indirection(walk, (A_Indirection *)node);
+        break;
     case T_SubLink:
         good = read_expression(reading, ((SubLink *)node)->testexpr, walk->scope) &&
                read_query(reading, ((SubLink *)node)->subselect, walk->scope);
@@ -141,7 +224,6 @@ visit(Node *node, void *context)
     case T_List:
     case T_A_Expr:
     case T_A_Indices:
-    case T_A_Indirection:
     case T_A_ArrayExpr:
     case T_BoolExpr:
     case T_BooleanTest:

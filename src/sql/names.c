@@ -47,6 +47,33 @@ information_known(const char *name)
     return KNOWN_FREE;
 }
 
+bool
+information_function_known(const char *name)
+{
+    return strncmp(name, "_pg_", 4) == 0;
+}
+
+/* Rows are "function.column". */
+bool
+function_has_output(const char *function, const char *column)
+{
+    size_t size = strlen(function);
+
+    for (size_t i = 0; i < known_outputs_count; i++) {
+        const char *name = known_outputs[i].name;
+        if (strncmp(name, function, size) == 0 && name[size] == '.' &&
+            (column == NULL || strcmp(name + size + 1, column) == 0))
+            return true;
+    }
+    return false;
+}
+
+bool
+function_has_outputs(const char *function)
+{
+    return function_has_output(function, NULL);
+}
+
 static const struct {
     const char *name;
     enum setting_kind kind;
@@ -99,5 +126,6 @@ setting_kind_of(const char *name)
             return settings[i].kind;
     }
     /* The planner's switches change how a statement runs, not what it does. */
-    return strncasecmp(name, "enable_", 7) == 0 ? SETTING_FREE : SETTING_GUARDED;
+    return strncasecmp(name, "enable_", 7) == 0 && strchr(name, '.') == NULL ? SETTING_FREE
+                                                                             : SETTING_GUARDED;
 }

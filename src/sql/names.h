@@ -9,14 +9,19 @@ struct known_name {
     const char *name;
     bool free; /* to everybody */
 };
-extern const struct known_name known_functions[], known_relations[];
-extern const size_t known_functions_count, known_relations_count;
+extern const struct known_name known_functions[], known_relations[], known_outputs[];
+extern const size_t known_functions_count, known_relations_count, known_outputs_count;
 
 enum known { KNOWN_NOT, KNOWN_FREE, KNOWN_GUARDED };
 enum known function_known(const char *name);
 enum known relation_known(const char *name);
 /* Of information_schema: those that hold options of foreign servers are guarded. */
 enum known information_known(const char *name);
+/* Of information_schema: what its own views and drivers call. */
+bool information_function_known(const char *name);
+/* The columns of a function of pg_catalog that has several, or one with a name of its own. */
+bool function_has_outputs(const char *function);
+bool function_has_output(const char *function, const char *column);
 
 /* What a SET of this name means; the name in any case. */
 enum setting_kind {

@@ -66,10 +66,23 @@ read_subselect(struct reading *reading, const RangeSubselect *item, struct scope
            add_range(reading, scope, alias, NULL) != NULL;
 }
 
+/* Without a name of its own it has that of its function, or one that is not known: "". */
+static const char *
+function_alias(const RangeFunction *item)
+{
+    const List *pair = linitial(item->functions);
+
+    if (item->alias != NULL)
+        return item->alias->aliasname;
+    return IsA(pair, List) && IsA(linitial(pair), FuncCall)
+               ? strVal(llast(((FuncCall *)linitial(pair))->funcname))
+               : "";
+}
+
 static bool
 read_function_item(struct reading *reading, const RangeFunction *item, struct scope *scope)
 {
-    const char *alias = item->alias != NULL ? item->alias->aliasname : "";
+    struct range *range;
 
     for (int i = 0; i < list_length(item->functions); i++) {
         /* Each is the call, and a list of column definitions. */
@@ -78,7 +91,11 @@ read_function_item(struct reading *reading, const RangeFunction *item, struct sc
             return !IsA(pair, List) ? sql_refuse_unknown(reading, "such a function in FROM")
                                     : false;
     }
-    return add_range(reading, scope, alias, NULL) != NULL;
+    range = add_range(reading, scope, function_alias(item), NULL);
+    if (range == NULL)
+        return false;
+    range->function = item;
+    return true;
 }
 
 static bool
@@ -361,6 +378,27 @@ read_assignments(struct reading *reading, const List *targets, struct source *ch
     return true;
 }
 
+/* What tells whether a row is there already is read; a constraint's columns are not known. */
+static bool
+read_arbiter(struct reading *reading, const InferClause *infer, struct scope *scope)
+{
+    struct source *read = scope->ranges->source;
+
+    if (infer->conname != NULL)
+        read->touched = read->columns.all = true;
+    for (int i = 0; i < list_length(infer->indexElems); i++) {
+        const IndexElem *element = list_nth(infer->indexElems, i);
+        if (element->name != NULL) {
+            read->touched = true;
+            if (!columns_add(reading, &read->columns, element->name))
+                return false;
+        }
+        if (!read_expression(reading, element->expr, scope))
+            return false;
+    }
+    return read_expression(reading, infer->whereClause, scope);
+}
+
 static bool
 read_conflict(struct reading *reading, const InsertStmt *insert, struct scope *scope)
 {
@@ -369,15 +407,8 @@ read_conflict(struct reading *reading, const InsertStmt *insert, struct scope *s
 
     if (conflict == NULL)
         return true;
-    if (conflict->infer != NULL) {
-        for (int i = 0; i < list_length(conflict->infer->indexElems); i++) {
-            const IndexElem *element = list_nth(conflict->infer->indexElems, i);
-            if (!read_expression(reading, element->expr, scope))
-                return false;
-        }
-        if (!read_expression(reading, conflict->infer->whereClause, scope))
-            return false;
-    }
+    if (conflict->infer != NULL && !read_arbiter(reading, conflict->infer, scope))
+        return false;
     if (conflict->action != ONCONFLICT_UPDATE)
         return true;
     changed = source_add(reading, insert->relation, "update");

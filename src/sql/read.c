@@ -106,6 +106,7 @@ read_one(struct reading *reading, Node *node)
 {
     if (is_query(node)) {
         reading->statement->kind = kind_of_query(node);
+        reading->plain_select = reading->statement->kind == SQL_SELECT;
         if (!read_query(reading, node, NULL))
             return false;
     } else if (!read_utility(reading, node)) {
@@ -123,7 +124,7 @@ begin_statement(struct reading *reading, struct sql_statement *statement)
     reading->touch_count = 0;
     reading->temporary = NULL;
     reading->temporary_count = 0;
-    reading->unfiltered = reading->changes_rows = false;
+    reading->plain_select = reading->unfiltered = reading->changes_rows = false;
     return true;
 }
 

@@ -40,6 +40,7 @@ struct range {
     struct range *next;
     const char *alias;
     struct source *source; /* NULL: a query or a function, whose columns were read within it */
+    const RangeFunction *function; /* the functions that it is */
 };
 
 /* A query's own names, within those of the queries around it. */
@@ -65,6 +66,7 @@ struct reading {
     struct slice *temporary;
     size_t temporary_count;
     struct sql_statement *statement;
+    bool plain_select; /* the statement itself is a SELECT, run as it is */
     bool out_of_room;  /* the arena is full */
     bool unfiltered;   /* an UPDATE or DELETE without WHERE was seen */
     bool changes_rows; /* one of either was */
@@ -89,6 +91,10 @@ bool touch_name(struct reading *reading, const char *action, const char *schema,
 /* A name as lists of String: [database.][schema.]name. */
 bool touch_list(struct reading *reading, const char *action, const List *names);
 bool touch_function(struct reading *reading, const List *names);
+/* (x).name and alias.name call a function of one argument where x has no such column. */
+bool touch_attribute(struct reading *reading, const char *name);
+/* Of pg_catalog, whatever the search_path is; NULL: perhaps not. */
+const char *catalog_function(const struct reading *reading, const List *names);
 bool temporary_add(struct reading *reading, const RangeVar *relation);
 bool is_temporary(const RangeVar *relation);
 /* Turns the statement's sources into touches. */

@@ -4,10 +4,20 @@
 
 #include <strings.h>
 
+/* A cast to text changes nothing; others do, by cutting at least. */
+static bool
+is_text(const TypeName *type)
+{
+    return strcmp(strVal(llast(type->names)), "text") == 0 && type->typmods == NIL &&
+           type->arrayBounds == NIL &&
+           (list_length(type->names) == 1 ||
+            strcmp(strVal(linitial(type->names)), "pg_catalog") == 0);
+}
+
 static const char *
 constant_text(const Node *node)
 {
-    if (node != NULL && IsA(node, TypeCast))
+    if (node != NULL && IsA(node, TypeCast) && is_text(((const TypeCast *)node)->typeName))
         node = ((const TypeCast *)node)->arg;
     if (node == NULL || !IsA(node, A_Const) || ((const A_Const *)node)->isnull ||
         nodeTag(&((const A_Const *)node)->val.node) != T_String)
@@ -57,6 +67,8 @@ add_schema(struct reading *reading, const char *name)
 
     if (longer == NULL)
         return false;
+    if (schema.size >= NAMEDATALEN) /* the server cuts it off */
+        return sql_refuse(reading, "42622", "a schema's name in search_path is too long");
     if (strcmp(name, "$user") == 0)
         schema = reading->names->user;
     if (statement->path_count > 0)
@@ -67,6 +79,26 @@ add_schema(struct reading *reading, const char *name)
     statement->path = longer;
     statement->path_count++;
     return true;
+}
+
+/* Who the session is says what "$user" is in the path; role NULL: not known. */
+static bool
+follow_role(struct reading *reading, const char *name, const char *role)
+{
+    const struct sql_names *names = reading->names;
+    bool by_user = false;
+
+    if (strcasecmp(name, "role") != 0 && strcasecmp(name, "session_authorization") != 0)
+        return true;
+    for (size_t i = 0; i < names->schema_count; i++)
+        by_user |= slice_equal(names->schemas[i], names->user);
+    if (!by_user)
+        return true;
+    if (role == NULL)
+        return sql_refuse_unknown(reading, "such a change of the role");
+    reading->statement->kind = SQL_SET_PATH;
+    reading->statement->local = true;
+    return add_schema(reading, role);
 }
 
 static bool
@@ -138,13 +170,16 @@ read_set_config(struct reading *reading, const FuncCall *call)
     case SETTING_ENCODING:
         return check_encoding(reading, value);
     case SETTING_PATH:
+        /* Prepared, explained or in a view it would happen when nobody looks. */
+        if (!reading->plain_select)
+            return sql_refuse_unknown(reading, "a change of search_path within a statement");
         reading->statement->kind = SQL_SET_PATH;
         reading->statement->local = true;
         return split_path(reading, value);
     case SETTING_GUARDED:
         break;
     }
-    return guard(reading, name);
+    return guard(reading, name) && follow_role(reading, name, NULL);
 }
 
 /* --- SET ------------------------------------------------------------------------------------- */
@@ -165,7 +200,9 @@ set_value(struct reading *reading, const VariableSetStmt *statement)
     case SETTING_GUARDED:
         break;
     }
-    return guard(reading, statement->name);
+    return guard(reading, statement->name) &&
+           follow_role(reading, statement->name,
+                       statement->args == NIL ? NULL : constant_text(linitial(statement->args)));
 }
 
 /* Back to what it was at the log-in. */

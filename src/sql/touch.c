@@ -168,7 +168,8 @@ is_free_catalog(const char *action, const char *schema, const char *name)
     bool own = strcmp(schema, "pg_catalog") == 0;
 
     if (strcmp(action, "call") == 0)
-        return own && function_known(name) == KNOWN_FREE;
+        return own ? function_known(name) == KNOWN_FREE
+                   : strcmp(schema, "information_schema") == 0 && information_function_known(name);
     if (strcmp(action, "select") != 0)
         return false;
     if (own)
@@ -301,26 +302,63 @@ touch_list(struct reading *reading, const char *action, const List *names)
 }
 
 /* Functions of pg_catalog come before others of the same arguments. */
+static bool
+touch_call(struct reading *reading, const struct naming *naming)
+{
+    enum known known = function_known(naming->name);
+
+    if (naming->schema != NULL)
+        return touch_in(reading, naming, naming->schema);
+    if (known == KNOWN_GUARDED && !touch_in(reading, naming, "pg_catalog"))
+        return false;
+    if (known != KNOWN_NOT && !names_pg_catalog(reading->names))
+        return true;
+    if (known == KNOWN_NOT && strncmp(naming->name, "pg_", 3) == 0 &&
+        !touch_in(reading, naming, "pg_catalog"))
+        return false;
+    return touch_path(reading, naming);
+}
+
 bool
 touch_function(struct reading *reading, const List *names)
 {
     struct parts parts;
-    struct naming naming = { .action = "call" };
 
     if (!read_parts(reading, names, &parts))
         return false;
-    naming.name = parts.name;
-    enum known known = function_known(parts.name);
-    if (parts.schema != NULL)
-        return touch_in(reading, &naming, parts.schema);
-    if (known == KNOWN_GUARDED && !touch_in(reading, &naming, "pg_catalog"))
-        return false;
-    if (known != KNOWN_NOT && !names_pg_catalog(reading->names))
+    return touch_call(
+        reading, &(struct naming){ .action = "call", .schema = parts.schema, .name = parts.name });
+}
+
+/* With an empty search_path there are no functions but those of pg_catalog. The fields of
+ * _pg_expandarray, x and n, are in the queries of every JDBC driver. */
+bool
+touch_attribute(struct reading *reading, const char *name)
+{
+    if ((reading->names->schema_count == 0 && function_known(name) == KNOWN_NOT) ||
+        strcmp(name, "x") == 0 || strcmp(name, "n") == 0)
         return true;
-    if (known == KNOWN_NOT && strncmp(parts.name, "pg_", 3) == 0 &&
-        !touch_in(reading, &naming, "pg_catalog"))
-        return false;
-    return touch_path(reading, &naming);
+    return touch_call(reading, &(struct naming){ .action = "call", .name = name });
+}
+
+const char *
+catalog_function(const struct reading *reading, const List *names)
+{
+    int count = list_length(names);
+    const char *name, *schema;
+
+    for (int i = 0; i < count; i++) {
+        if (!IsA(list_nth(names, i), String))
+            return NULL;
+    }
+    name = strVal(llast(names));
+    schema = count > 1 ? strVal(list_nth(names, count - 2)) : NULL;
+    if (schema == NULL)
+        return function_known(name) != KNOWN_NOT && !names_pg_catalog(reading->names) ? name : NULL;
+    return (strcmp(schema, "pg_catalog") == 0 && function_known(name) != KNOWN_NOT) ||
+                   (strcmp(schema, "information_schema") == 0 && information_function_known(name))
+               ? name
+               : NULL;
 }
 
 /* --- sources ------------------------------------------------------------------------------- */
