@@ -70,13 +70,15 @@ static bool
 read_parameters(struct slice body, struct pg_startup *out)
 {
     struct slice rest, name, value;
+    unsigned count = 0;
 
     /* The pairs end with an empty name, which is the last byte. */
     if (body.size == 0 || body.at[body.size - 1] != 0)
         return false;
     out->parameters = rest = slice_first(body, body.size - 1);
     while (rest.size > 0) {
-        if (!pg_parameter_next(&rest, &name, &value) || stands_before(out->parameters, name))
+        if (++count > PG_PARAMETERS_MAX || !pg_parameter_next(&rest, &name, &value) ||
+            stands_before(out->parameters, name))
             return false;
         out->unknown_options |= slice_starts(name, SLICE_LITERAL("_pq_."));
     }
@@ -223,7 +225,7 @@ pg_auth_read(struct slice body, uint32_t *kind, struct slice *data)
     if (!take_be32(&in, kind))
         return false;
     *data = slice_of(in.at, cursor_left(&in));
-    return true;
+    return data->size == 0 || (*kind != PG_AUTH_OK && *kind != PG_AUTH_CLEARTEXT);
 }
 
 bool
@@ -275,8 +277,8 @@ void
 pg_put_error(struct buffer *out, const struct pg_error *error)
 {
     size_t begun = begin(out, 'E');
-    struct slice severity = error->severity == PG_FATAL ? SLICE_LITERAL("FATAL")
-                                                        : SLICE_LITERAL("ERROR");
+    struct slice severity =
+        error->severity == PG_FATAL ? SLICE_LITERAL("FATAL") : SLICE_LITERAL("ERROR");
 
     put_field(out, 'S', severity);
     put_field(out, 'V', severity);

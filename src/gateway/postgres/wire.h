@@ -10,6 +10,7 @@ enum wire { WIRE_OK, WIRE_MORE, WIRE_MALFORMED };
 enum {
     PG_START_MAX = 10000,        /* a start-up packet; PostgreSQL's own limit */
     PG_MESSAGE_MAX = 0x3fffffff, /* the body of any message; PostgreSQL's own limit */
+    PG_PARAMETERS_MAX = 64,      /* pairs of a start-up packet: each is compared with all */
 };
 
 /* --- reading ----------------------------------------------------------------------- */
@@ -32,7 +33,7 @@ struct pg_startup {
     uint32_t cancel_process, cancel_secret;
 };
 /* The first packet, which has no type. MALFORMED also for another major version, a name that
- * comes twice, and bytes behind the last pair. */
+ * comes twice, too many of them, and bytes behind the last pair. */
 enum wire pg_startup_read(struct cursor *in, struct pg_startup *out);
 /* False at the end. */
 bool pg_parameter_next(struct slice *rest, struct slice *name, struct slice *value);
@@ -61,7 +62,8 @@ enum pg_auth {
     PG_AUTH_SASL_CONTINUE = 11,
     PG_AUTH_SASL_FINAL = 12,
 };
-/* data: the salt, the mechanisms' names, the mechanism's message. */
+/* data: the salt, the mechanisms' names, the mechanism's message; nothing where the kind has
+ * none. */
 bool pg_auth_read(struct slice body, uint32_t *kind, struct slice *data);
 bool pg_key_read(struct slice body, uint32_t *process, uint32_t *secret);
 
