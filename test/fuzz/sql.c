@@ -1,0 +1,61 @@
+/* Statements: what is read touches only things whose names are canonical, says nothing but
+ * words and names, and reads the same again. */
+#include <stdlib.h>
+
+#include "sql/sql.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void
+must(bool holds)
+{
+    if (!holds)
+        abort();
+}
+
+static void
+check_name(struct slice name)
+{
+    must(name.size > 0);
+    for (size_t i = 0; i < name.size; i++) {
+        uint8_t byte = (uint8_t)name.at[i];
+        must(byte > 0x20 && byte < 0x7f && byte != '*' && byte != '"' && byte != '(' &&
+             byte != ')' && byte != '|');
+    }
+}
+
+static void
+check_statement(const struct sql_statement *statement)
+{
+    must(statement->touch_count <= SQL_TOUCHES_MAX);
+    must(statement->normal.size <= SQL_NORMAL_MAX);
+    for (size_t i = 0; i < statement->touch_count; i++) {
+        check_name(statement->touches[i].action);
+        check_name(statement->touches[i].object);
+    }
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const struct slice schemas[] = { SLICE_LITERAL("app"), SLICE_LITERAL("public") };
+    const struct sql_names names = { .schemas = schemas,
+                                     .schema_count = 2,
+                                     .user = SLICE_LITERAL("writ"),
+                                     .database = SLICE_LITERAL("shop") };
+    struct sql_script script, again;
+    struct sql_fault fault = { 0 };
+    struct arena arena;
+
+    arena_init(&arena, 4 << 20);
+    if (sql_read(slice_of(data, size), &names, &arena, &script, &fault) == SQL_OK) {
+        for (size_t i = 0; i < script.count; i++)
+            check_statement(&script.statements[i]);
+        if (sql_read(slice_of(data, size), &names, &arena, &again, &fault) == SQL_OK)
+            must(again.count == script.count);
+    } else {
+        must(fault.sqlstate != NULL && fault.message.size > 0);
+    }
+    arena_free(&arena);
+    return 0;
+}
