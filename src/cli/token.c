@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "base/encoding.h"
-#include "token/text.h"
+#include "token/public.h"
 
 /* --- issue ------------------------------------------------------------------- */
 
@@ -491,6 +491,31 @@ attenuate(struct cli *cli, const struct args *args)
 }
 
 static int
+tell_public(struct cli *cli, const struct args *args)
+{
+    struct buffer out = { 0 };
+    char token[TOKEN_TEXT_MAX + 3];
+
+    if (!read_token(token, sizeof token)) {
+        fputs("writ token public: the token is read on standard input\n", stderr);
+        return EXIT_USAGE;
+    }
+    enum status status = token_public_write(slice_text(token), &out);
+    secret_wipe(token, sizeof token);
+    if (status == STATUS_OK && cli->json) {
+        json_t *json = json_pack("{s:o}", "public", json_slice(buffer_slice(&out)));
+        print_json(json);
+        json_decref(json);
+    } else if (status == STATUS_OK) {
+        printf("%.*s\n", SLICE_PRINT(buffer_slice(&out)));
+    } else {
+        fputs("this is no token of Writ, or it is damaged\n", stderr);
+    }
+    buffer_free(&out);
+    return status == STATUS_OK ? EXIT_DONE : EXIT_REFUSED;
+}
+
+static int
 check_text(struct cli *cli, const struct args *args)
 {
     char token[TOKEN_TEXT_MAX + 3];
@@ -589,6 +614,9 @@ const struct command token_commands[] = {
       "Narrow a token offline: read on standard input, printed anew.",
       "  echo $TOKEN | writ token attenuate --scope orders:GET:/v1/orders/42 --ttl 10m\n",
       attenuate },
+    { "token public", "", 0, 0, NULL,
+      "The part of a token that may be told: a user's name where SCRAM proves the rest.",
+      "  echo $TOKEN | writ token public\n", tell_public },
     { "token check", "", 0, 0, NULL, "Is this text a Writ token? Offline, on standard input.", NULL,
       check_text },
     { "token expression", "", 0, 0, NULL, "The regular expression for secret scanners.", NULL,

@@ -21,6 +21,14 @@ enum status caveats_read(struct slice bytes, struct token_view *out) WRIT_MUST_U
 /* The caveat as it stands in the token, its head included. */
 struct slice caveat_bytes(const struct caveat *caveat);
 
+/* The chain of the view's bytes under its key; *known as in keyring_state_mac. */
+enum status token_mac(const struct token_view *view, struct keyring_state *ring, uint8_t mac[32],
+                      bool *known) WRIT_MUST_USE;
+
+/* Does the text end in its own checksum? It has at least that. */
+bool token_checksum_right(struct slice text);
+/* Prefix, base62 of the bytes, checksum; its length. out has room. */
+size_t token_put_text(const char *prefix, const uint8_t *binary, size_t size, char *out);
 /* Writes the text of an attenuated token's bytes; its length, 0 when it would be
  * longer than a token may be. */
 size_t token_put_attenuated(const uint8_t *binary, size_t size, char out[TOKEN_TEXT_MAX]);

@@ -24,6 +24,7 @@ struct keyring_state {
     size_t count;
     uint8_t kids[KEYRING_MAX];
     struct mac_state *macs[KEYRING_MAX];
+    struct mac_state *newest;   /* of those: of the key that issues; NULL: none does */
     struct mac_state *stranger; /* under a random key, for a kid that is not in the ring */
     struct known_texts known;   /* under this ring */
 };
@@ -179,6 +180,8 @@ enum status
 keyring_state_follow(struct keyring_state *state, const struct keyring *ring)
 {
     struct mac_state *macs[KEYRING_MAX];
+    uint8_t newest;
+    bool known;
 
     state->ring = ring;
     if (ring->version == state->version)
@@ -199,6 +202,7 @@ keyring_state_follow(struct keyring_state *state, const struct keyring *ring)
     }
     state->count = ring->count;
     state->version = ring->version;
+    state->newest = keyring_newest(ring, &newest) ? keyring_state_mac(state, newest, &known) : NULL;
     return STATUS_OK;
 }
 
@@ -215,6 +219,12 @@ keyring_state_mac(struct keyring_state *state, uint8_t kid, bool *known)
         }
     }
     return found;
+}
+
+struct mac_state *
+keyring_state_newest(struct keyring_state *state)
+{
+    return state->newest != NULL ? state->newest : state->stranger;
 }
 
 struct known_texts *

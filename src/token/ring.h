@@ -10,6 +10,8 @@
 /* The state's MAC for kid. When the ring has no such key, *known is false and the
  * answer is a MAC under a key that nobody knows, so that both cases cost the same. */
 struct mac_state *keyring_state_mac(struct keyring_state *state, uint8_t kid, bool *known);
+/* Of the newest key that issues; a key that nobody knows when there is none. */
+struct mac_state *keyring_state_newest(struct keyring_state *state);
 struct known_texts *keyring_state_known(struct keyring_state *state);
 
 /* What JWTs are verified with, of the ring that was followed last. NULL: no such key. */

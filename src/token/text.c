@@ -28,8 +28,8 @@ split_prefix(struct slice text, struct slice *body, bool *attenuated)
     return false;
 }
 
-static bool
-checksum_right(struct slice text)
+bool
+token_checksum_right(struct slice text)
 {
     uint32_t crc = crc32_of(slice_first(text, text.size - CRC_TEXT));
     uint8_t bytes[4] = { (uint8_t)(crc >> 24), (uint8_t)(crc >> 16), (uint8_t)(crc >> 8),
@@ -57,7 +57,8 @@ token_text_valid(struct slice text)
     struct slice body;
     bool attenuated;
 
-    return split_prefix(text, &body, &attenuated) && alphabet_right(body) && checksum_right(text);
+    return split_prefix(text, &body, &attenuated) && alphabet_right(body) &&
+           token_checksum_right(text);
 }
 
 /* version kid id caveats… mac, with nothing left over. */
@@ -90,7 +91,7 @@ token_parse(struct slice text, struct token_view *out)
 
     out->binary_size = 0;
     out->caveat_count = 0;
-    if (!split_prefix(text, &body, &out->attenuated) || !checksum_right(text) ||
+    if (!split_prefix(text, &body, &out->attenuated) || !token_checksum_right(text) ||
         !base62_decode(slice_first(body, body.size - CRC_TEXT), out->binary, sizeof out->binary,
                        &out->binary_size))
         return STATUS_INVALID;
@@ -110,17 +111,26 @@ token_view_wipe(struct token_view *view)
 }
 
 enum status
-token_verify(const struct token_view *view, struct keyring_state *ring)
+token_mac(const struct token_view *view, struct keyring_state *ring, uint8_t mac[MAC_SIZE],
+          bool *known)
 {
     struct slice parts[2] = { MAC_LABEL, slice_of(view->binary, TOKEN_HEAD_SIZE) };
-    uint8_t mac[MAC_SIZE];
-    bool known;
-    enum status status = mac_compute(keyring_state_mac(ring, view->kid, &known), parts, 2, mac);
+    enum status status = mac_compute(keyring_state_mac(ring, view->kid, known), parts, 2, mac);
 
     for (size_t i = 0; status == STATUS_OK && i < view->caveat_count; i++) {
         struct slice caveat = caveat_bytes(&view->caveats[i]);
-        status = mac_once(mac, sizeof mac, &caveat, 1, mac);
+        status = mac_once(mac, MAC_SIZE, &caveat, 1, mac);
     }
+    return status;
+}
+
+enum status
+token_verify(const struct token_view *view, struct keyring_state *ring)
+{
+    uint8_t mac[MAC_SIZE];
+    bool known;
+    enum status status = token_mac(view, ring, mac, &known);
+
     if (status == STATUS_OK && !(secret_equal(mac, view->mac, sizeof mac) & known))
         status = STATUS_DENIED;
     secret_wipe(mac, sizeof mac);
@@ -179,8 +189,8 @@ token_recognize(struct slice text, struct keyring_state *ring,
     return status;
 }
 
-static size_t
-put_text_of(const char *prefix, const uint8_t *binary, size_t size, char *out)
+size_t
+token_put_text(const char *prefix, const uint8_t *binary, size_t size, char *out)
 {
     size_t at = strlen(prefix);
     uint8_t bytes[4];
@@ -212,7 +222,7 @@ token_write(const struct token_id *id, uint8_t kid, struct keyring_state *ring,
     memcpy(binary + 2, id->bytes, TOKEN_ID_SIZE);
     status = mac_compute(state, parts, 2, binary + TOKEN_HEAD_SIZE);
     if (status == STATUS_OK)
-        out[put_text_of("writ_", binary, sizeof binary, out)] = '\0';
+        out[token_put_text("writ_", binary, sizeof binary, out)] = '\0';
     secret_wipe(binary, sizeof binary);
     return status;
 }
@@ -222,5 +232,5 @@ token_put_attenuated(const uint8_t *binary, size_t size, char out[TOKEN_TEXT_MAX
 {
     if (6 + base62_encoded_size(size) + CRC_TEXT > TOKEN_TEXT_MAX)
         return 0;
-    return put_text_of("writa_", binary, size, out);
+    return token_put_text("writa_", binary, size, out);
 }

@@ -389,6 +389,17 @@ world_authenticate_as(struct world_reader *reader, const struct presented_text *
     return verdict;
 }
 
+enum status
+world_token_secret(struct world_reader *reader, struct slice public_text, struct token_secret *out)
+{
+    const struct keyring *ring =
+        atomic_load_explicit(&reader->world->keyring, memory_order_acquire);
+
+    if (ring == NULL || keyring_state_follow(reader->keys, ring) != STATUS_OK)
+        return STATUS_CRYPTO;
+    return token_secret_of(public_text, reader->keys, out);
+}
+
 enum credential_verdict
 world_authenticate(struct world_reader *reader, struct slice text, int64_t now, struct arena *arena,
                    struct credential *out)

@@ -38,6 +38,33 @@ plain(void **state)
     fixture_free(&f);
 }
 
+/* A log-in by the public part: the text that is made of it is judged like any other. */
+static void
+by_public_part(void **state)
+{
+    struct fixture f = fixture_new();
+    struct credential credential;
+    struct token_secret secret;
+    struct buffer told = { 0 };
+    char text[TOKEN_TEXT_SIZE + 1];
+
+    apply(&f, issued(1));
+    for (unsigned number = 1; number <= 2; number++) {
+        text_of(&f, number, text);
+        assert_int_equal(token_public_write(slice_text(text), &told), STATUS_OK);
+        assert_int_equal(world_token_secret(f.reader, buffer_slice(&told), &secret), STATUS_OK);
+        assert_true(slice_is(slice_of(secret.text, secret.size), text));
+        assert_int_equal(present(&f, slice_of(secret.text, secret.size), NOW, &credential),
+                         number == 1 ? CREDENTIAL_OK : CREDENTIAL_UNKNOWN);
+        token_secret_wipe(&secret);
+        buffer_clear(&told);
+    }
+    assert_int_equal(world_token_secret(f.reader, SLICE_LITERAL("postgres"), &secret),
+                     STATUS_INVALID);
+    buffer_free(&told);
+    fixture_free(&f);
+}
+
 static void
 decides(void **state)
 {
@@ -305,7 +332,7 @@ main(void)
         cmocka_unit_test(revoked),      cmocka_unit_test(subject_gone),
         cmocka_unit_test(lineage),      cmocka_unit_test(parent_forgotten),
         cmocka_unit_test(rotation),     cmocka_unit_test(depth),
-        cmocka_unit_test(arena_full),
+        cmocka_unit_test(arena_full),   cmocka_unit_test(by_public_part),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,8 +10,8 @@
 #include "base/arena.h"
 #include "base/fault.h"
 #include "policy/decide.h"
+#include "token/public.h"
 #include "token/record.h"
-#include "token/text.h"
 
 struct world;
 struct world_reader; /* one per lane, made before the lane runs */
@@ -158,6 +158,11 @@ enum credential_verdict world_authenticate_as(struct world_reader *reader,
                                               const struct presented_text *shown,
                                               struct arena *arena,
                                               struct credential *out) WRIT_MUST_USE;
+/* A token's text and salt by its public part, for a log-in that proves it unseen; no table is
+ * touched and nothing is said of whether there is such a token: authenticate the text then.
+ * INVALID: not a public text. */
+enum status world_token_secret(struct world_reader *reader, struct slice public_text,
+                               struct token_secret *out) WRIT_MUST_USE;
 /* A session that goes on keeps its token's text in a buffer that it wipes, and
  * authenticates again. */
 
