@@ -11,7 +11,14 @@
 #include "base/buffer.h"
 #include "sql/sql.h"
 
-enum { ROWS_LEAST = 200 };
+enum { ROWS_LEAST = 200, LIST_MAX = 8 };
+
+/* What a section says of the session before its table. */
+struct session {
+    struct slice schemas[LIST_MAX], temporary[LIST_MAX];
+    size_t schema_count, temporary_count;
+    char line[256];
+};
 
 static const char *document;
 
@@ -37,6 +44,36 @@ read_statement(struct slice *line, struct buffer *out)
     return true;
 }
 
+static size_t
+read_list(struct slice list, struct slice *out)
+{
+    size_t count = 0;
+    struct slice part;
+
+    while (count < LIST_MAX && slice_next(&list, ',', &part)) {
+        part = slice_trim(part);
+        if (part.size > 0)
+            out[count++] = part;
+    }
+    return count;
+}
+
+/* "With the search_path `a, b` and the temporary tables `c, d`:" */
+static void
+read_session(struct session *session, struct slice line)
+{
+    struct slice kept = slice_of(session->line, line.size), lists[2] = { 0 }, part;
+
+    assert_true(line.size < sizeof(session->line));
+    memcpy(session->line, line.at, line.size);
+    for (unsigned i = 0; slice_next(&kept, '`', &part) && i < 4; i++) {
+        if (i % 2 == 1)
+            lists[i / 2] = part;
+    }
+    session->schema_count = read_list(lists[0], session->schemas);
+    session->temporary_count = read_list(lists[1], session->temporary);
+}
+
 static void
 put_touches(struct buffer *out, const struct sql_script *script)
 {
@@ -56,11 +93,12 @@ put_touches(struct buffer *out, const struct sql_script *script)
 }
 
 static void
-check(struct slice text, struct slice needs, unsigned number)
+check(const struct session *session, struct slice text, struct slice needs, unsigned number)
 {
-    const struct slice schemas[] = { SLICE_LITERAL("public") };
-    const struct sql_names names = { .schemas = schemas,
-                                     .schema_count = 1,
+    const struct sql_names names = { .schemas = session->schemas,
+                                     .schema_count = session->schema_count,
+                                     .temporary = session->temporary,
+                                     .temporary_count = session->temporary_count,
                                      .user = SLICE_LITERAL("writ"),
                                      .database = SLICE_LITERAL("shop") };
     struct sql_script script;
@@ -84,6 +122,7 @@ static void
 each_row_holds(void **state)
 {
     FILE *file = fopen(document, "re");
+    struct session session = { 0 };
     struct buffer statement = { 0 };
     char *line = NULL;
     size_t capacity = 0;
@@ -97,10 +136,12 @@ each_row_holds(void **state)
         number++;
         if (slice_starts(rest, SLICE_LITERAL("#")) && !slice_starts(rest, SLICE_LITERAL("###")))
             inside = slice_starts(rest, SLICE_LITERAL("## Statements and what they need"));
+        if (slice_starts(rest, SLICE_LITERAL("With the search_path `")))
+            read_session(&session, rest);
         if (!inside || !read_statement(&rest, &statement))
             continue;
         assert_true(slice_ends(rest, SLICE_LITERAL(" |\n")));
-        check(buffer_slice(&statement), slice_first(rest, rest.size - 3), number);
+        check(&session, buffer_slice(&statement), slice_first(rest, rest.size - 3), number);
         rows++;
     }
     assert_true(rows >= ROWS_LEAST);

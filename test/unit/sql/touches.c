@@ -1,5 +1,6 @@
 /* Prints what the statements of the standard input touch, one line each: for people, and for
- * tests that compare it with what a server does. --names a,b sets the search_path. */
+ * tests that compare it with what a server does. touches [search_path [temporary tables]], each
+ * a list with commas. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -22,11 +23,27 @@ print(const struct sql_statement *statement)
     printf("\n");
 }
 
+enum { LIST_MAX = 16 };
+
+static size_t
+split(const char *list, struct slice *out)
+{
+    struct slice rest = slice_text(list), part;
+    size_t count = 0;
+
+    while (count < LIST_MAX && slice_next(&rest, ',', &part))
+        out[count++] = part;
+    return count;
+}
+
 int
 main(int argc, char **argv)
 {
-    struct slice schemas[16], rest = slice_text(argc > 1 ? argv[1] : "public"), part;
+    struct slice schemas[LIST_MAX], temporary[LIST_MAX];
     struct sql_names names = { .schemas = schemas,
+                               .schema_count = split(argc > 1 ? argv[1] : "public", schemas),
+                               .temporary = temporary,
+                               .temporary_count = split(argc > 2 ? argv[2] : "", temporary),
                                .user = SLICE_LITERAL("writ"),
                                .database = SLICE_LITERAL("shop") };
     struct sql_script script;
@@ -34,8 +51,6 @@ main(int argc, char **argv)
     struct arena arena;
     size_t size = fread(text, 1, sizeof(text), stdin);
 
-    while (names.schema_count < 16 && slice_next(&rest, ',', &part))
-        schemas[names.schema_count++] = part;
     arena_init(&arena, 4 << 20);
     if (sql_read(slice_of(text, size), &names, &arena, &script, &fault) != SQL_OK) {
         printf("refused %s: %.*s\n", fault.sqlstate, SLICE_PRINT(fault.message));
