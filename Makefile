@@ -3,7 +3,7 @@ SHELL := /bin/bash
 BUILD := build
 
 .DEFAULT_GOAL := all
-.PHONY: all run test unit e2e asan tsan fuzz soak bench install docs format clean help packages
+.PHONY: all run test unit e2e asan tsan fuzz soak bench bench-db install docs format clean help packages
 
 all: packages ## build the program: build/writ
 	@scripts/build.sh $(BUILD)
@@ -43,6 +43,11 @@ bench: ## side by side with nginx, HAProxy and Caddy; the table of docs/performa
 	@scripts/packages.sh bench
 	@bench/run.sh
 
+bench-db: ## the PostgreSQL and Redis doors beside PgBouncer and HAProxy
+	@scripts/packages.sh bench
+	@scripts/build.sh build-bench -Dbench=true -Dtests=false
+	@python3 -B bench/databases.py --writ build-bench/src/app/writ
+
 install: all ## install under DESTDIR and PREFIX (/usr/local)
 	@DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild
 
@@ -59,6 +64,6 @@ packages:
 	@scripts/packages.sh build
 
 help: ## this list
-	@grep -E '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):.*## (.*)/\1\t\2/' | \
-	    while IFS=$$'\t' read -r name what; do printf '  make %-8s %s\n' "$$name" "$$what"; done
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/' | \
+	    while IFS=$$'\t' read -r name what; do printf '  make %-9s %s\n' "$$name" "$$what"; done
 	@echo; echo "  First steps: README.md. How it is made: docs/tour.md. A new door: docs/adding-a-door.md."

@@ -7,7 +7,8 @@ build="gcc libc6-dev make meson ninja-build pkg-config re2c libuv1-dev liburing-
 run="curl python3 jq"
 test="clang libclang-rt-14-dev llvm nodejs npm nginx-light openssl python3 curl jq sqlite3 procps
       postgresql postgresql-client redis-server redis-tools"
-bench="nginx-light haproxy caddy wrk openssl python3 curl jq procps"
+bench="nginx-light haproxy caddy wrk openssl python3 curl jq procps postgresql postgresql-client
+       postgresql-contrib pgbouncer redis-server redis-tools"
 
 case "${1:?usage: packages.sh build|test|bench}" in
 build) wanted="$build $run" ;;
