@@ -185,7 +185,7 @@ read_indirection(struct walk *walk, A_Indirection *indirection)
         IsA(call, FuncCall) ? catalog_function(walk->reading, call->funcname) : NULL;
 
     for (int i = 0; i < list_length(indirection->indirection); i++) {
-        const Node *step = list_nth(indirection->indirection, i);
+        Node *step = list_nth(indirection->indirection, i);
         if (!IsA(step, String) ||
             (i == 0 && function != NULL && function_has_output(function, strVal(step))))
             continue;

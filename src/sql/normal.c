@@ -5,12 +5,23 @@
 
 struct slice sql_normalize(struct slice text, struct arena *arena);
 
+/* What a value becomes. */
+enum values {
+    VALUES_HIDDEN, /* "?", for people */
+    VALUES_ZERO,   /* a value of its own kind that is always the same */
+};
+
 struct scan {
     struct slice text;
     size_t at;
     char *out;
-    size_t size;
+    size_t size, most;
+    enum values values;
     bool blank; /* a blank stands before the next token */
+    bool whole; /* nothing was cut off, and all of it is certain */
+    /* The last token was a string: another one behind it goes on with it, in its manner
+     * ("quotecontinue" in scan.l). */
+    bool after_string, escapes;
 };
 
 static char
@@ -43,14 +54,15 @@ put(struct scan *scan, struct slice token)
 {
     size_t wanted = token.size + (scan->blank && scan->size > 0);
 
-    if (scan->size + wanted <= SQL_NORMAL_MAX) {
+    if (scan->size + wanted <= scan->most) {
         if (wanted > token.size)
             scan->out[scan->size++] = ' ';
         if (token.size > 0)
             memcpy(scan->out + scan->size, token.at, token.size);
         scan->size += token.size;
     } else {
-        scan->at = scan->text.size; /* cut off */
+        scan->at = scan->text.size;
+        scan->whole = false;
     }
     scan->blank = false;
 }
@@ -92,10 +104,10 @@ skip_comment(struct scan *scan)
 }
 
 static void
-value_until(struct scan *scan, size_t end)
+value_until(struct scan *scan, size_t end, struct slice zero)
 {
     scan->at = end;
-    put(scan, SLICE_LITERAL("?"));
+    put(scan, scan->values == VALUES_HIDDEN ? SLICE_LITERAL("?") : zero);
 }
 
 /* $1 is a parameter, $tag$ … $tag$ a string. */
@@ -115,14 +127,18 @@ dollar(struct scan *scan)
     }
     while (end < text.size && is_word(text.at[end]))
         end++;
+    if (end == text.size || text.at[end] != '$') {
+        scan->whole = false; /* a "$" that begins nothing */
+        end = end < text.size ? end : text.size - 1;
+    }
     struct slice tag = slice_of(text.at + scan->at, end + 1 - scan->at);
     for (end++; end < text.size; end++) {
         if (slice_starts(slice_from(text, end), tag)) {
-            value_until(scan, end + tag.size);
+            value_until(scan, end + tag.size, SLICE_LITERAL("''"));
             return;
         }
     }
-    value_until(scan, text.size);
+    value_until(scan, text.size, SLICE_LITERAL("''"));
 }
 
 /* A letter before a quote: E'', B'', X'', N'', U&''. */
@@ -137,18 +153,50 @@ prefix_size(const struct scan *scan)
     return 0;
 }
 
+/* Of the same kind: a bit string is no text. */
+static struct slice
+zero_string(char first)
+{
+    switch (first | 0x20) {
+    case 'b':
+        return SLICE_LITERAL("B''");
+    case 'x':
+        return SLICE_LITERAL("X''");
+    default:
+        return SLICE_LITERAL("''");
+    }
+}
+
+static size_t
+digits_end(struct slice text, size_t at)
+{
+    while (at < text.size && is_digit(text.at[at]))
+        at++;
+    return at;
+}
+
+/* 12 1.5 .5 1e-3; anything else that is joined to it is junk, which not every version of
+ * PostgreSQL reads alike. */
 static void
 number(struct scan *scan)
 {
-    size_t end = scan->at;
     const struct slice text = scan->text;
+    size_t end = digits_end(text, scan->at);
 
-    /* Letters of exponents and junk belong to it, and a sign behind an exponent. */
-    while (end < text.size && (is_word(text.at[end]) || text.at[end] == '.' ||
-                               ((text.at[end] == '+' || text.at[end] == '-') &&
-                                (text.at[end - 1] == 'e' || text.at[end - 1] == 'E'))))
+    if (end < text.size && text.at[end] == '.')
+        end = digits_end(text, end + 1);
+    if (end < text.size && (text.at[end] | 0x20) == 'e') {
+        bool sign = end + 1 < text.size && (text.at[end + 1] == '+' || text.at[end + 1] == '-');
+        size_t exponent = digits_end(text, end + 1 + sign);
+        if (exponent > end + 1 + sign)
+            end = exponent;
+    }
+    while (end < text.size &&
+           (is_word(text.at[end]) || text.at[end] == '.' || text.at[end] == '$')) {
+        scan->whole = false;
         end++;
-    value_until(scan, end);
+    }
+    value_until(scan, end, SLICE_LITERAL("0"));
 }
 
 static void
@@ -164,10 +212,52 @@ word(struct scan *scan)
 }
 
 static void
+string(struct scan *scan, size_t prefix)
+{
+    char first = peek(scan, 0);
+    bool goes_on = scan->after_string && prefix == 0;
+
+    if (goes_on)
+        scan->whole = false;
+    else
+        scan->escapes = prefix == 1 && (first | 0x20) == 'e';
+    value_until(scan, quoted_end(scan, scan->at + prefix, '\'', scan->escapes), zero_string(first));
+    scan->after_string = true;
+}
+
+static void
+token(struct scan *scan)
+{
+    char byte = peek(scan, 0);
+    size_t prefix = prefix_size(scan);
+
+    if (byte == '\'' || prefix > 0) {
+        string(scan, prefix);
+        return;
+    }
+    scan->after_string = false;
+    if (byte == '"') {
+        size_t end = quoted_end(scan, scan->at, '"', false);
+        struct slice name = slice_of(scan->text.at + scan->at, end - scan->at);
+        scan->at = end;
+        put(scan, name);
+    } else if (byte == '$') {
+        dollar(scan);
+    } else if (is_digit(byte) || (byte == '.' && is_digit(peek(scan, 1)))) {
+        number(scan);
+    } else if (is_word(byte)) {
+        word(scan);
+    } else {
+        struct slice sign = slice_of(scan->text.at + scan->at, 1);
+        scan->at++;
+        put(scan, sign);
+    }
+}
+
+static void
 step(struct scan *scan)
 {
     char byte = peek(scan, 0), next = peek(scan, 1);
-    size_t prefix = prefix_size(scan);
 
     if (is_blank(byte)) {
         scan->blank = true;
@@ -179,24 +269,8 @@ step(struct scan *scan)
     } else if (byte == '/' && next == '*') {
         scan->blank = true;
         skip_comment(scan);
-    } else if (byte == '\'' || prefix > 0) {
-        bool escapes = prefix == 1 && (byte == 'e' || byte == 'E');
-        value_until(scan, quoted_end(scan, scan->at + prefix, '\'', escapes));
-    } else if (byte == '"') {
-        size_t end = quoted_end(scan, scan->at, '"', false);
-        struct slice token = slice_of(scan->text.at + scan->at, end - scan->at);
-        scan->at = end;
-        put(scan, token);
-    } else if (byte == '$') {
-        dollar(scan);
-    } else if (is_digit(byte) || (byte == '.' && is_digit(next))) {
-        number(scan);
-    } else if (is_word(byte)) {
-        word(scan);
     } else {
-        struct slice token = slice_of(scan->text.at + scan->at, 1);
-        scan->at++;
-        put(scan, token);
+        token(scan);
     }
 }
 
@@ -204,12 +278,46 @@ struct slice
 sql_normalize(struct slice text, struct arena *arena)
 {
     size_t room = 2 * text.size + 1; /* a "?" with its blank for each byte is the longest */
-    struct scan scan = { .text = text,
-                         .out = arena_take(arena, room < SQL_NORMAL_MAX ? room : SQL_NORMAL_MAX) };
+    size_t most = room < SQL_NORMAL_MAX ? room : SQL_NORMAL_MAX;
+    struct scan scan = {
+        .text = text, .out = arena_take(arena, most), .most = most, .whole = true
+    };
 
     if (scan.out == NULL)
         return (struct slice){ 0 };
     while (scan.at < text.size)
         step(&scan);
     return slice_of(scan.out, scan.size);
+}
+
+/* With it an escape character of one's own choice says what a name is. */
+static bool
+has_uescape(struct slice text)
+{
+    struct slice word = SLICE_LITERAL("uescape");
+
+    for (size_t at = 0; at + word.size <= text.size; at++) {
+        if ((text.at[at] | 0x20) == 'u' &&
+            slice_equal_nocase(slice_of(text.at + at, word.size), word))
+            return true;
+    }
+    return false;
+}
+
+bool
+sql_shape(struct slice text, struct buffer *out)
+{
+    size_t room = 4 * text.size + 1; /* "1" with its blank becomes four bytes at most */
+    struct scan scan = { .text = text,
+                         .out = buffer_room(out, room),
+                         .most = room,
+                         .values = VALUES_ZERO,
+                         .whole = true };
+
+    if (scan.out == NULL || has_uescape(text))
+        return false;
+    while (scan.at < text.size)
+        step(&scan);
+    buffer_added(out, scan.size);
+    return scan.whole;
 }

@@ -128,6 +128,21 @@ begin_statement(struct reading *reading, struct sql_statement *statement)
     return true;
 }
 
+static bool
+is_by_shape(enum sql_kind kind)
+{
+    switch (kind) {
+    case SQL_SELECT:
+    case SQL_INSERT:
+    case SQL_UPDATE:
+    case SQL_DELETE:
+    case SQL_MERGE:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* The touches move from the reading's own table into one of their number. */
 static bool
 end_statement(struct reading *reading, struct sql_statement *statement)
@@ -142,6 +157,8 @@ end_statement(struct reading *reading, struct sql_statement *statement)
     statement->touch_count = reading->touch_count;
     statement->temporary = reading->temporary;
     statement->temporary_count = reading->temporary_count;
+    /* Of SET, COPY and their kin values may be names; of a query they are values. */
+    statement->by_value |= !is_by_shape(statement->kind);
     statement->has_where = reading->changes_rows && !reading->unfiltered;
     return true;
 }

@@ -38,8 +38,8 @@ guard(struct reading *reading, const char *name)
     char lower[80];
     size_t size = strlen(name);
 
-    if (size >= sizeof(lower))
-        return sql_refuse(reading, "42704", "the setting's name is too long");
+    if (size == 0 || size >= sizeof(lower))
+        return sql_refuse(reading, "42704", "a setting has no such name");
     for (size_t i = 0; i <= size; i++)
         lower[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] | 0x20) : name[i];
     return touch_plain(reading, "set", lower);
@@ -156,6 +156,7 @@ read_set_config(struct reading *reading, const FuncCall *call)
 {
     const char *name = NULL, *value = NULL;
 
+    reading->statement->by_value = true;
     if (list_length(call->args) == 3) {
         name = constant_text(linitial(call->args));
         value = constant_text(lsecond(call->args));

@@ -174,7 +174,6 @@ static struct analysis *
 make(struct analyses *analyses, struct slice text, const struct pg_names *names,
      struct sql_fault *fault)
 {
-    struct slice key = buffer_slice(&analyses->key);
     struct analysis *analysis = calloc(1, sizeof(*analysis));
 
     *fault = (struct sql_fault){ .sqlstate = "53200",
@@ -182,41 +181,78 @@ make(struct analyses *analyses, struct slice text, const struct pg_names *names,
     if (analysis == NULL)
         return NULL;
     analysis->users = 1;
-    analysis->hash = slice_hash(key);
     arena_init(&analysis->arena, ARENA_MAX);
-    analysis->key = arena_copy(&analysis->arena, key);
-    if (analysis->key.at != NULL) {
-        /* What is kept of the text is read from the copy: it ends the key. */
-        struct slice copy = slice_from(analysis->key, key.size - text.size);
-        if (read_text(analysis, copy, names, fault) == SQL_OK && fill_asks(analysis))
-            return analysis;
-    }
+    if (read_text(analysis, text, names, fault) == SQL_OK && fill_asks(analysis))
+        return analysis;
     keep_fault(analyses, fault);
     analysis_release(analysis);
     return NULL;
+}
+
+/* What is read once for all texts of its shape. */
+static bool
+is_by_shape(const struct analysis *analysis)
+{
+    return analysis->script.count == 1 && !analysis->script.statements[0].by_value;
+}
+
+enum key { KEY_SHAPE, KEY_TEXT };
+
+/* The names, which reading it is, and the text. False: there is no such key. */
+static bool
+make_key(struct analyses *analyses, enum key kind, struct slice text, const struct pg_names *names)
+{
+    buffer_clear(&analyses->key);
+    pg_names_put_key(names, &analyses->key);
+    put_u8(&analyses->key, (uint8_t)kind);
+    if (kind == KEY_TEXT)
+        put_slice(&analyses->key, text);
+    else if (!sql_shape(text, &analyses->key))
+        return false;
+    return buffer_status(&analyses->key) == STATUS_OK;
+}
+
+static struct analysis *
+look_for(struct analyses *analyses, enum key kind, struct slice text, const struct pg_names *names)
+{
+    if (!make_key(analyses, kind, text, names))
+        return NULL;
+    struct slice key = buffer_slice(&analyses->key);
+    struct analysis *found = find(analyses, slice_hash(key), key);
+    if (found == NULL)
+        return NULL;
+    unlink_use(analyses, found);
+    link_newest(analyses, found);
+    return analysis_hold(found);
+}
+
+static void
+keep_under(struct analyses *analyses, enum key kind, struct slice text,
+           const struct pg_names *names, struct analysis *analysis)
+{
+    if (!make_key(analyses, kind, text, names))
+        return;
+    struct slice key = buffer_slice(&analyses->key);
+    analysis->hash = slice_hash(key);
+    analysis->key = arena_copy(&analysis->arena, key);
+    if (analysis->key.at != NULL)
+        keep(analyses, analysis);
 }
 
 struct analysis *
 analysis_read(struct analyses *analyses, struct slice text, const struct pg_names *names,
               struct sql_fault *fault)
 {
-    buffer_clear(&analyses->key);
-    pg_names_put_key(names, &analyses->key);
-    put_slice(&analyses->key, text);
-    if (buffer_status(&analyses->key) != STATUS_OK) {
-        *fault = (struct sql_fault){ .sqlstate = "53200",
-                                     .message = SLICE_LITERAL("the gateway is out of memory") };
-        return NULL;
+    struct analysis *analysis = look_for(analyses, KEY_SHAPE, text, names);
+
+    if (analysis == NULL)
+        analysis = look_for(analyses, KEY_TEXT, text, names);
+    if (analysis != NULL)
+        return analysis;
+    analysis = make(analyses, text, names, fault);
+    if (analysis != NULL && text.size <= KEEP_TEXT_MAX) {
+        bool shape = is_by_shape(analysis) && make_key(analyses, KEY_SHAPE, text, names);
+        keep_under(analyses, shape ? KEY_SHAPE : KEY_TEXT, text, names, analysis);
     }
-    struct slice key = buffer_slice(&analyses->key);
-    struct analysis *found = find(analyses, slice_hash(key), key);
-    if (found != NULL) {
-        unlink_use(analyses, found);
-        link_newest(analyses, found);
-        return analysis_hold(found);
-    }
-    struct analysis *analysis = make(analyses, text, names, fault);
-    if (analysis != NULL && text.size <= KEEP_TEXT_MAX)
-        keep(analyses, analysis);
     return analysis;
 }

@@ -1,5 +1,6 @@
 /* gateway/postgres/analysis.h - the text of a message, read once: what its statements touch,
- * ready to be asked for. Kept by text and names, so that a repeated one costs a look-up. */
+ * ready to be asked for. Kept by names and shape (the text without its values), so that a repeated
+ * one costs a look-up. */
 #ifndef WRIT_GATEWAY_POSTGRES_ANALYSIS_H
 #define WRIT_GATEWAY_POSTGRES_ANALYSIS_H
 

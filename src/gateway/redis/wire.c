@@ -22,8 +22,8 @@ read_length(struct slice bytes, size_t *at, char type, uint64_t *out)
         end++;
     if (end == rest.size && end <= LENGTH_MAX)
         return RESP_MORE;
-    if (end == rest.size || rest.at[end] != '\r' || end == 0 || (end > 1 && rest.at[0] == '0') ||
-        !slice_u64(slice_first(rest, end), out))
+    if (end > LENGTH_MAX || end == rest.size || rest.at[end] != '\r' || end == 0 ||
+        (end > 1 && rest.at[0] == '0') || !slice_u64(slice_first(rest, end), out))
         return RESP_MALFORMED;
     if (end + 1 == rest.size)
         return RESP_MORE;

@@ -197,6 +197,48 @@ the_audit_has_no_values(void **state)
     expect_normal("SELECT a1, .5, 'it''s secret'", "SELECT a1, ?, ?");
 }
 
+static bool
+shape_is(const char *text, const char *wanted)
+{
+    struct buffer shape = { 0 };
+    bool same = sql_shape(slice_text(text), &shape) && slice_is(buffer_slice(&shape), wanted);
+
+    buffer_free(&shape);
+    return same;
+}
+
+static bool
+has_shape(const char *text)
+{
+    struct buffer shape = { 0 };
+    bool has = sql_shape(slice_text(text), &shape);
+
+    buffer_free(&shape);
+    return has;
+}
+
+static void
+shapes_are_certain_or_none(void **state)
+{
+    assert_true(shape_is("SELECT a FROM t WHERE id = 42 -- x", "SELECT a FROM t WHERE id = 0"));
+    assert_true(shape_is("SELECT  'x', E'\\'', $1, $q$ x $q$, B'1', 1.5e-3, U&'x'",
+                         "SELECT '', '', $1, '', B'', 0, ''"));
+    assert_true(shape_is("SELECT a$b$c, \"1\" FROM t1", "SELECT a$b$c, \"1\" FROM t1"));
+    /* Not every PostgreSQL reads a number that is joined to a word as one. */
+    assert_false(has_shape("SELECT 1FROM secrets"));
+    assert_false(has_shape("SELECT 1$a$ x $a$"));
+    assert_false(has_shape("SELECT 1.e FROM t"));
+    /* An E string goes on as one: what looks like its end is none. */
+    assert_false(has_shape("SELECT E'a'\n'b\\' || ', v FROM secrets x --'"));
+    assert_false(has_shape("SELECT 'a'\n'b'"));
+    assert_false(has_shape("SELECT U&\"d!0061\" UESCAPE '!' FROM t"));
+    assert_false(has_shape("SELECT $abc def"));
+    assert_true(one("SELECT set_config('role', 'x', false)")->by_value);
+    assert_true(one("SET search_path = a")->by_value);
+    assert_true(one("COPY a.t TO '/x'")->by_value);
+    assert_false(one("SELECT 1 FROM a.t")->by_value);
+}
+
 int
 main(void)
 {
@@ -206,6 +248,7 @@ main(void)
         cmocka_unit_test_setup_teardown(bytes_that_are_no_text, setup, teardown),
         cmocka_unit_test_setup_teardown(what_a_session_must_know, setup, teardown),
         cmocka_unit_test_setup_teardown(the_audit_has_no_values, setup, teardown),
+        cmocka_unit_test_setup_teardown(shapes_are_certain_or_none, setup, teardown),
     };
 
     return cmocka_run_group_tests_name("sql/read", tests, NULL, NULL);

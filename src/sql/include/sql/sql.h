@@ -6,6 +6,7 @@
 #define WRIT_SQL_SQL_H
 
 #include "base/arena.h"
+#include "base/buffer.h"
 
 enum {
     SQL_TEXT_MAX = 64 << 10,
@@ -82,6 +83,7 @@ struct sql_statement {
     size_t path_count;
     const struct slice *temporary; /* tables it makes that hide others */
     size_t temporary_count;
+    bool by_value;       /* what it touches hangs on a literal in it */
     struct slice normal; /* the statement without its values */
 };
 
@@ -103,5 +105,10 @@ enum sql_result {
 /* All slices live in the arena, or in names. */
 enum sql_result sql_read(struct slice text, const struct sql_names *names, struct arena *arena,
                          struct sql_script *out, struct sql_fault *fault) WRIT_MUST_USE;
+
+/* Appends the text with each value in it replaced by one that is always the same, comments
+ * and blanks folded. Texts of one shape touch the same things, unless a statement is by_value.
+ * False: it is not certain what is a value; out may hold anything. */
+bool sql_shape(struct slice text, struct buffer *out) WRIT_MUST_USE;
 
 #endif
