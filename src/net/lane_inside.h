@@ -51,6 +51,7 @@ struct lane {
     bool stopping, cut, ending;
     bool over; /* the turns have come to their end */
     size_t open;
+    unsigned works; /* under way on helper threads */
     struct stream *streams;
     struct signal_watch *signals;
 
