@@ -50,7 +50,8 @@ time takes `2026-12-31T08:00:00Z`; `--since`, `--until` and `--issued-before` al
 
 The commands ask the running authority at its local socket, as root or as the user that it runs as.
 With `--url` and a token in `WRIT_TOKEN` they ask over HTTP, and may what the token may.
-`token attenuate`, `token check`, `token expression` and `policy test` with files need no authority;
+`token attenuate`, `token public`, `token check`, `token expression` and `policy test` with files
+need no authority;
 `audit verify` does without one when none runs.
 
 TXT
