@@ -17,6 +17,8 @@ struct seen {
     char alpn[16], sni[64], version[16];
     bool resumed, trusted, has_thumbprint;
     uint8_t thumbprint[TLS_THUMBPRINT_SIZE];
+    uint8_t end_point[TLS_END_POINT_MAX];
+    size_t end_point_size; /* 0: none */
 };
 
 static void
@@ -30,6 +32,8 @@ look(struct seen *seen, const struct stream *stream)
     seen->resumed = tls_stream_resumed(stream);
     seen->trusted = tls_stream_peer_trusted(stream);
     seen->has_thumbprint = tls_stream_peer_thumbprint(stream, seen->thumbprint);
+    if (!tls_stream_end_point(stream, seen->end_point, &seen->end_point_size))
+        seen->end_point_size = 0;
 }
 
 static void
@@ -445,6 +449,29 @@ sessions_are_resumed(void **state)
 }
 
 /* With a certificate every connection proves its key itself. */
+/* RFC 5929 §4: the server's certificate, as it sent it and as the client got it; also where the
+ * handshake was short and none was sent. Signed with SHA-256, it is the thumbprint. */
+static void
+both_ends_name_one_end_point(void **state)
+{
+    struct tls_server *server = server_new("server", (struct tls_server_options){ 0 });
+    struct tls_client *client = client_new("localhost", "ca.pem");
+    uint8_t expected[TLS_THUMBPRINT_SIZE];
+
+    thumbprint_of("server", expected);
+    for (unsigned rounds = 1; rounds <= 2; rounds++) {
+        struct call call = { .rounds = rounds };
+
+        call_make(&call, server, client);
+        assert_int_equal(call.client_saw.end_point_size, sizeof(expected));
+        assert_memory_equal(call.client_saw.end_point, expected, sizeof(expected));
+        assert_int_equal(call.server_saw.end_point_size, sizeof(expected));
+        assert_memory_equal(call.server_saw.end_point, expected, sizeof(expected));
+    }
+    tls_client_free(client);
+    tls_server_free(server);
+}
+
 static void
 certificates_are_proven_anew(void **state)
 {
@@ -711,6 +738,7 @@ main(void)
         cmocka_unit_test(names_and_chains_are_verified),
         cmocka_unit_test(large_and_stuttering),
         cmocka_unit_test(sessions_are_resumed),
+        cmocka_unit_test(both_ends_name_one_end_point),
         cmocka_unit_test(certificates_are_proven_anew),
         cmocka_unit_test(reload_swaps_or_keeps),
         cmocka_unit_test(bad_files_are_named),
