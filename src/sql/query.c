@@ -412,7 +412,8 @@ read_conflict(struct reading *reading, const InsertStmt *insert, struct scope *s
     if (conflict->action != ONCONFLICT_UPDATE)
         return true;
     changed = source_add(reading, insert->relation, "update");
-    if (changed == NULL || add_range(reading, scope, "excluded", NULL) == NULL)
+    /* The row that was to be inserted counts as the table's own: defaults and triggers made it. */
+    if (changed == NULL || add_range(reading, scope, "excluded", scope->ranges->source) == NULL)
         return false;
     changed->touched = true;
     return read_assignments(reading, conflict->targetList, changed, scope) &&

@@ -1,12 +1,13 @@
-/* Prints what the statements of the standard input touch, one line each: for people, and for
- * tests that compare it with what a server does. touches [search_path [temporary tables]], each
- * a list with commas. */
+/* Prints what statements touch, one line each: for people, and for tests that compare it with
+ * what a server does. touches [search_path [temporary tables]], each a list with commas. Texts
+ * stand on the standard input, with a NUL between them; each answer ends with an empty line
+ * where there are several. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "sql/sql.h"
 
-static char text[SQL_TEXT_MAX + 4096];
+enum { INPUT_MAX = 16 << 20, LIST_MAX = 16 };
 
 static void
 print(const struct sql_statement *statement)
@@ -23,7 +24,20 @@ print(const struct sql_statement *statement)
     printf("\n");
 }
 
-enum { LIST_MAX = 16 };
+static void
+answer(struct slice text, const struct sql_names *names, struct arena *arena)
+{
+    struct sql_script script;
+    struct sql_fault fault;
+
+    arena_reset(arena);
+    if (sql_read(text, names, arena, &script, &fault) != SQL_OK) {
+        printf("refused %s: %.*s\n", fault.sqlstate, SLICE_PRINT(fault.message));
+        return;
+    }
+    for (size_t i = 0; i < script.count; i++)
+        print(&script.statements[i]);
+}
 
 static size_t
 split(const char *list, struct slice *out)
@@ -39,25 +53,25 @@ split(const char *list, struct slice *out)
 int
 main(int argc, char **argv)
 {
-    struct slice schemas[LIST_MAX], temporary[LIST_MAX];
+    struct slice schemas[LIST_MAX], temporary[LIST_MAX], text;
     struct sql_names names = { .schemas = schemas,
                                .schema_count = split(argc > 1 ? argv[1] : "public", schemas),
                                .temporary = temporary,
                                .temporary_count = split(argc > 2 ? argv[2] : "", temporary),
                                .user = SLICE_LITERAL("writ"),
                                .database = SLICE_LITERAL("shop") };
-    struct sql_script script;
-    struct sql_fault fault;
+    char *input = malloc(INPUT_MAX);
+    struct slice rest = slice_of(input, input == NULL ? 0 : fread(input, 1, INPUT_MAX, stdin));
+    bool several = slice_find(rest, '\0') < rest.size;
     struct arena arena;
-    size_t size = fread(text, 1, sizeof(text), stdin);
 
     arena_init(&arena, 4 << 20);
-    if (sql_read(slice_of(text, size), &names, &arena, &script, &fault) != SQL_OK) {
-        printf("refused %s: %.*s\n", fault.sqlstate, SLICE_PRINT(fault.message));
-    } else {
-        for (size_t i = 0; i < script.count; i++)
-            print(&script.statements[i]);
+    while (slice_next(&rest, '\0', &text)) {
+        answer(text, &names, &arena);
+        if (several)
+            printf("\n");
     }
     arena_free(&arena);
+    free(input);
     return 0;
 }
