@@ -10,6 +10,18 @@
 enum { SCRATCH_MAX = 1 << 20 };
 
 static void
+on_lull_over(struct lull *lull)
+{
+    struct pg_door *door = LANE_OWNER(lull, struct pg_door, lull);
+    struct pg_session *next;
+
+    for (struct pg_session *at = door->sessions; at != NULL; at = next) {
+        next = at->next;
+        pg_front_resume(at);
+    }
+}
+
+static void
 on_accepted(struct listener *listener, struct stream *stream, void *context)
 {
     struct pg_door *door = context;
@@ -44,6 +56,7 @@ door_attach(struct gate *gate, void **state, struct fault *fault)
         return fault_set(fault, STATUS_MEMORY, "out of memory");
     door->gate = gate;
     arena_init(&door->scratch, SCRATCH_MAX);
+    lull_init(&door->lull, gate, on_lull_over);
     enum status status = analyses_new(&door->analyses);
     if (status == STATUS_OK)
         status = door_listen(gate,
@@ -74,6 +87,7 @@ door_stop(void *state)
     struct pg_session *next;
 
     door->stopping = true;
+    lull_end(&door->lull);
     if (door->listener != NULL)
         listener_close(door->listener);
     door->listener = NULL;

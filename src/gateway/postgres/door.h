@@ -3,6 +3,7 @@
 #define WRIT_GATEWAY_POSTGRES_DOOR_H
 
 #include "../doors.h"
+#include "../lull.h"
 #include "analysis.h"
 #include "cancel.h"
 
@@ -23,6 +24,7 @@ struct pg_door {
     /* What one callback has made for either side, sent at its end: sessions at rest have
      * no buffers for it. */
     struct buffer to_client, to_server;
+    struct lull lull;
     bool stopping;
 };
 

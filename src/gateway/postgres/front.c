@@ -488,10 +488,10 @@ take_message(struct pg_session *session, struct cursor *in)
 }
 
 static bool
-may_go_on(const struct pg_session *session)
+may_go_on(struct pg_session *session)
 {
     return session->state == SESSION_OPEN && !session->waits_copy &&
-           session->owed.count < OWED_MOST;
+           session->owed.count < OWED_MOST && !lull_holds(&session->door->lull);
 }
 
 /* What can't be taken now stays in the session's own buffer. */

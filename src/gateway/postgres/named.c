@@ -33,8 +33,8 @@ named_find(const struct named *named, struct slice name)
 static bool
 grow(struct named *named)
 {
-    struct named next = { .bucket_count = named->bucket_count == 0 ? BUCKETS_FIRST
-                                                                   : named->bucket_count * 2 };
+    struct named next = { .bucket_count =
+                              named->bucket_count == 0 ? BUCKETS_FIRST : named->bucket_count * 2 };
 
     next.buckets = calloc(next.bucket_count, sizeof(*next.buckets));
     if (next.buckets == NULL)

@@ -9,6 +9,18 @@
 enum { SCRATCH_MAX = 32 << 20 }; /* of one command, its keys in percent-encoding among it */
 
 static void
+on_lull_over(struct lull *lull)
+{
+    struct redis_lane *door = LANE_OWNER(lull, struct redis_lane, lull);
+    struct redis_session *next;
+
+    for (struct redis_session *at = door->sessions; at != NULL; at = next) {
+        next = at->next;
+        redis_front_resume(at);
+    }
+}
+
+static void
 on_accepted(struct listener *listener, struct stream *stream, void *context)
 {
     struct redis_lane *door = context;
@@ -41,6 +53,7 @@ door_attach(struct gate *gate, void **state, struct fault *fault)
         return fault_set(fault, STATUS_MEMORY, "out of memory");
     door->gate = gate;
     arena_init(&door->scratch, SCRATCH_MAX);
+    lull_init(&door->lull, gate, on_lull_over);
     enum status status = door_listen(
         gate, &(struct door_accept){ .kind = DOOR_REDIS, .accepted = on_accepted, .context = door },
         &door->listener, fault);
@@ -64,6 +77,7 @@ door_stop(void *state)
     struct redis_lane *door = state;
     struct redis_session *next;
 
+    lull_end(&door->lull);
     if (door->listener != NULL)
         listener_close(door->listener);
     door->listener = NULL;

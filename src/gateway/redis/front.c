@@ -246,10 +246,12 @@ on_command(struct redis_session *session, struct command *command)
 /* --- reading -------------------------------------------------------------------------------- */
 
 static bool
-may_go_on(const struct redis_session *session)
+may_go_on(struct redis_session *session)
 {
-    return (session->state == SESSION_OPEN || session->state == SESSION_START) &&
-           session->owed.count < OWED_MOST;
+    if (session->owed.count >= OWED_MOST)
+        return false;
+    return session->state == SESSION_START ||
+           (session->state == SESSION_OPEN && !lull_holds(&session->door->lull));
 }
 
 static void

@@ -8,6 +8,7 @@
 #include "../dial.h"
 #include "../duplex.h"
 #include "../errand.h"
+#include "../lull.h"
 #include "classify.h"
 #include "door.h"
 #include "net/timer.h"
@@ -23,6 +24,7 @@ struct redis_lane {
     size_t count;
     struct arena scratch; /* for one command */
     struct buffer to_client, to_server;
+    struct lull lull;
 };
 
 /* What is answered next, in the order in which it was asked. */
