@@ -127,7 +127,7 @@ unix_socket_dir =
         conf = self.home / "haproxy.cfg"
         conf.write_text(f"""global
     nbthread 1
-    maxconn 20000
+    maxconn 2000
 defaults
     mode tcp
     timeout connect 5s
