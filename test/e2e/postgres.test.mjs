@@ -249,6 +249,11 @@ test('TLS, and a token that is bound to a certificate', async () => {
     assert.match((await tls(null)).err, /none was shown/);
     const clear = await psql(tlsPort, { database: 'warehouse', password: bound, input: 'SELECT 9', env: { PGSSLMODE: 'disable' } });
     assert.match(clear.err, /none was shown/);
+    const { token } = await writ.issue('clerk');
+    const { public: name } = await writ.json(['token', 'public'], { input: token });
+    const plus = await psql(tlsPort, { database: 'warehouse', user: name, password: token, input: 'SELECT 13',
+        env: { PGSSLMODE: 'require', PGCHANNELBINDING: 'require', PGSSLCERT: '/nowhere', PGSSLKEY: '/nowhere' } });
+    assert.equal(plus.out, '13\n', plus.err);
     // "Direct" TLS: the handshake is the first thing that comes.
     const direct = execFileSync('openssl', ['s_client', '-connect', `127.0.0.1:${tlsPort}`, '-alpn', 'postgresql', '-CAfile', join(place, 'gw.pem')],
         { input: '', stdio: ['pipe', 'pipe', 'pipe'] }).toString();
@@ -258,6 +263,36 @@ test('TLS, and a token that is bound to a certificate', async () => {
     await writ.stop();
     writ.configure({ gateway: { postgres: { listen: `127.0.0.1:${port}` } } });
     await writ.launch();
+});
+
+test('SCRAM: the user is the public part, the token never crosses the wire', async () => {
+    const { token, id } = await writ.issue('clerk');
+    const { public: name } = await writ.json(['token', 'public'], { input: token });
+    assert.match(name, /^writp_/);
+    assert.equal((await psql(port, { database: 'warehouse', user: name, password: token, input: 'SELECT 11' })).out, '11\n');
+    const seen = [];
+    const middle = net.createServer((near) => {
+        const far = net.connect(port, '127.0.0.1');
+        near.on('data', (bytes) => { seen.push(bytes); far.write(bytes); });
+        far.on('data', (bytes) => near.write(bytes));
+        for (const [a, b] of [[near, far], [far, near]]) {
+            a.on('close', () => b.destroy());
+            a.on('error', () => {});
+        }
+    }).listen(0, '127.0.0.1');
+    await new Promise((done) => middle.on('listening', done));
+    assert.equal((await psql(middle.address().port, { database: 'warehouse', user: name, password: token, input: 'SELECT 12' })).out, '12\n');
+    assert.ok(seen.length > 0 && !Buffer.concat(seen).toString('latin1').includes(token.slice(5, 40)));
+    middle.close();
+    const made = new pg.Client({ host: '127.0.0.1', port, user: name, password: token, database: 'warehouse' });
+    await made.connect();
+    await assert.rejects(made.query('SELECT * FROM secrets'), { code: '42501' });
+    await made.end();
+    const other = (await writ.issue('all')).token;
+    const wrong = await psql(port, { database: 'warehouse', user: name, password: other, input: 'SELECT 1' });
+    assert.match(wrong.err, /FATAL: .*proof is not of the token/);
+    await writ.revoke(id);
+    assert.match((await psql(port, { database: 'warehouse', user: name, password: token, input: 'SELECT 1' })).err, /revoked/);
 });
 
 test('the audit says what was asked, without the values', async () => {

@@ -6,6 +6,7 @@
 #include "../listen.h"
 #include "base/secret.h"
 #include "session.h"
+#include "verifiers.h"
 
 enum { SCRATCH_MAX = 1 << 20 };
 
@@ -37,6 +38,7 @@ door_free(void *state)
     struct pg_door *door = state;
 
     analyses_free(door->analyses);
+    verifiers_free(door->verifiers);
     arena_free(&door->scratch);
     buffer_free(&door->to_client);
     buffer_free(&door->to_server);
@@ -58,6 +60,8 @@ door_attach(struct gate *gate, void **state, struct fault *fault)
     arena_init(&door->scratch, SCRATCH_MAX);
     lull_init(&door->lull, gate, on_lull_over);
     enum status status = analyses_new(&door->analyses);
+    if (status == STATUS_OK)
+        status = verifiers_new(gate->lane, gate->gateway->options.rates, &door->verifiers);
     if (status == STATUS_OK)
         status = door_listen(gate,
                              &(struct door_accept){ .kind = DOOR_POSTGRES,

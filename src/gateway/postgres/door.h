@@ -20,7 +20,8 @@ struct pg_door {
     struct pg_session **slots; /* by the number in a cancel key; NULL: free */
     uint32_t slot_count, next_slot;
     struct analyses *analyses;
-    struct arena scratch; /* for one statement's decision */
+    struct verifiers *verifiers; /* of log-ins by SCRAM */
+    struct arena scratch;        /* for one statement's decision */
     /* What one callback has made for either side, sent at its end: sessions at rest have
      * no buffers for it. */
     struct buffer to_client, to_server;

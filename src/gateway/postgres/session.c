@@ -40,6 +40,8 @@ let_go(struct pg_session *session)
     session->reach = NULL;
     pg_login_free(session->login);
     session->login = NULL;
+    sasl_free(session->sasl);
+    session->sasl = NULL;
     if (session->slot < door->slot_count && door->slots[session->slot] == session)
         door->slots[session->slot] = NULL;
     flow_free(&session->from_client);

@@ -14,6 +14,7 @@
 #include "net/tls.h"
 #include "queue.h"
 #include "reach.h"
+#include "sasl.h"
 #include "wire.h"
 
 enum session_state {
@@ -45,7 +46,8 @@ struct pg_session {
     struct passage *passage; /* NULL: not yet, or left */
     struct duplex link;
     struct reach *reach;
-    struct pg_login *login;
+    struct pg_login *login; /* the gateway's own, at the server */
+    struct pg_sasl *sasl;   /* the client's, by SCRAM; NULL: it sends its token */
     struct timer patience;
     struct flow from_client, from_server;
     char *agent;          /* "psql, user amara": for the audit */
@@ -86,6 +88,9 @@ void pg_session_close(struct pg_session *session, unsigned status);
 void pg_session_drop(struct pg_session *session, unsigned status);
 /* start.c */
 void pg_start_read(struct pg_session *session, struct slice bytes);
+/* The client has shown this token; or what it showed is none. The slice is kept. */
+void pg_start_enter(struct pg_session *session, struct slice token);
+void pg_start_deny(struct pg_session *session, struct slice reason);
 void pg_start_refuse(struct passage *passage, const struct refusal *refusal);
 void pg_start_open(struct passage *passage, const struct decision *decision);
 bool pg_start_show(const struct passage *passage, struct arena *arena, struct proof_shown *out,

@@ -259,14 +259,15 @@ begin(struct pg_session *session, const struct pg_startup *startup)
         return;
     }
     pg_put_negotiation(out, startup);
-    pg_put_auth(out, PG_AUTH_CLEARTEXT);
+    if (!sasl_begin(session, wishes.user))
+        pg_put_auth(out, PG_AUTH_CLEARTEXT);
     session->state = SESSION_PASSWORD;
     (void)pg_session_flush(session);
 }
 
 /* The slices point into the session, until the passage keeps them. */
 static void
-enter(struct pg_session *session, struct slice token)
+enter(struct pg_session *session, struct slice token, struct refusal fault)
 {
     struct pg_door *door = session->door;
     struct gate *gate = door->gate;
@@ -291,6 +292,7 @@ enter(struct pg_session *session, struct slice token)
         .session = gate_random(gate) >> 1,
         .peer_port = stream_peer_port(session->link.client),
         .upstream = routes_by_name(gate->routes, UPSTREAM_POSTGRES, name),
+        .fault = fault,
     };
     if (passage->asked.upstream != NULL)
         upstream_use(passage->asked.upstream);
@@ -299,6 +301,19 @@ enter(struct pg_session *session, struct slice token)
     duplex_hold_client(&session->link);
     pipeline_enter(passage, &door->scratch);
     arena_reset(&door->scratch);
+}
+
+void
+pg_start_enter(struct pg_session *session, struct slice token)
+{
+    enter(session, token, (struct refusal){ .kind = GATE_NOTHING });
+}
+
+void
+pg_start_deny(struct pg_session *session, struct slice reason)
+{
+    enter(session, (struct slice){ 0 },
+          (struct refusal){ .kind = GATE_BAD_TOKEN, .reason = reason });
 }
 
 static void
@@ -323,12 +338,15 @@ read_password(struct pg_session *session, struct cursor *in)
     }
     if (!take_bytes(&at, header.body, &body))
         return;
-    if (at.at != at.end || !pg_password_read(body, &token)) {
+    if (at.at != at.end || (session->sasl == NULL && !pg_password_read(body, &token))) {
         fail(session, "08P01", "the password message is malformed", 400);
         return;
     }
     in->at = at.at;
-    enter(session, token);
+    if (session->sasl == NULL)
+        pg_start_enter(session, token);
+    else
+        sasl_read(session, body);
 }
 
 /* --- the pipeline's answers ----------------------------------------------------------------- */
@@ -386,6 +404,8 @@ pg_start_open(struct passage *passage, const struct decision *decision)
         return;
     }
     buffer_wipe_free(&session->from_client.in);
+    sasl_free(session->sasl);
+    session->sasl = NULL;
     open_server(session);
 }
 
