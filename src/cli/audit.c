@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "grants.h"
 #include "internal.h"
 
 #include "audit/search.h"
@@ -294,11 +295,18 @@ map(struct cli *cli, const struct args *args)
 static int
 advise(struct cli *cli, const struct args *args)
 {
+    const char *upstream = args_value(args, "--upstream");
     struct buffer path = { 0 };
     json_t *answer, *item;
     size_t i;
     int status;
 
+    if ((upstream != NULL) != (args_value(args, "--sql") != NULL)) {
+        fprintf(stderr, "writ: --upstream and --sql belong together\n");
+        return EXIT_USAGE;
+    }
+    if (upstream != NULL)
+        return grants_print(cli, upstream);
     put_text(&path, "/v1/advice");
     put_query(&path, "subject", args_value(args, "--subject"));
     put_query(&path, "token", args_value(args, "--token"));
@@ -348,6 +356,8 @@ static const struct option advise_options[] = {
     { "--token", "ID", "of this token" },
     { "--role", "R", "of this role" },
     { "--since", "T", "from what was used since" },
+    { "--upstream", "NAME", "of all roles at this database" },
+    { "--sql", NULL, "with --upstream: as GRANTs for the gateway's role there" },
     { NULL, NULL, NULL },
 };
 
@@ -362,6 +372,8 @@ const struct command audit_commands[] = {
     { "audit map", "", 0, 0, map_options, "Subject, token and right, with counts and last use.",
       NULL, map },
     { "advise", "", 0, 0, advise_options, "The smallest rights that cover what was used.",
-      "  writ advise --subject amara --since 30d\n", advise },
+      "  writ advise --subject amara --since 30d\n"
+      "  writ advise --upstream warehouse --sql | psql shop\n",
+      advise },
     { NULL, NULL, 0, 0, NULL, NULL, NULL, NULL },
 };

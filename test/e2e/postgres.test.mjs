@@ -8,7 +8,7 @@ import { after, before, test } from 'node:test';
 import pg from 'pg';
 
 import { Postgres, psql } from './lib/postgres.mjs';
-import { freePort, makePlace, clearPlace, SLACK, sleep, until } from './lib/process.mjs';
+import { freePort, makePlace, clearPlace, run, SLACK, sleep, until } from './lib/process.mjs';
 import { Writ } from './lib/writ.mjs';
 
 let server, writ, port, tlsPort, place, tokens = {};
@@ -263,6 +263,86 @@ test('TLS, and a token that is bound to a certificate', async () => {
     await writ.stop();
     writ.configure({ gateway: { postgres: { listen: `127.0.0.1:${port}` } } });
     await writ.launch();
+});
+
+test('advise prints GRANTs that close the gap below the gateway', async () => {
+    const { code, out, err } = await writ.cli(['advise', '--upstream', 'warehouse', '--sql']);
+    assert.equal(code, 0, err);
+    assert.match(out, /^GRANT SELECT \("id", "name"\) ON "public"\."customers" TO "writ";$/m);
+    assert.match(out, /^GRANT DELETE ON "public"\."orders" TO "writ";$/m);
+    assert.match(out, /^GRANT USAGE ON SCHEMA "public" TO "writ";$/m);
+    assert.match(out, /^-- warehouse:\*:\*\*: /m);
+    assert.equal((await server.sql(out, 'shop')).code, 0);
+    assert.equal((await writ.cli(['advise', '--upstream', 'warehouse'])).code, 2);
+    assert.equal((await writ.cli(['advise', '--upstream', 'nowhere', '--sql'])).code, 1);
+});
+
+test('slow readers, cancel storms, hundreds of sessions: bounded, and nothing stuck', async () => {
+    const memory = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${writ.process.child.pid}/status`, 'utf8'))[1]);
+    const slow = await client('all');
+    const stream = slow.connection.stream;
+    await slow.query('SELECT 1');
+    const before = memory();
+    const big = slow.query("SELECT repeat('x', 1000000) FROM generate_series(1, 300)").catch((error) => error);
+    stream.pause();
+    await sleep(1000);
+    assert.ok(memory() - before < 120000, `${memory() - before} KiB for one slow reader`);
+    assert.equal((await ask('clerk', 'SELECT 14')).out, '14\n');
+    stream.resume();
+    assert.equal((await big).rows.length, 300);
+    await slow.end();
+    const busy = await client('all');
+    const storm = Array.from({ length: 300 }, () => new Promise((done) => {
+        const socket = net.connect(port, '127.0.0.1', () => {
+            const bytes = Buffer.alloc(16);
+            bytes.writeInt32BE(16, 0);
+            bytes.writeInt32BE(80877102, 4);
+            bytes.writeInt32BE(busy.processID, 8);
+            bytes.writeInt32BE(Math.floor(Math.random() * 2 ** 31), 12);
+            socket.end(bytes);
+        });
+        socket.on('close', done);
+        socket.on('error', () => {});
+        socket.resume();
+    }));
+    assert.equal((await busy.query("SELECT pg_sleep(0.3), 15 AS x")).rows[0].x, 15);
+    await Promise.all(storm);
+    await busy.end();
+    const many = await Promise.all(Array.from({ length: 250 }, () => client('clerk')));
+    await Promise.all(many.map((made) => made.query('SELECT 16')));
+    many.forEach((made) => made.connection.stream.destroy());
+    await until('the server to be rid of them', async () => Number(await server.must("SELECT count(*) FROM pg_stat_activity WHERE usename = 'writ'")) === 0);
+    assert.equal((await ask('clerk', 'SELECT 17')).out, '17\n');
+});
+
+test('a server that goes away', async () => {
+    const made = await client('clerk');
+    await server.must("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'writ'");
+    await until('the end of the session', () => made.broken !== undefined);
+    assert.equal((await ask('clerk', 'SELECT 18')).out, '18\n');
+});
+
+test('a driver of another language: psycopg2', async (t) => {
+    const script = `
+import psycopg2, sys
+c = psycopg2.connect(host='127.0.0.1', port=sys.argv[1], dbname='warehouse', user='py', password=sys.argv[2])
+k = c.cursor()
+k.execute('SELECT item FROM orders WHERE id = %s', (8,))
+print(k.fetchone()[0])
+try:
+    k.execute('SELECT * FROM secrets')
+except psycopg2.errors.InsufficientPrivilege as e:
+    print(e.diag.message_hint)
+c.rollback()
+with c.cursor(name='cursor') as n:
+    n.execute('SELECT id FROM orders ORDER BY id')
+    print(len(n.fetchmany(3)))
+`;
+    const { code, out, err } = await run('/usr/bin/python3', ['-c', script, String(port), tokens.clerk]);
+    if (/No module named/.test(err))
+        return t.skip('psycopg2 is not installed');
+    assert.equal(code, 0, err);
+    assert.equal(out, 'item 8\nyou need warehouse:select:public.secrets\n3\n');
 });
 
 test('SCRAM: the user is the public part, the token never crosses the wire', async () => {
