@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "crypto/private_key.h"
 
 /* --- renewing, on a thread of its own --------------------------------------------------------- */
 
@@ -71,27 +72,51 @@ renew_on(void *context)
 static void
 on_accepted(struct listener *listener, struct stream *stream, void *context)
 {
-    http_server_accept(((struct connect *)context)->server, stream);
+    struct connect *connect = context;
+
+    if (connect->place.kind == CONNECT_HTTP)
+        http_server_accept(connect->server, stream);
+    else
+        connect_session(connect, stream);
+}
+
+/* A database's door has no DPoP: there a certificate of the key proves it. */
+static enum status
+open_tls(struct connect *connect)
+{
+    bool session = connect->place.kind != CONNECT_HTTP;
+    struct buffer cert = { 0 }, key = { 0 };
+    struct slice host;
+    uint16_t port;
+    enum status status = host_port_parse(slice_text(connect->place.address), &host, &port);
+    char *name = status == STATUS_OK ? slice_strdup(host) : NULL;
+
+    if (status == STATUS_OK && session && connect->cli->key != NULL) {
+        status = private_key_certify(connect->cli->key, "writ connect", &cert);
+        if (status == STATUS_OK)
+            status = private_key_encode(connect->cli->key, &key);
+        if (status != STATUS_OK)
+            fault_set(&connect->fault, status, "the key can't be shown in a certificate");
+    }
+    if (status == STATUS_OK)
+        status = tls_client_new(&(struct tls_client_options){ .ca = connect->ca,
+                                                              .server_name = name,
+                                                              .own_cert = buffer_slice(&cert),
+                                                              .own_key = buffer_slice(&key) },
+                                &connect->tls, &connect->fault);
+    free(name);
+    buffer_free(&cert);
+    buffer_wipe_free(&key);
+    return status;
 }
 
 static enum status
 open_gateway(struct connect *connect)
 {
     const char *addresses[] = { connect->place.address };
-    enum status status = STATUS_OK;
-    struct slice host;
-    uint16_t port;
-    char *name = NULL;
+    enum status status = connect->place.tls ? open_tls(connect) : STATUS_OK;
 
-    if (connect->place.tls) {
-        status = host_port_parse(slice_text(connect->place.address), &host, &port);
-        name = status == STATUS_OK ? slice_strdup(host) : NULL;
-        if (status == STATUS_OK)
-            status = tls_client_new(&(struct tls_client_options){ .server_name = name },
-                                    &connect->tls, &connect->fault);
-        free(name);
-    }
-    if (status == STATUS_OK)
+    if (status == STATUS_OK && connect->place.kind == CONNECT_HTTP)
         status = http_upstream_new(
             connect->lane,
             &(struct http_upstream_options){
@@ -103,11 +128,19 @@ open_gateway(struct connect *connect)
 static void
 tell_ready(struct connect *connect)
 {
+    static const char *const schemes[] = { "http", "postgres", "redis" };
+    const char *scheme = schemes[connect->place.kind];
+    unsigned port = listener_port(connect->listener);
+
     if (connect->cli->json)
-        printf("{\"url\":\"http://127.0.0.1:%u\",\"gateway\":\"%s\"}\n",
-               listener_port(connect->listener), connect->place.url);
+        printf("{\"url\":\"%s://127.0.0.1:%u\",\"gateway\":\"%s\"}\n", scheme, port,
+               connect->place.url);
     else
-        printf("http://127.0.0.1:%u is %s\n", listener_port(connect->listener), connect->place.url);
+        printf("%s://127.0.0.1:%u is %s\n", scheme, port, connect->place.url);
+    if (!connect->cli->json && connect->place.kind == CONNECT_POSTGRES)
+        printf("psql \"host=127.0.0.1 port=%u\"\n", port);
+    if (!connect->cli->json && connect->place.kind == CONNECT_REDIS)
+        printf("redis-cli -p %u\n", port);
     fflush(stdout);
 }
 
@@ -171,6 +204,57 @@ end(struct lane *lane, void *context)
 
 /* --- the command line ---------------------------------------------------------------------- */
 
+/* *scheme is what stands before the host. */
+static bool
+take_scheme(struct connect *connect, const char *url, struct slice *scheme)
+{
+    static const struct {
+        const char *text;
+        enum connect_kind kind;
+        bool tls;
+    } schemes[] = {
+        { "http://", CONNECT_HTTP, false },           { "https://", CONNECT_HTTP, true },
+        { "postgres://", CONNECT_POSTGRES, false },   { "redis://", CONNECT_REDIS, false },
+        { "postgresql://", CONNECT_POSTGRES, false },
+    };
+
+    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+        *scheme = slice_text(schemes[i].text);
+        if (!slice_starts(slice_text(url), *scheme))
+            continue;
+        connect->place.kind = schemes[i].kind;
+        connect->place.tls = schemes[i].tls;
+        return true;
+    }
+    return false;
+}
+
+static int
+default_port(const struct gateway_place *place)
+{
+    switch (place->kind) {
+    case CONNECT_POSTGRES:
+        return 7432;
+    case CONNECT_REDIS:
+        return 7379;
+    case CONNECT_HTTP:
+        break;
+    }
+    return place->tls ? 443 : 80;
+}
+
+static bool
+is_here(const char *address)
+{
+    struct slice host;
+    struct ip ip;
+    uint16_t port;
+
+    return host_port_parse(slice_text(address), &host, &port) == STATUS_OK &&
+           (slice_is(host, "localhost") ||
+            (ip_parse(host, &ip) == STATUS_OK && ip_is_loopback(&ip)));
+}
+
 static enum status
 take_gateway(struct connect *connect, const struct args *args, struct fault *fault)
 {
@@ -186,10 +270,11 @@ take_gateway(struct connect *connect, const struct args *args, struct fault *fau
     while (rest.size > 0 && rest.at[rest.size - 1] == '/')
         rest.size--;
     size = snprintf(place->url, sizeof place->url, "%.*s/%s", SLICE_PRINT(rest), args->words[0]);
-    place->tls = strncmp(url, "https://", 8) == 0;
-    if ((!place->tls && strncmp(url, "http://", 7) != 0) || size >= (int)sizeof place->url)
-        return fault_set(fault, STATUS_INVALID, "--gateway must be an http:// or https:// URL");
-    rest = slice_from(slice_text(place->url), place->tls ? 8 : 7);
+    place->upstream = args->words[0];
+    if (!take_scheme(connect, url, &rest) || size >= (int)sizeof place->url)
+        return fault_set(fault, STATUS_INVALID,
+                         "--gateway must be an http://, https://, postgres:// or redis:// URL");
+    rest = slice_from(slice_text(place->url), rest.size);
     place->authority = slice_first(rest, slice_find(rest, '/'));
     place->prefix = slice_from(rest, place->authority.size);
     if (place->authority.size == 0 || place->authority.size > 300)
@@ -198,7 +283,11 @@ take_gateway(struct connect *connect, const struct args *args, struct fault *fau
         snprintf(place->address, sizeof place->address, "%.*s", SLICE_PRINT(place->authority));
     else
         snprintf(place->address, sizeof place->address, "%.*s:%d", SLICE_PRINT(place->authority),
-                 place->tls ? 443 : 80);
+                 default_port(place));
+    /* A database's door says by no scheme whether it has TLS: without, a token goes to this
+     * host alone. */
+    if (place->kind != CONNECT_HTTP)
+        place->tls = connect->cli->key != NULL || connect->ca != NULL || !is_here(place->address);
     return STATUS_OK;
 }
 
@@ -207,6 +296,8 @@ prepare(struct connect *connect, const struct args *args, struct fault *fault)
 {
     const char *port = args_value(args, "--port");
     uint64_t number = 0;
+
+    connect->ca = args_value(args, "--ca");
     enum status status = take_gateway(connect, args, fault);
 
     if (status == STATUS_OK && port != NULL &&

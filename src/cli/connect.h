@@ -15,11 +15,16 @@
 
 enum { CONNECT_URL_MAX = 1024 };
 
+/* Which door of the gateway is meant, by the URL's scheme. */
+enum connect_kind { CONNECT_HTTP, CONNECT_POSTGRES, CONNECT_REDIS };
+
 /* Where the gateway is: its URL taken apart. */
 struct gateway_place {
     char url[CONNECT_URL_MAX];      /* without a slash at the end, the upstream's name behind it */
     char address[320];              /* host:port */
     struct slice authority, prefix; /* of url: for Host; the path before the request's own */
+    const char *upstream;
+    enum connect_kind kind;
     bool tls;
 };
 
@@ -31,6 +36,7 @@ struct connect {
     struct tls_client *tls;
     struct http_server *server;
     struct listener *listener;
+    const char *ca; /* PEM file; NULL: the system's */
     char listen[32];
     struct fault fault;
     enum status status;
@@ -54,5 +60,8 @@ struct connect {
 /* passing.c: takes the local client's requests, passes them on with the token and a proof,
  * and the answers back. The context is the struct connect. */
 extern const struct http_handler connect_handler;
+
+/* session.c: a local client of a database; logs in for it, and joins the two. */
+void connect_session(struct connect *connect, struct stream *client);
 
 #endif

@@ -181,8 +181,10 @@ static const struct option curl_options[] = {
     { NULL, NULL, NULL },
 };
 static const struct option connect_options[] = {
-    { "--gateway", "URL", "the gateway (http://127.0.0.1:7880); else WRIT_GATEWAY" },
+    { "--gateway", "URL",
+      "http://, https://, postgres:// or redis:// (http://127.0.0.1:7880); else WRIT_GATEWAY" },
     { "--port", "N", "listen on 127.0.0.1:N (any free one)" },
+    { "--ca", "FILE", "trust the gateway's certificate by this (the system's)" },
     { "--token-file", "FILE", "holds the token, and gets its successors" },
     { "--hook", "CMD", "run after each new token, with WRIT_TOKEN_FILE" },
     { NULL, NULL, NULL },
@@ -216,7 +218,9 @@ const struct command proof_commands[] = {
     { "connect", "UPSTREAM", 1, 1, connect_options,
       "A local port that adds token and proof to what passes.",
       "  writ connect orders --port 9000 --key nightly.key --token-file nightly.token\n"
-      "  curl http://127.0.0.1:9000/v1/orders/42\n",
+      "  curl http://127.0.0.1:9000/v1/orders/42\n"
+      "  writ connect warehouse --gateway postgres://db-gate:7432 --key me.key --port 5433\n"
+      "  psql -h 127.0.0.1 -p 5433\n",
       connect_run, false },
     { "agent", "", 0, 0, agent_options, "Keeps a token fresh in a file.",
       "  writ agent --url https://writ.example --key nightly.key --token-file /run/nightly.token\n",

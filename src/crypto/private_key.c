@@ -1,5 +1,5 @@
 /* crypto/private_key.c - key pairs that sign: made, read from a file or a provider, kept. */
-#include "crypto/private_key.h"
+#include "private_key_inside.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -355,4 +355,10 @@ private_key_sign(const struct private_key *key, enum sign_alg alg, struct slice 
         return ossl_failed();
     put_signature(alg, signature, size, out);
     return buffer_status(out);
+}
+
+EVP_PKEY *
+private_key_evp(const struct private_key *key)
+{
+    return key->key;
 }

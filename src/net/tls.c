@@ -2,6 +2,7 @@
 #include "net/tls.h"
 
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -376,6 +377,23 @@ session_take(struct tls_client *client)
     return NULL;
 }
 
+/* The same from memory: the certificate as PEM, the key as PKCS #8. */
+static enum status
+use_pair(SSL_CTX *context, struct slice cert, struct slice key, struct fault *fault)
+{
+    const unsigned char *at = (const unsigned char *)key.at;
+    BIO *pem = BIO_new_mem_buf(cert.at, (int)cert.size);
+    X509 *x509 = pem == NULL ? NULL : PEM_read_bio_X509(pem, NULL, no_passphrase, NULL);
+    EVP_PKEY *pair = d2i_AutoPrivateKey(NULL, &at, (long)key.size);
+    bool good = x509 != NULL && pair != NULL && SSL_CTX_use_certificate(context, x509) == 1 &&
+                SSL_CTX_use_PrivateKey(context, pair) == 1;
+
+    EVP_PKEY_free(pair);
+    X509_free(x509);
+    BIO_free(pem);
+    return good ? STATUS_OK : openssl_fault(fault, "can't use the key's own certificate", NULL);
+}
+
 static enum status
 client_context(struct tls_client *client, const struct tls_client_options *options,
                struct fault *fault)
@@ -399,6 +417,8 @@ client_context(struct tls_client *client, const struct tls_client_options *optio
         return fault_set(fault, STATUS_INVALID, "too many or too long protocol names");
     if (alpn.size > 0 && SSL_CTX_set_alpn_protos(context, alpn.wire, alpn.size) != 0)
         return openssl_fault(fault, "can't offer the protocols", NULL);
+    if (options->own_cert.size > 0)
+        return use_pair(context, options->own_cert, options->own_key, fault);
     if (options->cert == NULL && options->key == NULL)
         return STATUS_OK;
     if (options->cert == NULL || options->key == NULL)

@@ -2,14 +2,14 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import net from 'node:net';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import pg from 'pg';
 
 import { Postgres, psql } from './lib/postgres.mjs';
-import { freePort, makePlace, clearPlace, run, SLACK, sleep, until } from './lib/process.mjs';
-import { Writ } from './lib/writ.mjs';
+import { freePort, makePlace, clearPlace, Process, run, SLACK, sleep, until } from './lib/process.mjs';
+import { PROGRAM, Writ } from './lib/writ.mjs';
 
 let server, writ, port, tlsPort, place, tokens = {};
 
@@ -254,6 +254,27 @@ test('TLS, and a token that is bound to a certificate', async () => {
     const plus = await psql(tlsPort, { database: 'warehouse', user: name, password: token, input: 'SELECT 13',
         env: { PGSSLMODE: 'require', PGCHANNELBINDING: 'require', PGSSLCERT: '/nowhere', PGSSLKEY: '/nowhere' } });
     assert.equal(plus.out, '13\n', plus.err);
+    // A local port that logs in with the token and a certificate of its key.
+    const key = join(writ.place, 'me.key');
+    await writ.json(['key', 'new', key]);
+    writeFileSync(join(writ.place, 'me.token'), `${(await writ.issue('all', '--bind-jwk', key)).token}\n`, { mode: 0o600 });
+    const local = await freePort();
+    const connect = new Process(PROGRAM, ['connect', 'warehouse', '--gateway', `postgres://localhost:${tlsPort}`, '--ca', join(place, 'gw.pem'),
+        '--key', key, '--token-file', join(writ.place, 'me.token'), '--port', String(local)], { cwd: writ.place });
+    await connect.ready(async () => (await psql(local, { database: 'any', input: 'SELECT 19' })).out === '19\n');
+    const sleeping = new pg.Client({ host: '127.0.0.1', port: local, user: 'me', database: 'x' });
+    await sleeping.connect();
+    const slept = sleeping.query('SELECT pg_sleep(30)').catch((error) => error);
+    await sleep(300);
+    const cancelling = net.connect(local, '127.0.0.1', () => {
+        const bytes = Buffer.alloc(16);
+        [16, 80877102, sleeping.processID, sleeping.secretKey].forEach((value, i) => bytes.writeInt32BE(value, 4 * i));
+        cancelling.end(bytes);
+    });
+    assert.equal((await slept).code, '57014');
+    await sleeping.end();
+    assert.doesNotMatch(connect.output, /writ_/);
+    await connect.stop();
     // "Direct" TLS: the handshake is the first thing that comes.
     const direct = execFileSync('openssl', ['s_client', '-connect', `127.0.0.1:${tlsPort}`, '-alpn', 'postgresql', '-CAfile', join(place, 'gw.pem')],
         { input: '', stdio: ['pipe', 'pipe', 'pipe'] }).toString();

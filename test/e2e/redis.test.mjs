@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import Redis from 'ioredis';
 
-import { clearPlace, freePort, makePlace, run, SLACK, sleep, until } from './lib/process.mjs';
+import { clearPlace, freePort, makePlace, Process, run, SLACK, sleep, until } from './lib/process.mjs';
 import { Raw, RedisServer } from './lib/redis.mjs';
-import { Writ } from './lib/writ.mjs';
+import { PROGRAM, Writ } from './lib/writ.mjs';
 
 let server, writ, port, tlsPort, place;
 const tokens = {};
@@ -268,6 +268,15 @@ test('TLS, and a token that is bound to a certificate', async () => {
     assert.equal((await tls('client')).out, 'ada\n');
     assert.match((await tls('other')).out + (await tls('other')).err, /WRONGPASS|NOAUTH/);
     assert.match((await tls(null)).out + (await tls(null)).err, /WRONGPASS|NOAUTH/);
+    const key = join(writ.place, 'me.key');
+    await writ.json(['key', 'new', key]);
+    const mine = (await writ.issue('sessions', '--bind-jwk', key)).token;
+    const local = await freePort();
+    const connect = new Process(PROGRAM, ['connect', 'cache', '--gateway', `redis://localhost:${tlsPort}`, '--ca', join(place, 'gw.pem'), '--key', key,
+        '--port', String(local)], { cwd: writ.place, env: { ...process.env, WRIT_TOKEN: mine } });
+    await connect.ready(async () => (await run('redis-cli', ['-p', String(local), 'GET', 'session:1'])).out === 'ada\n');
+    assert.match((await run('redis-cli', ['-p', String(local), 'GET', 'nope'])).out, /NOPERM/);
+    await connect.stop();
     await writ.stop();
     writ.configure({ gateway: { redis: { listen: `127.0.0.1:${port}` } } });
     await writ.launch();

@@ -26,5 +26,8 @@ const struct public_key *private_key_public(const struct private_key *key); /* b
 /* Appends the signature in JOSE's form. INVALID when the key does not take alg. */
 enum status private_key_sign(const struct private_key *key, enum sign_alg alg, struct slice message,
                              struct buffer *out) WRIT_MUST_USE;
+/* Appends, as PEM, a certificate of this key that it has signed itself, good for a week. */
+enum status private_key_certify(const struct private_key *key, const char *name,
+                                struct buffer *out) WRIT_MUST_USE;
 
 #endif

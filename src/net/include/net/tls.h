@@ -39,6 +39,8 @@ struct tls_client_options {
     const char *ca;          /* PEM file; NULL: the system's */
     const char *server_name; /* DNS name or IP that the certificate must bear; also SNI */
     const char *cert, *key;  /* our certificate, or NULL */
+    /* Instead of files: a certificate as PEM, its key as PKCS #8 DER; borrowed. */
+    struct slice own_cert, own_key;
     const char *const *alpn;
     size_t alpn_count;
 };
