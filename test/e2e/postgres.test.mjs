@@ -234,6 +234,66 @@ test('search_path is followed', async () => {
     assert.match(back.err, /warehouse:select:app\.orders/, 'what is not certain must be allowed in both');
 });
 
+// Messages of the extended protocol in one batch, up to one Sync: texts, or names of what was
+// prepared. Resolves to the tags that came, and the error.
+class Batch {
+    constructor(parts) {
+        this.parts = parts;
+        this.tags = [];
+        this.done = new Promise((resolve) => { this.resolve = resolve; });
+    }
+
+    submit(connection) {
+        for (const { text, name = '', run = true } of this.parts) {
+            if (text !== undefined)
+                connection.parse({ name, text });
+            if (run) {
+                connection.bind({ statement: name });
+                connection.execute({});
+            }
+        }
+        connection.sync();
+    }
+
+    handleRowDescription() {}
+    handleDataRow() {}
+    handleCommandComplete({ text }) { this.tags.push(text); }
+    handleError(error) { this.error = error; this.resolve(this); }
+    handleReadyForQuery() { this.resolve(this); }
+}
+
+test('what is prepared follows the search_path too', async () => {
+    const needed = /warehouse:select:app\.orders/;
+    const sql = await ask('clerk', 'PREPARE p AS SELECT count(*) > 0 FROM orders;\nEXECUTE p;\nSET search_path = app;\nEXECUTE p;\nSET search_path = public;\nEXECUTE p;');
+    assert.equal(sql.out, 'PREPARE\nt\nSET\nSET\nt\n');
+    assert.match(sql.err, needed);
+
+    const client = new pg.Client({ host: '127.0.0.1', port, database: 'warehouse', user: 'x', password: tokens.clerk });
+    await client.connect();
+    const batch = (...parts) => { const made = new Batch(parts); client.query(made); return made.done; };
+    const select = { name: 'q', text: 'SELECT id FROM orders LIMIT 1' };
+    assert.deepEqual((await batch(select)).tags, ['SELECT 1']);
+    assert.deepEqual((await batch({ text: 'SET search_path = app' })).tags, ['SET']);
+    assert.match((await batch({ name: 'q' })).error.hint, needed);
+
+    // The path that was prepared comes back while the session is certain of another.
+    await client.query('SET search_path = public');
+    assert.deepEqual((await batch({ name: 's', text: 'SET search_path = app' })).tags, ['SET']);
+    await client.query('SET search_path = public');
+    assert.deepEqual((await batch({ name: 'q' })).tags, ['SELECT 1']);
+    const later = await batch({ name: 's' }, { name: 'q' });
+    assert.match(later.error.hint, needed);
+
+    // A path that is taken back with its batch was never certain.
+    await client.query('SET search_path = app');
+    const back = await batch({ text: 'SET search_path = public' }, { text: 'ROLLBACK' });
+    assert.deepEqual(back.tags, ['SET', 'ROLLBACK']);
+    assert.match((await batch({ name: 'q' })).error.hint, needed);
+    await batch({ text: 'SET search_path = public' }, { text: 'SELECT 1 / 0' });
+    assert.match((await batch({ name: 'q' })).error.hint, needed);
+    await client.end();
+});
+
 test('TLS, and a token that is bound to a certificate', async () => {
     await writ.stop();
     writ.configure({ gateway: { postgres: { listen: `127.0.0.1:${tlsPort}`,

@@ -170,6 +170,19 @@ keep_fault(struct analyses *analyses, struct sql_fault *fault)
     fault->message = arena_copy(&analyses->fault, fault->message);
 }
 
+static bool
+keep_source(struct analyses *analyses, struct analysis *analysis, struct slice text,
+            const struct pg_names *names)
+{
+    buffer_clear(&analyses->key);
+    pg_names_put_key(names, &analyses->key);
+    if (buffer_status(&analyses->key) != STATUS_OK)
+        return false;
+    analysis->text = arena_copy(&analysis->arena, text);
+    analysis->names = arena_copy(&analysis->arena, buffer_slice(&analyses->key));
+    return analysis->text.at != NULL && analysis->names.at != NULL;
+}
+
 static struct analysis *
 make(struct analyses *analyses, struct slice text, const struct pg_names *names,
      struct sql_fault *fault)
@@ -182,7 +195,8 @@ make(struct analyses *analyses, struct slice text, const struct pg_names *names,
         return NULL;
     analysis->users = 1;
     arena_init(&analysis->arena, ARENA_MAX);
-    if (read_text(analysis, text, names, fault) == SQL_OK && fill_asks(analysis))
+    if (keep_source(analyses, analysis, text, names) &&
+        read_text(analysis, analysis->text, names, fault) == SQL_OK && fill_asks(analysis))
         return analysis;
     keep_fault(analyses, fault);
     analysis_release(analysis);
@@ -255,4 +269,16 @@ analysis_read(struct analyses *analyses, struct slice text, const struct pg_name
         keep_under(analyses, shape ? KEY_SHAPE : KEY_TEXT, text, names, analysis);
     }
     return analysis;
+}
+
+struct analysis *
+analysis_current(struct analyses *analyses, struct analysis *analysis, const struct pg_names *names,
+                 struct sql_fault *fault)
+{
+    buffer_clear(&analyses->key);
+    pg_names_put_key(names, &analyses->key);
+    if (buffer_status(&analyses->key) == STATUS_OK &&
+        slice_equal(buffer_slice(&analyses->key), analysis->names))
+        return analysis_hold(analysis);
+    return analysis_read(analyses, analysis->text, names, fault);
 }

@@ -15,7 +15,9 @@ struct analysis {
     unsigned users; /* the table is one of them while it keeps it */
     bool kept;
     struct arena arena;
-    struct slice key; /* the names, and the text */
+    struct slice key;   /* the names, and the text */
+    struct slice text;  /* one of those that it holds for */
+    struct slice names; /* those with which it was read, as bytes */
     struct sql_script script;
     const struct errand_ask *asks; /* one for each statement */
 };
@@ -29,6 +31,10 @@ void analyses_free(struct analyses *analyses); /* accepts NULL; what is held liv
  * live until the next call). */
 struct analysis *analysis_read(struct analyses *analyses, struct slice text,
                                const struct pg_names *names, struct sql_fault *fault);
+/* The same with the names of now: the server looks them up anew whenever a prepared statement
+ * runs. A reference as above. */
+struct analysis *analysis_current(struct analyses *analyses, struct analysis *analysis,
+                                  const struct pg_names *names, struct sql_fault *fault);
 struct analysis *analysis_hold(struct analysis *analysis); /* the same one */
 void analysis_release(struct analysis *analysis);          /* accepts NULL */
 

@@ -182,6 +182,7 @@ on_error(struct passing *passing)
     enum fate fate = FATE_PASS;
 
     session->waits_copy = session->copying_in = false;
+    session->failed = true;
     if (owed == NULL)
         return FATE_PASS;
     if (owed->refused.size > 0) {

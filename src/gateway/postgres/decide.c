@@ -26,6 +26,7 @@ take_back(struct pg_session *session, struct decided *decided)
 struct named_text {
     const struct errand_ask *asks;
     size_t count;
+    struct analysis *analysis; /* to be released; may be NULL */
 };
 
 static bool
@@ -36,21 +37,33 @@ makes(const struct sql_statement *maker, const struct sql_statement *user)
     return maker->kind == kind && slice_equal(maker->name, user->name);
 }
 
-static struct named_text
-named_by(const struct pg_session *session, const struct analysis *analysis, size_t index)
+/* A prepared statement is planned for the search_path of now, a cursor was when it began.
+ * False: with this path it can't be read. */
+static bool
+named_by(struct pg_session *session, const struct analysis *analysis, size_t index,
+         struct named_text *out, struct sql_fault *fault)
 {
     const struct sql_statement *statement = &analysis->script.statements[index];
     const struct named *named =
         statement->kind == SQL_EXECUTE ? &session->statements : &session->cursors;
 
     for (size_t i = index; i > 0; i--) {
-        if (makes(&analysis->script.statements[i - 1], statement))
-            return (struct named_text){ &analysis->asks[i - 1], 1 };
+        if (makes(&analysis->script.statements[i - 1], statement)) {
+            *out = (struct named_text){ .asks = &analysis->asks[i - 1], .count = 1 };
+            return true;
+        }
     }
-    const struct analysis *found = named_find(named, statement->name);
+    *out = (struct named_text){ 0 };
+    struct analysis *found = named_find(named, statement->name);
     if (found == NULL)
-        return (struct named_text){ 0 };
-    return (struct named_text){ found->asks, found->script.count };
+        return true;
+    found = statement->kind == SQL_EXECUTE
+                ? analysis_current(session->door->analyses, found, &session->names, fault)
+                : analysis_hold(found);
+    if (found == NULL)
+        return false;
+    *out = (struct named_text){ found->asks, found->script.count, found };
+    return true;
 }
 
 static bool
@@ -86,10 +99,15 @@ begin_named(struct pg_session *session, const struct analysis *analysis, size_t 
             struct decided *out, struct pg_refused *refused)
 {
     const struct sql_statement *statement = &analysis->script.statements[index];
-    const struct named_text named = named_by(session, analysis, index);
     struct arena *arena = &session->door->scratch;
-    bool prepared = statement->kind == SQL_EXECUTE;
+    bool prepared = statement->kind == SQL_EXECUTE, good = true;
+    struct named_text named;
+    struct sql_fault fault;
 
+    if (!named_by(session, analysis, index, &named, &fault)) {
+        *refused = (struct pg_refused){ .sqlstate = fault.sqlstate, .message = fault.message };
+        return false;
+    }
     if (named.count == 0) {
         *refused = (struct pg_refused){
             .sqlstate = prepared ? "26000" : "34000",
@@ -99,14 +117,14 @@ begin_named(struct pg_session *session, const struct analysis *analysis, size_t 
         };
         return false;
     }
-    for (size_t i = 0; i < named.count; i++) {
+    for (size_t i = 0; i < named.count && good; i++) {
         struct errand_ask ask = named.asks[i];
         ask.statement = arena_format(arena, "%.*s /* %.*s */", SLICE_PRINT(statement->normal),
                                      SLICE_PRINT(ask.statement));
-        if (!begin(session, &ask, out, refused))
-            return false;
+        good = begin(session, &ask, out, refused);
     }
-    return true;
+    analysis_release(named.analysis);
+    return good;
 }
 
 bool

@@ -52,8 +52,8 @@ set(struct named *named, struct slice name, struct analysis *analysis)
         analysis_release(previous);
 }
 
-/* With one statement in its message and no transaction around it, it holds once the server
- * says that it is ready. */
+/* With no transaction around it and nothing else before the server is ready, it holds then: an
+ * error or a ROLLBACK in between would take it back. */
 static void
 note_path(struct pg_session *session, const struct pg_owed *owed,
           const struct sql_statement *statement)
@@ -71,6 +71,7 @@ effects_done(struct pg_session *session, const struct pg_owed *owed, unsigned in
 
     if (owed->analysis == NULL || index >= owed->analysis->script.count)
         return;
+    session->completed++;
     statement = &owed->analysis->script.statements[index];
     switch (statement->kind) {
     case SQL_PREPARE:
@@ -143,8 +144,11 @@ effects_ready(struct pg_session *session)
     struct analysis *path = session->path_next;
 
     session->path_next = NULL;
+    bool alone = session->completed == 1 && !session->failed;
+    session->completed = 0;
+    session->failed = false;
     if (session->transaction == 'I' && session->owed.count == 0) {
-        if (path != NULL)
+        if (path != NULL && alone)
             take_path(session, &path->script.statements[0]);
         named_clear(&session->portals);
     }

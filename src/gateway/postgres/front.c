@@ -174,6 +174,26 @@ unknown(struct pg_session *session, const char *sqlstate, const char *what, stru
     };
 }
 
+/* The server plans a statement for the search_path of now. NULL: that is refused. */
+static struct analysis *
+current(struct pg_session *session, struct analysis *analysis)
+{
+    struct pg_refused refused;
+    struct sql_fault fault;
+    struct analysis *now =
+        analysis_current(session->door->analyses, analysis, &session->names, &fault);
+
+    if (now == analysis)
+        return now;
+    if (now == NULL)
+        decide_unreadable(session, &fault, &refused);
+    else if (decide_may(session, now, &refused))
+        return now;
+    analysis_release(now);
+    (void)refuse_message(session, &refused);
+    return NULL;
+}
+
 /* Only its names are read: the values pass as they come, however long they are. */
 static bool
 on_bind(struct pg_session *session, struct slice portal, struct slice name)
@@ -185,7 +205,12 @@ on_bind(struct pg_session *session, struct slice portal, struct slice name)
         (void)refuse_message(session, &refused);
         return false;
     }
-    if (!owe_name(session, OWED_BIND, &session->portals, portal, analysis))
+    analysis = current(session, analysis);
+    if (analysis == NULL)
+        return false;
+    bool owed = owe_name(session, OWED_BIND, &session->portals, portal, analysis);
+    analysis_release(analysis);
+    if (!owed)
         return out_of_memory(session);
     session->batch = true;
     return true;
@@ -227,6 +252,10 @@ on_execute(struct pg_session *session, const struct message *message)
         (void)refuse_message(session, &refused);
         return;
     }
+    /* What has been read long ago may change the path a second time. */
+    (void)effects_expect(session, analysis);
+    if (session->state != SESSION_OPEN)
+        return;
     if (!decide_run(session, analysis, &decided, &refused)) {
         (void)refuse_message(session, &refused);
         return;

@@ -66,6 +66,8 @@ struct pg_session {
     bool waits_copy;  /* for the server to say whether a COPY begins */
     bool copying_in;
     struct analysis *path_next; /* a SET search_path that is certain once the server is ready */
+    bool failed;                /* so did one */
+    unsigned completed;         /* statements since the server was ready last */
     bool pin;                   /* the search_path was reset: it is set to what it is known to be */
     uint64_t traffic;
 };
