@@ -244,7 +244,17 @@ class Batch {
     }
 
     submit(connection) {
-        for (const { text, name = '', run = true } of this.parts) {
+        this.send(connection).catch((error) => { this.error = error; this.resolve(this); });
+    }
+
+    // pause: what follows is sent when the server has long answered what stands before.
+    async send(connection) {
+        for (const { text, name = '', run = true, pause } of this.parts) {
+            if (pause !== undefined) {
+                connection.flush();
+                await sleep(pause);
+                continue;
+            }
             if (text !== undefined)
                 connection.parse({ name, text });
             if (run) {
@@ -283,6 +293,13 @@ test('what is prepared follows the search_path too', async () => {
     assert.deepEqual((await batch({ name: 'q' })).tags, ['SELECT 1']);
     const later = await batch({ name: 's' }, { name: 'q' });
     assert.match(later.error.hint, needed);
+
+    // An error in the middle of a batch: what the client has yet to send of it is dropped.
+    for (const wrong of [{ text: 'SELECT 1 / 0' }, { text: 'TABLE secrets' }]) {
+        const failed = await batch({ text: 'SELECT 5' }, wrong, { pause: 100 }, { text: 'SELECT 6' }, { name: 'q' });
+        assert.deepEqual(failed.tags, ['SELECT 1']);
+        assert.equal((await client.query('SELECT 7 AS seven')).rows[0].seven, 7);
+    }
 
     // A path that is taken back with its batch was never certain.
     await client.query('SET search_path = app');

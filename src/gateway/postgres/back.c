@@ -102,6 +102,9 @@ drop_batch(struct pg_session *session)
         end_errands(session, pg_owed_first(queue), i == 0 ? STATUS_SQL_ERROR : STATUS_NOT_RUN);
         pg_owed_drop_first(queue);
     }
+    /* What the client has yet to send of this batch is dropped by both. */
+    if (queue->count == 0)
+        session->skipping = session->server_too = true;
     /* A simple query behind a limit that could not be set is dropped by the server as well:
      * it wants a Sync, whose answer is the query's. */
     if (queue->count > 0 && pg_owed_first(queue)->kind == OWED_QUERY) {

@@ -299,8 +299,9 @@ on_sync(struct pg_session *session, const struct message *message)
         pass(session, message);
         return;
     }
-    if (session->skipping) {
-        session->skipping = false;
+    bool aside = session->skipping && !session->server_too;
+    session->skipping = session->server_too = false;
+    if (aside) {
         pg_put_ready(&session->door->to_client, session->transaction);
         return;
     }
@@ -467,6 +468,13 @@ fits_copy(const struct pg_session *session, uint8_t type)
     return !session->copying_in || strchr("dcfHSX", type) != NULL;
 }
 
+/* A server that waits for Sync hears nothing but that and the end. */
+static bool
+is_call(uint8_t type)
+{
+    return type == 'Q' || type == 'F';
+}
+
 /* True: a message was taken. */
 static bool
 take_message(struct pg_session *session, struct cursor *in)
@@ -497,7 +505,8 @@ take_message(struct pg_session *session, struct cursor *in)
     }
     if (rule->handling == BIND)
         return take_bind(session, in, at, &header);
-    bool drop = session->skipping && rule->extended;
+    bool drop =
+        session->skipping && (rule->extended || (session->server_too && is_call(header.type)));
     if (rule->handling == STREAM) {
         if (!drop)
             put_bytes(&session->door->to_server, in->at, (size_t)(at.at - in->at));

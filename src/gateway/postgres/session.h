@@ -62,7 +62,8 @@ struct pg_session {
     char transaction; /* 'I' 'T' 'E', of the last ReadyForQuery */
     bool tls_asked;   /* SSLRequest was answered: once is enough */
     bool batch;       /* extended messages since the last Sync */
-    bool skipping;    /* a refusal was answered here: what comes before Sync is dropped */
+    bool skipping;    /* an error was told: what comes before Sync is dropped */
+    bool server_too;  /* and the server waits for that Sync as well */
     bool waits_copy;  /* for the server to say whether a COPY begins */
     bool copying_in;
     struct analysis *path_next; /* a SET search_path that is certain once the server is ready */
