@@ -117,6 +117,13 @@ set_path(struct reading *reading, const List *values)
 
 /* --- set_config ---------------------------------------------------------------------------- */
 
+static bool
+is_plain(char byte)
+{
+    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+           (byte >= '0' && byte <= '9') || byte == '_' || byte == '$';
+}
+
 /* "a, "B"": as PostgreSQL splits a search_path, of which only what is certain is taken. */
 static bool
 split_path(struct reading *reading, const char *text)
@@ -131,7 +138,7 @@ split_path(struct reading *reading, const char *text)
         while (*text != '\0' && size < sizeof(name) - 1 &&
                (quoted ? *text != '"' : *text != ',' && *text != ' ')) {
             char byte = *text++;
-            if (!quoted && (byte == '"' || (byte & 0x80) != 0))
+            if (!quoted && !is_plain(byte)) /* a blank of another kind would end the name */
                 return sql_refuse_unknown(reading, "such a search_path");
             name[size++] = !quoted && byte >= 'A' && byte <= 'Z' ? (char)(byte | 0x20) : byte;
         }
