@@ -279,6 +279,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--copy", type=int, default=1024, help="megabytes")
     parser.add_argument("--requests", type=int, default=200000)
+    parser.add_argument("--only", choices=["postgres", "redis", "memory"])
     parser.add_argument("--idle", type=int, default=5000)
     options = parser.parse_args()
     programs = Programs(options.writ)
@@ -286,9 +287,12 @@ def main():
         programs.postgres()
         programs.redis()
         programs.writ()
-        bench_postgres(programs, options)
-        bench_redis(programs, options)
-        bench_memory(programs, options.idle)
+        if options.only in (None, "postgres"):
+            bench_postgres(programs, options)
+        if options.only in (None, "redis"):
+            bench_redis(programs, options)
+        if options.only in (None, "memory"):
+            bench_memory(programs, options.idle)
     finally:
         programs.close()
 

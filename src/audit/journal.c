@@ -109,14 +109,32 @@ void
 audit_end(struct audit_journal *journal, audit_ticket ticket, const struct audit_outcome *outcome)
 {
     struct slot *slot;
+    uint64_t state;
 
     if (ticket == 0 || ticket > journal->slot_count)
         return;
     slot = &journal->slots[ticket - 1];
-    if (atomic_load_explicit(&slot->state, memory_order_relaxed) != SLOT_OPEN)
+    state = atomic_load_explicit(&slot->state, memory_order_relaxed);
+    if (SLOT_KIND(state) != SLOT_OPEN)
         return;
     slot->outcome = *outcome;
-    atomic_store_explicit(&slot->state, SLOT_ENDED, memory_order_release);
+    atomic_store_explicit(&slot->state, SLOT_ENDED | SLOT_COUNT(state) * SLOT_COUNT_ONE,
+                          memory_order_release);
+}
+
+void
+audit_more(struct audit_journal *journal, audit_ticket ticket)
+{
+    struct slot *slot;
+    uint64_t state;
+
+    if (ticket == 0 || ticket > journal->slot_count)
+        return;
+    slot = &journal->slots[ticket - 1];
+    /* The lane alone changes an open one. */
+    state = atomic_load_explicit(&slot->state, memory_order_relaxed);
+    if (SLOT_KIND(state) == SLOT_OPEN && SLOT_COUNT(state) < FOLD_COUNT_MAX - 1)
+        atomic_store_explicit(&slot->state, state + SLOT_COUNT_ONE, memory_order_relaxed);
 }
 
 static int64_t

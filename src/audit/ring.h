@@ -30,7 +30,7 @@ enum {
 #define SLOT_PAD  (UINT32_MAX - 1) /* no line: the rest of the ring is skipped */
 
 /* A slot's state: its kind, whether the sealer has closed a fold, and above that
- * the fold's count. */
+ * the fold's count, or how many more of the same an open line stands for. */
 enum slot_kind { SLOT_FREE, SLOT_OPEN, SLOT_ENDED, SLOT_FOLD };
 #define SLOT_KIND(state)  ((enum slot_kind)((state)&3))
 #define SLOT_CLOSED       UINT64_C(4)

@@ -134,7 +134,7 @@ settle(const struct drain *drain, struct slot *slot, uint8_t *frame, bool patien
 
     switch (SLOT_KIND(state)) {
     case SLOT_ENDED:
-        record_complete(frame, 1, &slot->outcome);
+        record_complete(frame, 1 + (uint32_t)SLOT_COUNT(state), &slot->outcome);
         return LINE_WHOLE;
     case SLOT_OPEN:
         if (!patience_over)
@@ -238,7 +238,9 @@ drain_ends(const struct drain *drain)
         if (SLOT_KIND(state) == SLOT_FOLD && !fold_grows(drain, watch.second)) {
             state = atomic_fetch_or_explicit(&slot->state, SLOT_CLOSED, memory_order_acq_rel);
             ending.count = (uint32_t)SLOT_COUNT(state);
-        } else if (SLOT_KIND(state) != SLOT_ENDED) {
+        } else if (SLOT_KIND(state) == SLOT_ENDED) {
+            ending.count += (uint32_t)SLOT_COUNT(state);
+        } else {
             continue;
         }
         /* A flush inside reorders the watches: those of this pass that are written

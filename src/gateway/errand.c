@@ -160,6 +160,33 @@ errand_begin(struct passage *passage, const struct errand_ask *ask, struct arena
 }
 
 bool
+errand_again(struct passage *passage, const struct errand_ask *ask, struct arena *arena,
+             struct errand *errand, struct refusal *refusal)
+{
+    struct gate *gate = passage->gate;
+    struct finding finding = { 0 };
+    const struct errand_touch touch = ask->count > 0 ? ask->touches[0] : nothing(ask);
+    struct request request = request_for(passage, ask, &touch);
+    const struct decision **decisions = arena_take(arena, (ask->count + 1) * sizeof(*decisions));
+    bool known = find_credential(passage, arena, &finding) &&
+                 prove(passage, &finding.credential, arena, &finding.refusal);
+
+    if (known && decisions == NULL)
+        known = finding_refuse(&finding, GATE_BUSY, SLICE_LITERAL("the gateway is out of memory"));
+    if (!known)
+        refuse_line(passage, ask, &request, &finding);
+    if (!known || !decide_all(passage, ask, arena, &finding, decisions)) {
+        *refusal = finding.refusal;
+        return false;
+    }
+    audit_more(gate->journal, errand->ticket);
+    for (size_t i = 0; i < errand->more_count; i++)
+        audit_more(gate->journal, errand->more[i]);
+    counter_add(&gate->counters.allowed, 1);
+    return true;
+}
+
+bool
 errand_may(struct passage *passage, const struct errand_ask *ask, struct arena *arena,
            struct sql_limits *limits, struct refusal *refusal)
 {

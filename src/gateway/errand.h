@@ -33,6 +33,10 @@ struct errand {
  * written. passage is an open session's; its slices are kept (passage_keep). */
 bool errand_begin(struct passage *passage, const struct errand_ask *ask, struct arena *arena,
                   struct errand *out, struct refusal *refusal);
+/* The very same again, while the first is under way: decided anew, and counted by the lines of
+ * the first. False: refused, with a line of its own. */
+bool errand_again(struct passage *passage, const struct errand_ask *ask, struct arena *arena,
+                  struct errand *errand, struct refusal *refusal);
 /* Would each touch be allowed now? Counts nothing. False: the refusal tells, and its line is
  * written. Fills *limits with what the rights demand. For a statement that is prepared. */
 bool errand_may(struct passage *passage, const struct errand_ask *ask, struct arena *arena,

@@ -286,6 +286,24 @@ test('TLS, and a token that is bound to a certificate', async () => {
     clear.close();
 });
 
+test('the same command in one pipeline is one line, with its count', async () => {
+    const { token, id } = await writ.issue('sessions');
+    const raw = await open(token);
+    raw.send(...Array.from({ length: 40 }, () => ['GET', 'session:fold']), ['GET', 'session:other'], ['GET', 'session:fold'], ['GET', 'nope'], ['PING']);
+    const answer = await raw.expect('+PONG\r\n');
+    assert.equal(answer.match(/\$-1\r\n/g).length, 42);
+    const lines = await until('the lines', async () => {
+        const found = await writ.audit('--token', id, '--action', 'get', '--limit', '100');
+        const sum = found.reduce((total, line) => total + (line.count ?? 1), 0);
+        return sum === 43 && found;
+    });
+    assert.ok(lines.length < 20, `${lines.length} lines`);
+    assert.ok(lines.some((line) => line.object === 'session:other' && line.count === undefined));
+    assert.ok(lines.some((line) => line.object === 'nope' && line.decision === 'deny'));
+    assert.equal((await writ.cli(['audit', 'verify'])).code, 0);
+    raw.close();
+});
+
 test('the audit names commands and keys, not values', async () => {
     await cli('sessions', 'SET', 'session:1', 'a-secret-value');
     const line = await until('the line', async () => (await writ.audit('--subject', 'sessions', '--action', 'set', '--limit', '20'))

@@ -19,6 +19,13 @@ end_owed(struct redis_session *session, struct redis_owed *owed, unsigned status
 
     if (owed->counted)
         errand_end(session->passage, &owed->errand, &outcome);
+    if (owed->handed_on && session->owed.count > 1) {
+        struct redis_owed *next = redis_owed_at(&session->owed, 1);
+
+        next->bytes_in += owed->bytes_in;
+        next->bytes_out += owed->bytes_out;
+        next->failed |= owed->failed;
+    }
     redis_owed_drop_first(&session->owed);
 }
 
@@ -109,9 +116,10 @@ confirmed(struct redis_session *session, int kind)
 /* --- replies ---------------------------------------------------------------------------------- */
 
 static unsigned
-status_of(const struct redis_session *session, const struct redis_owed *owed)
+status_of(const struct redis_session *session, struct redis_owed *owed)
 {
-    if (session->skimmer.type == '-' || session->skimmer.type == '!')
+    owed->failed |= session->skimmer.type == '-' || session->skimmer.type == '!';
+    if (owed->failed)
         return 400;
     return owed->queued ? 202 : 200;
 }

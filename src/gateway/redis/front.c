@@ -26,6 +26,7 @@ answer(struct redis_session *session, const char *code, struct slice message)
 {
     struct redis_owed *owed = redis_owed_add(&session->owed, OWED_WORDS);
 
+    session->last_asked = NULL; /* it is not the last any more */
     if (owed == NULL) {
         out_of_memory(session);
         return;
@@ -83,14 +84,66 @@ pass(struct redis_session *session, const struct command *command, enum owed_kin
     return owed;
 }
 
+static uint64_t
+digest_of(const struct errand_ask *ask)
+{
+    uint64_t digest = slice_hash(ask->touches[0].action);
+
+    for (size_t i = 0; i < ask->count; i++)
+        digest = (digest ^ slice_hash(ask->touches[i].object)) * UINT64_C(0x9e3779b97f4a7c15);
+    return digest;
+}
+
+/* The same as the command before it, in one read: one line with a count for both. */
+static bool
+goes_on(const struct redis_session *session, const struct redis_owed *before, uint64_t same,
+        enum owed_kind kind)
+{
+    return before != NULL && before->counted && before->same == same && before->kind == kind &&
+           kind == OWED_REPLY && before->queued == session->multi;
+}
+
+static struct redis_owed *
+ask_again(struct redis_session *session, const struct command *command)
+{
+    struct redis_owed *before = session->last_asked, *owed;
+    struct refusal refusal;
+
+    if (!errand_again(session->passage, &command->ask.errand, &session->door->scratch,
+                      &before->errand, &refusal)) {
+        answer_refusal(session, &refusal);
+        return NULL;
+    }
+    /* The ring may move. */
+    size_t at = session->owed.count - 1;
+    owed = pass(session, command, OWED_REPLY);
+    if (owed == NULL)
+        return NULL;
+    before = redis_owed_at(&session->owed, at);
+    owed->errand = before->errand;
+    owed->counted = true;
+    owed->same = before->same;
+    owed->queued = before->queued;
+    before->errand = (struct errand){ 0 };
+    before->counted = false;
+    before->handed_on = true;
+    return owed;
+}
+
 /* A command that needs rights. */
 static struct redis_owed *
 ask(struct redis_session *session, const struct command *command, enum owed_kind kind)
 {
+    uint64_t same = digest_of(&command->ask.errand);
     struct refusal refusal;
     struct errand errand;
     struct redis_owed *owed;
 
+    if (goes_on(session, session->last_asked, same, kind)) {
+        session->last_asked = ask_again(session, command);
+        return session->last_asked;
+    }
+    session->last_asked = NULL;
     if (!errand_begin(session->passage, &command->ask.errand, &session->door->scratch, &errand,
                       &refusal)) {
         answer_refusal(session, &refusal);
@@ -103,7 +156,9 @@ ask(struct redis_session *session, const struct command *command, enum owed_kind
     }
     owed->errand = errand;
     owed->counted = true;
+    owed->same = same;
     owed->queued = session->multi;
+    session->last_asked = owed;
     return owed;
 }
 
@@ -201,6 +256,8 @@ on_command(struct redis_session *session, struct command *command)
         return;
     }
     enum redis_manner manner = command->ask.command->manner;
+    if (manner != REDIS_ASK)
+        session->last_asked = NULL;
     if (session->monitoring && strcmp(command->ask.command->name, "quit") != 0) {
         refuse(session, command, SLICE_LITERAL("after MONITOR nothing but QUIT passes"));
         return;
@@ -327,6 +384,7 @@ redis_front_read(struct redis_session *session, struct slice bytes)
 {
     bool kept = session->in.size > 0;
 
+    session->last_asked = NULL;
     if (kept) {
         put_slice(&session->in, bytes);
         bytes = buffer_slice(&session->in);

@@ -5,8 +5,8 @@
 
 enum { RING_FIRST = 4 };
 
-static struct redis_owed *
-at(struct redis_owed_queue *queue, size_t index)
+struct redis_owed *
+redis_owed_at(struct redis_owed_queue *queue, size_t index)
 {
     return &queue->ring[(queue->head + index) & (queue->capacity - 1)];
 }
@@ -20,7 +20,7 @@ grow(struct redis_owed_queue *queue)
     if (ring == NULL)
         return false;
     for (size_t i = 0; i < queue->count; i++)
-        ring[i] = *at(queue, i);
+        ring[i] = *redis_owed_at(queue, i);
     free(queue->ring);
     queue->ring = ring;
     queue->capacity = capacity;
@@ -33,7 +33,7 @@ redis_owed_add(struct redis_owed_queue *queue, enum owed_kind kind)
 {
     if (queue->count == queue->capacity && !grow(queue))
         return NULL;
-    struct redis_owed *owed = at(queue, queue->count++);
+    struct redis_owed *owed = redis_owed_at(queue, queue->count++);
     *owed = (struct redis_owed){ .kind = kind };
     return owed;
 }
@@ -41,13 +41,13 @@ redis_owed_add(struct redis_owed_queue *queue, enum owed_kind kind)
 struct redis_owed *
 redis_owed_first(struct redis_owed_queue *queue)
 {
-    return queue->count == 0 ? NULL : at(queue, 0);
+    return queue->count == 0 ? NULL : redis_owed_at(queue, 0);
 }
 
 void
 redis_owed_drop_first(struct redis_owed_queue *queue)
 {
-    struct redis_owed *owed = at(queue, 0);
+    struct redis_owed *owed = redis_owed_at(queue, 0);
 
     buffer_free(&owed->words);
     *owed = (struct redis_owed){ 0 };

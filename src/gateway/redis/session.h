@@ -40,8 +40,11 @@ struct redis_owed {
     enum owed_kind kind;
     struct buffer words;
     struct errand errand;
-    bool counted; /* it has an errand */
-    bool queued;  /* within MULTI: it runs with EXEC */
+    bool counted;   /* it has an errand */
+    uint64_t same;  /* a digest of what it touches: the next may be the same */
+    bool handed_on; /* its errand goes on with the next one's */
+    bool failed;    /* an error was answered, to it or to one whose errand it went on with */
+    bool queued;    /* within MULTI: it runs with EXEC */
     bool monitor;
     unsigned confirmations; /* that are still to come; 0: not known yet */
     uint64_t bytes_in, bytes_out;
@@ -77,6 +80,7 @@ struct redis_session {
     struct resp_reader reader;
     struct resp_skimmer skimmer;
     struct redis_owed_queue owed;
+    struct redis_owed *last_asked; /* of this read: what is the same again goes on with it */
     bool multi, dirty; /* a transaction is being queued; one of its commands was refused */
     bool monitoring;   /* from now on the server talks alone */
     bool resp3;
@@ -96,6 +100,7 @@ void redis_session_drop(struct redis_session *session, unsigned status);
 /* queue.c */
 struct redis_owed *redis_owed_add(struct redis_owed_queue *queue,
                                   enum owed_kind kind); /* NULL: out of memory */
+struct redis_owed *redis_owed_at(struct redis_owed_queue *queue, size_t index);
 struct redis_owed *redis_owed_first(struct redis_owed_queue *queue);
 void redis_owed_drop_first(struct redis_owed_queue *queue);
 void redis_owed_free(struct redis_owed_queue *queue);

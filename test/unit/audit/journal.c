@@ -120,6 +120,45 @@ test_open_line_ends_later(void **state)
     rig_close(&rig);
 }
 
+/* One line, sealed open in between or not, stands for more of the same. */
+static void
+test_lines_count_the_same(void **state)
+{
+    struct rig rig;
+    struct audit_verdict verdict;
+    audit_ticket quick, slow;
+    char text[128], other[128];
+
+    rig_open(&rig);
+    struct audit *audit = rig_audit(&rig);
+    struct audit_journal *journal = audit_journal_of(audit, 0);
+    struct audit_event first = rig_event(text, 1, 1), second = rig_event(other, 2, 2);
+
+    OK(audit_begin(journal, &first, &slow));
+    audit_flush(audit); /* the log holds it as open */
+    OK(audit_begin(journal, &second, &quick));
+    for (int i = 0; i < 3; i++)
+        audit_more(journal, quick);
+    audit_more(journal, slow);
+    audit_end(journal, quick, &fine);
+    audit_end(journal, slow, &fine);
+    audit_more(journal, quick); /* it has ended: nothing */
+    audit_more(journal, 0);
+    audit_flush(audit);
+    json_t *found =
+        rig_search(&rig, &(struct audit_query){ .subject = SLICE_LITERAL("subject-2") });
+    assert_int_equal(number(found, 0, "count"), 4);
+    json_decref(found);
+    found = rig_search(&rig, &(struct audit_query){ .subject = SLICE_LITERAL("subject-1") });
+    assert_int_equal(number(found, 0, "count"), 2);
+    assert_int_equal(number(found, 0, "status"), 200);
+    json_decref(found);
+    audit_close(audit);
+    rig_verifies(&rig, &verdict);
+    assert_int_equal(verdict.lines, 2);
+    rig_close(&rig);
+}
+
 static void
 test_refusals_fold(void **state)
 {
@@ -458,11 +497,17 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_begin_and_end),         cmocka_unit_test(test_searchable_soon),
-        cmocka_unit_test(test_open_line_ends_later),  cmocka_unit_test(test_refusals_fold),
-        cmocka_unit_test(test_lanes_race_the_sealer), cmocka_unit_test(test_disk_full_strict),
-        cmocka_unit_test(test_disk_full_lossy),       cmocka_unit_test(test_killed),
-        cmocka_unit_test(test_killed_before_release), cmocka_unit_test(test_one_writer),
+        cmocka_unit_test(test_begin_and_end),
+        cmocka_unit_test(test_searchable_soon),
+        cmocka_unit_test(test_open_line_ends_later),
+        cmocka_unit_test(test_refusals_fold),
+        cmocka_unit_test(test_lines_count_the_same),
+        cmocka_unit_test(test_lanes_race_the_sealer),
+        cmocka_unit_test(test_disk_full_strict),
+        cmocka_unit_test(test_disk_full_lossy),
+        cmocka_unit_test(test_killed),
+        cmocka_unit_test(test_killed_before_release),
+        cmocka_unit_test(test_one_writer),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

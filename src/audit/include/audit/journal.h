@@ -22,6 +22,9 @@ enum status audit_begin(struct audit_journal *journal, const struct audit_event 
 /* Completes the line; each ticket exactly once. Ticket 0 is ignored. */
 void audit_end(struct audit_journal *journal, audit_ticket ticket,
                const struct audit_outcome *outcome);
+/* The open line stands for one more of the very same, of one session at one time: its count
+ * grows. A crash before its end leaves it as one. */
+void audit_more(struct audit_journal *journal, audit_ticket ticket);
 /* A line that is complete at once. Refusals without a valid token (event->token
  * empty) are folded per peer, reason and second, with a count. */
 enum status audit_line(struct audit_journal *journal, const struct audit_event *event,
