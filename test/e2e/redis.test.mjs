@@ -148,7 +148,13 @@ test('pub/sub in RESP2 and RESP3', async () => {
     await three.expect('$8\r\npmessage\r\n');
     three.send(['PUNSUBSCRIBE'], ['PING']);
     await three.expect('+PONG\r\n');
-    for (const raw of [two, three, pusher])
+    // In RESP3 an answer may begin with the word "message", and is one.
+    const both = await Raw.open(port);
+    both.send(['HELLO', '3', 'AUTH', 'cache', tokens.all], ['DEL', 'l'], ['RPUSH', 'l', 'message', 'subscribe', 'x'], ['SUBSCRIBE', 'y'],
+        ['LRANGE', 'l', '0', '-1'], ['NOSUCH'], ['MULTI'], ['NOSUCH'], ['EXEC'], ['PING', 'end']);
+    const text = await both.expect('$3\r\nend\r\n');
+    assert.match(text, /\*3\r\n\$7\r\nmessage\r\n\$9\r\nsubscribe\r\n\$1\r\nx\r\n-ERR unknown[^\r]*\r\n\+OK\r\n-ERR unknown[^\r]*\r\n-EXECABORT/);
+    for (const raw of [two, three, pusher, both])
         raw.close();
 });
 

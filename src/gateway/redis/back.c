@@ -78,7 +78,8 @@ news_of(struct redis_session *session, int *kind)
         owed != NULL && (owed->kind == OWED_SUBSCRIBED || owed->kind == OWED_UNSUBSCRIBED);
     struct slice word = slice_of(skimmer->word, skimmer->word_size);
 
-    if (skimmer->type != '>' && !(skimmer->type == '*' && (confirms || is_subscribed(session))))
+    if (skimmer->type != '>' &&
+        !(skimmer->type == '*' && !session->resp3 && (confirms || is_subscribed(session))))
         return NEWS_NONE;
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         *kind = words[i].kind;
@@ -146,6 +147,9 @@ on_reply(struct redis_session *session)
         impossible(session);
         return false;
     }
+    /* HELLO is answered in the version that it asked for. */
+    if (owed->hello && session->skimmer.type != '-')
+        session->resp3 = session->skimmer.type == '%';
     /* A SUBSCRIBE that is refused by the server is answered once. */
     end_owed(session, owed, status_of(session, owed));
     return true;

@@ -162,8 +162,8 @@ find_migrate(struct finding_keys *finding)
             at += 1;
         else if (is_word(finding->arguments[at], "auth2"))
             at += 2;
-        else if (is_word(finding->arguments[at], "keys"))
-            return at + 1 < finding->count && add_range(finding, at + 1, finding->count - 1, 1);
+        else if (is_word(finding->arguments[at], "keys") && at + 1 < finding->count)
+            return add_range(finding, at + 1, finding->count - 1, 1);
     }
     return refuse_malformed(finding);
 }

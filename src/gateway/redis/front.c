@@ -223,12 +223,8 @@ discard(struct redis_session *session, const struct command *command)
 static void
 monitor(struct redis_session *session, const struct command *command)
 {
-    struct redis_owed *owed = ask(session, command, OWED_REPLY);
-
-    if (owed == NULL)
-        return;
-    owed->monitor = true;
-    session->monitoring = true;
+    if (ask(session, command, OWED_REPLY) != NULL)
+        session->monitoring = true;
 }
 
 /* Another version of the protocol, for a client that has logged in. */
@@ -241,8 +237,9 @@ hello(struct redis_session *session, const struct command *command)
             return;
         }
     }
-    if (pass(session, command, OWED_REPLY) != NULL && command->count > 1)
-        session->resp3 = slice_is(command->arguments[1], "3");
+    struct redis_owed *owed = pass(session, command, OWED_REPLY);
+    if (owed != NULL)
+        owed->hello = true;
 }
 
 static void

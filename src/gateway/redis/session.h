@@ -45,7 +45,7 @@ struct redis_owed {
     bool handed_on; /* its errand goes on with the next one's */
     bool failed;    /* an error was answered, to it or to one whose errand it went on with */
     bool queued;    /* within MULTI: it runs with EXEC */
-    bool monitor;
+    bool hello;     /* its answer tells which version of the protocol holds from here on */
     unsigned confirmations; /* that are still to come; 0: not known yet */
     uint64_t bytes_in, bytes_out;
 };

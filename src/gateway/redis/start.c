@@ -110,7 +110,6 @@ read_hello(struct redis_session *session, const struct slice *arguments, size_t 
     }
     if (!out->asked)
         return true;
-    session->resp3 = three;
     resp_put_array(&session->hello, out->agent.size > 0 ? 4 : 2);
     resp_put_bulk(&session->hello, SLICE_LITERAL("HELLO"));
     resp_put_bulk(&session->hello, arguments[1]);
@@ -169,7 +168,6 @@ redis_start_refuse(struct passage *passage, const struct refusal *refusal)
     free(session->agent);
     session->upstream_name = session->agent = NULL;
     buffer_free(&session->hello);
-    session->resp3 = false;
     session->state = SESSION_START;
     if (redis_session_flush(session))
         duplex_read_client(&session->link);
@@ -266,7 +264,8 @@ let_in(struct redis_session *session)
     }
     timer_disarm(&session->patience);
     session->state = SESSION_OPEN;
-    if (session->hello.size > 0)
+    owed->hello = session->hello.size > 0;
+    if (owed->hello)
         put_slice(&session->door->to_server, buffer_slice(&session->hello));
     else
         resp_put_simple(&owed->words, "OK");
