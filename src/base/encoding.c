@@ -108,6 +108,22 @@ put_base64url(struct buffer *out, const void *bytes, size_t size)
     buffer_added(out, (size_t)(to - room));
 }
 
+void
+put_base64(struct buffer *out, const void *bytes, size_t size)
+{
+    size_t before = out->size;
+
+    put_base64url(out, bytes, size);
+    for (size_t i = before; i < out->size; i++) {
+        if (out->bytes[i] == '-')
+            out->bytes[i] = '+';
+        else if (out->bytes[i] == '_')
+            out->bytes[i] = '/';
+    }
+    for (; (out->size - before) % 4 != 0 && buffer_status(out) == STATUS_OK;)
+        put_u8(out, '=');
+}
+
 enum { BASE64_BLOCK = 16 };
 
 /* The values of a block at once, without a branch or a table, so that the compiler makes

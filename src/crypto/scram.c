@@ -156,7 +156,7 @@ put_final_bare(const struct scram_client *client, struct slice nonce, struct buf
     put_gs2_header(client, &binding);
     put_bytes(&binding, client->end_point, client->end_point_size);
     put_text(out, "c=");
-    scram_put_base64(out, binding.bytes, binding.size);
+    put_base64(out, binding.bytes, binding.size);
     put_text(out, ",r=");
     put_slice(out, nonce);
     buffer_free(&binding);
@@ -211,7 +211,7 @@ scram_client_final(struct scram_client *client, struct slice server_first, struc
     if (status != STATUS_OK)
         return status;
     put_text(out, ",p=");
-    scram_put_base64(out, proof, sizeof(proof));
+    put_base64(out, proof, sizeof(proof));
     secret_wipe(proof, sizeof(proof));
     client->final = true;
     return buffer_status(out);

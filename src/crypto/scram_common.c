@@ -1,6 +1,5 @@
 /* crypto/scram_common.c - keys, nonces and attributes of SCRAM (RFC 5802 §3, §5.1). */
-#include <openssl/evp.h>
-
+#include "base/encoding.h"
 #include "base/secret.h"
 #include "crypto/mac.h"
 #include "crypto/random.h"
@@ -28,15 +27,6 @@ scram_derive(struct slice password, const struct scram_salt *salt,
     return status;
 }
 
-void
-scram_put_base64(struct buffer *out, const void *bytes, size_t size)
-{
-    char *room = buffer_room(out, 4 * ((size + 2) / 3) + 1);
-
-    if (room != NULL)
-        buffer_added(out, (size_t)EVP_EncodeBlock((unsigned char *)room, bytes, (int)size));
-}
-
 enum status
 scram_put_nonce(struct buffer *out)
 {
@@ -44,7 +34,7 @@ scram_put_nonce(struct buffer *out)
     enum status status = random_bytes(bytes, sizeof(bytes));
 
     if (status == STATUS_OK)
-        scram_put_base64(out, bytes, sizeof(bytes));
+        put_base64(out, bytes, sizeof(bytes));
     return status == STATUS_OK ? buffer_status(out) : status;
 }
 

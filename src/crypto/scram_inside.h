@@ -18,7 +18,6 @@ enum status scram_derive(struct slice password, const struct scram_salt *salt,
 
 /* A fresh nonce, as text, appended. */
 enum status scram_put_nonce(struct buffer *out) WRIT_MUST_USE;
-void scram_put_base64(struct buffer *out, const void *bytes, size_t size);
 /* One attribute, "x=value"; the next begins behind the comma. */
 bool scram_take(struct slice *rest, char name, struct slice *value);
 

@@ -134,7 +134,7 @@ put_challenge(struct scram_server *server, struct buffer *out)
     put_text(&text, "r=");
     put_slice(&text, buffer_slice(&server->nonce));
     put_text(&text, ",s=");
-    scram_put_base64(&text, server->salt, sizeof(server->salt));
+    put_base64(&text, server->salt, sizeof(server->salt));
     put_text(&text, ",i=");
     put_decimal(&text, server->rounds);
     put_slice(&server->auth, buffer_slice(&text));
@@ -153,7 +153,7 @@ expect_binding(struct scram_server *server, struct slice header)
     put_slice(&plain, header);
     if (server->plus)
         put_bytes(&plain, server->end_point, server->end_point_size);
-    scram_put_base64(&server->binding, plain.bytes, plain.size);
+    put_base64(&server->binding, plain.bytes, plain.size);
     if (buffer_status(&plain) != STATUS_OK)
         server->binding.status = buffer_status(&plain);
     buffer_free(&plain);
@@ -242,7 +242,7 @@ put_signature(const struct scram_server *server, const struct scram_verifier *ve
     if (status != STATUS_OK)
         return status;
     put_text(out, "v=");
-    scram_put_base64(out, signature, sizeof(signature));
+    put_base64(out, signature, sizeof(signature));
     return buffer_status(out);
 }
 

@@ -20,6 +20,8 @@ struct door {
     /* Ends both sides at once. A protocol that has words for it in the middle of a session
      * says why. */
     void (*cut)(struct passage *passage, const struct refusal *why);
+    /* The passage is over: the end of the door's own part. May be NULL. */
+    void (*ended)(struct passage *passage);
     uint64_t (*traffic)(const struct passage *passage); /* bytes that moved so far */
     /* What the client showed as proof of a key. Asked for a bound token alone, while the
      * wire's memory is there. False: it can't be judged; the refusal tells why. */

@@ -1,6 +1,6 @@
 /* gateway/gate.c - the memory of passages: taken from a lane's own store, linked
  * among what is open, wiped when it ends. */
-#include "gate.h"
+#include "doors.h"
 
 #include <stdlib.h>
 
@@ -39,6 +39,8 @@ passage_free(struct passage *passage)
 {
     struct gate *gate = passage->gate;
 
+    if (passage->door->ended != NULL && passage->relay != NULL)
+        passage->door->ended(passage);
     passage->prev->next = passage->next;
     passage->next->prev = passage->prev;
     gate->open_count--;

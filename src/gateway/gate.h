@@ -123,6 +123,7 @@ struct gate {
     atomic_bool drain_pending;
     bool stopping;
     void *doors[DOORS_MAX]; /* each door's state on this lane */
+    size_t bodies;          /* bytes set aside for bodies that are gathered */
     uint64_t random[2];     /* of trace ids: unique, not secret */
     struct gate_counters counters;
 };

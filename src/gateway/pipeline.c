@@ -360,6 +360,38 @@ pipeline_enter(struct passage *passage, struct arena *arena)
         conclude(passage, &finding);
 }
 
+bool
+pipeline_admit(struct passage *passage, struct arena *arena)
+{
+    struct finding finding = { 0 };
+    bool known = find_credential(passage, arena, &finding);
+
+    if (is_clear(&passage->asked, &finding) && known &&
+        prove(passage, &finding.credential, arena, &finding.refusal) &&
+        find_admission(passage, arena, &finding))
+        return true;
+    conclude(passage, &finding);
+    return false;
+}
+
+void
+pipeline_drop(struct passage *passage)
+{
+    passage_free(passage);
+}
+
+bool
+pipeline_would(struct passage *passage, const struct request *request, struct arena *arena)
+{
+    struct finding finding = { 0 };
+    struct request asked = *request;
+
+    asked.peer = passage->asked.request.peer;
+    asked.proof = passage->asked.request.proof;
+    return find_credential(passage, arena, &finding) &&
+           find_decision(passage, &asked, arena, &finding);
+}
+
 static void
 count_latency(struct gate_counters *counters, uint64_t us)
 {

@@ -21,6 +21,7 @@
     X(DENIED, 403, "denied", "A deny applies")                                                     \
     X(UNTRUSTED, 403, "untrusted-proxy", "Only trusted proxies may ask this")                      \
     X(UNCHECKED, 403, "uncheckable-request", "The question can't be answered with yes")            \
+    X(LARGE, 413, "body-too-large", "The body is too large")                                       \
     X(RATE, 429, "rate-limited", "Too many requests")                                              \
     X(BUSY, 503, "unavailable", "The gateway can't take the request now")                          \
     X(UPSTREAM, 502, "upstream-failed", "The upstream could not be asked")                         \

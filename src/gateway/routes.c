@@ -3,9 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/file.h"
 #include "base/log.h"
-#include "upstream.h"
+#include "upstream_inside.h"
 
 enum {
     HOST_MAX = 255,
@@ -87,6 +86,7 @@ upstream_free(struct upstream *upstream)
     tls_client_free(upstream->tls);
     upstream_plan_free(&upstream->plan);
     scram_memory_wipe(&upstream->scram);
+    buffer_wipe_free(&upstream->authorization);
     free(upstream->name_text);
     free(upstream);
 }
@@ -155,13 +155,14 @@ make_tls(struct upstream *upstream, struct fault *fault)
 
     if (!plan->tls || upstream->tls != NULL)
         return STATUS_OK;
-    return tls_client_new(&(struct tls_client_options){ .ca = plan->ca,
-                                                        .server_name = plan->server_name,
-                                                        .cert = plan->cert,
-                                                        .key = plan->key,
-                                                        .alpn = http,
-                                                        .alpn_count = plan->type == UPSTREAM_HTTP },
-                          &upstream->tls, fault);
+    return tls_client_new(
+        &(struct tls_client_options){ .ca = plan->ca,
+                                      .server_name = plan->server_name,
+                                      .cert = plan->cert,
+                                      .key = plan->key,
+                                      .alpn = http,
+                                      .alpn_count = upstream_door(plan->type) == DOOR_HTTP },
+        &upstream->tls, fault);
 }
 
 static enum status
@@ -186,8 +187,8 @@ make_client(struct upstream *upstream, struct lane *lane, struct fault *fault)
                              &upstream->client, fault);
 }
 
-static void
-note_failure(struct upstream *upstream, const char *why)
+void
+upstream_note(struct upstream *upstream, const char *why)
 {
     snprintf(upstream->reason, sizeof(upstream->reason), "%.150s", why);
     log_write(LOG_ERROR, "gateway", "upstream can't be asked", "upstream", upstream->name_text,
@@ -202,7 +203,7 @@ upstream_client(struct upstream *upstream, struct lane *lane)
     if (upstream->client != NULL || upstream->broken || !upstream_sockets_allowed(upstream))
         return upstream->client;
     if (make_client(upstream, lane, &fault) != STATUS_OK)
-        note_failure(upstream, fault.text);
+        upstream_note(upstream, fault.text);
     return upstream->client;
 }
 
@@ -212,25 +213,8 @@ upstream_tls(struct upstream *upstream)
     struct fault fault = { 0 };
 
     if (make_tls(upstream, &fault) != STATUS_OK)
-        note_failure(upstream, fault.text);
+        upstream_note(upstream, fault.text);
     return upstream->tls;
-}
-
-enum status
-upstream_password(struct upstream *upstream, struct buffer *out)
-{
-    const char *path = upstream->plan.password_file;
-
-    if (path == NULL)
-        return STATUS_OK;
-    enum status status = file_read(path, UPSTREAM_PASSWORD_MAX, out);
-    if (status != STATUS_OK)
-        note_failure(upstream, "the password file of its log-in can't be read");
-    /* An editor's line end is no part of it. */
-    while (status == STATUS_OK && out->size > 0 &&
-           (out->bytes[out->size - 1] == '\n' || out->bytes[out->size - 1] == '\r'))
-        out->size--;
-    return status;
 }
 
 enum status
@@ -338,12 +322,12 @@ routes_follow(struct routes *routes, const struct world_reader *reader)
 }
 
 struct upstream *
-routes_by_name(const struct routes *routes, enum upstream_type type, struct slice name)
+routes_by_name(const struct routes *routes, enum door_kind door, struct slice name)
 {
     struct upstream *upstream = find(&routes->by_name, name_of, name);
 
     /* A definition that can't be read is refused by the door that it was made for. */
-    return upstream != NULL && upstream->plan.type == type ? upstream : NULL;
+    return upstream != NULL && upstream_door(upstream->plan.type) == door ? upstream : NULL;
 }
 
 struct upstream *

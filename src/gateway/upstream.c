@@ -20,6 +20,7 @@ upstream_plan_free(struct upstream_plan *plan)
     free(plan->key);
     free(plan->user);
     free(plan->password_file);
+    free(plan->bearer_file);
     free(plan->database);
     *plan = (struct upstream_plan){ 0 };
 }
@@ -271,6 +272,33 @@ read_host(const json_t *definition, struct upstream_plan *plan, struct fault *fa
     return status;
 }
 
+/* How the gateway itself logs in: by a token, or as a user. */
+static enum status
+read_login(const json_t *login, struct upstream_plan *plan, struct fault *fault)
+{
+    static const char *const known[] = { "bearer_file", "user", "password_file", NULL };
+
+    if (login == NULL || json_is_null(login))
+        return STATUS_OK;
+    if (!json_is_object(login))
+        return fault_at(fault, STATUS_INVALID, "/login",
+                        "must be {bearer_file} or {user, password_file}");
+    enum status status = json_only(login, known, fault);
+    if (status == STATUS_OK)
+        status = take_kept(login, "bearer_file", &plan->bearer_file, fault);
+    if (status == STATUS_OK)
+        status = take_kept(login, "user", &plan->user, fault);
+    if (status == STATUS_OK)
+        status = take_kept(login, "password_file", &plan->password_file, fault);
+    if (status != STATUS_OK)
+        return status;
+    if ((plan->user == NULL) != (plan->password_file == NULL) ||
+        (plan->bearer_file == NULL) == (plan->user == NULL))
+        return fault_at(fault, STATUS_INVALID, "/login",
+                        "is {bearer_file} alone, or {user, password_file}");
+    return STATUS_OK;
+}
+
 static enum status
 read_members(const json_t *definition, struct upstream_plan *plan, struct fault *fault)
 {
@@ -297,6 +325,8 @@ read_members(const json_t *definition, struct upstream_plan *plan, struct fault 
         status = json_take_bool(definition, "api_key", &plan->api_key, fault);
     if (status == STATUS_OK)
         status = json_take_string(definition, "path_params", &params, fault);
+    if (status == STATUS_OK)
+        status = read_login(json_object_get(definition, "login"), plan, fault);
     if (status != STATUS_OK || params.at == NULL)
         return status;
     if (!slice_is(params, "allow") && !slice_is(params, "refuse"))
@@ -308,21 +338,39 @@ read_members(const json_t *definition, struct upstream_plan *plan, struct fault 
 static enum status
 read_http(const json_t *definition, struct upstream_plan *out, struct fault *fault)
 {
-    static const char *const known[] = { "type",     "url",     "addresses",   "host", "tls",
-                                         "timeouts", "api_key", "path_params", NULL };
+    static const char *const known[] = { "type",     "url",     "addresses",   "host",  "tls",
+                                         "timeouts", "api_key", "path_params", "login", NULL };
     enum status status = json_only(definition, known, fault);
 
     return status == STATUS_OK ? read_members(definition, out, fault) : status;
 }
 
+static const struct {
+    const char *name;
+    enum door_kind door;
+} types[UPSTREAM_OTHER] = {
+    [UPSTREAM_HTTP] = { "http", DOOR_HTTP },
+    [UPSTREAM_DOCKER] = { "docker", DOOR_HTTP },
+    [UPSTREAM_KUBERNETES] = { "kubernetes", DOOR_HTTP },
+    [UPSTREAM_MCP] = { "mcp", DOOR_HTTP },
+    [UPSTREAM_POSTGRES] = { "postgres", DOOR_POSTGRES },
+    [UPSTREAM_REDIS] = { "redis", DOOR_REDIS },
+};
+
 enum upstream_type
 upstream_type_of(struct slice name)
 {
-    if (slice_is(name, "http"))
-        return UPSTREAM_HTTP;
-    if (slice_is(name, "postgres"))
-        return UPSTREAM_POSTGRES;
-    return slice_is(name, "redis") ? UPSTREAM_REDIS : UPSTREAM_OTHER;
+    unsigned type = 0;
+
+    while (type < UPSTREAM_OTHER && !slice_is(name, types[type].name))
+        type++;
+    return (enum upstream_type)type;
+}
+
+enum door_kind
+upstream_door(enum upstream_type type)
+{
+    return type < UPSTREAM_OTHER ? types[type].door : DOOR_KINDS;
 }
 
 enum status
@@ -334,13 +382,13 @@ upstream_plan_read(const json_t *definition, struct upstream_plan *out, struct f
     *out = (struct upstream_plan){ .type = upstream_type_of(type) };
     if (status != STATUS_OK)
         return status;
-    switch (out->type) {
-    case UPSTREAM_HTTP:
+    switch (upstream_door(out->type)) {
+    case DOOR_HTTP:
         return read_http(definition, out, fault);
-    case UPSTREAM_POSTGRES:
-    case UPSTREAM_REDIS:
+    case DOOR_POSTGRES:
+    case DOOR_REDIS:
         return plan_read_session(definition, out, fault);
-    case UPSTREAM_OTHER:
+    case DOOR_KINDS:
         break;
     }
     return fault_at(fault, STATUS_INVALID, "/type", "no door of this gateway serves it");

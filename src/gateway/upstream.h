@@ -3,7 +3,9 @@
 #ifndef WRIT_GATEWAY_UPSTREAM_H
 #define WRIT_GATEWAY_UPSTREAM_H
 
+#include "base/buffer.h"
 #include "crypto/scram.h"
+#include "gateway/gateway.h"
 #include "http/client.h"
 #include "http/path.h"
 #include "net/tls.h"
@@ -12,14 +14,18 @@
 
 enum { UPSTREAM_ADDRESSES_MAX = 16, UPSTREAM_PASSWORD_MAX = 1024 };
 
-/* Which door serves it. */
 enum upstream_type {
     UPSTREAM_HTTP,
+    UPSTREAM_DOCKER,
+    UPSTREAM_KUBERNETES,
+    UPSTREAM_MCP,
     UPSTREAM_POSTGRES,
     UPSTREAM_REDIS,
     UPSTREAM_OTHER, /* no door of this gateway */
 };
 enum upstream_type upstream_type_of(struct slice name);
+/* Which door serves it; DOOR_KINDS: none. */
+enum door_kind upstream_door(enum upstream_type type);
 
 /* What a definition says. Owns its texts. */
 struct upstream_plan {
@@ -32,6 +38,7 @@ struct upstream_plan {
     char *ca, *server_name;
     char *cert, *key;           /* a client certificate; NULL: none */
     char *user, *password_file; /* the gateway's own log-in; NULL: none */
+    char *bearer_file;          /* the same where it is a token */
     char *database;             /* postgres */
     bool tls, api_key;
     enum path_params path_params;
@@ -53,10 +60,12 @@ struct upstream {
     struct http_upstream *client; /* made when it is first asked */
     struct tls_client *tls;
     const struct own *own;
-    struct scram_memory scram; /* of its log-ins */
-    size_t good_address;   /* of the plan: the last to which a session was connected */
-    struct upstream *next; /* retired ones */
-    uint64_t said_us;      /* when its last failure was logged */
+    struct scram_memory scram;   /* of its log-ins */
+    struct buffer authorization; /* the value of that field for it, read lately */
+    uint64_t authorization_us;   /* when; 0: never */
+    size_t good_address;         /* of the plan: the last to which a session was connected */
+    struct upstream *next;       /* retired ones */
+    uint64_t said_us;            /* when its last failure was logged */
     unsigned users;
     unsigned resting; /* sweeps since nobody used a retired one */
     bool retired;     /* the table has another one or none of its name */
@@ -71,6 +80,11 @@ struct tls_client *upstream_tls(struct upstream *upstream);
 /* Appends the password of its log-in, read anew each time so that a rotated file counts;
  * nothing when it has none. A failure is in upstream->reason. The caller wipes it. */
 enum status upstream_password(struct upstream *upstream, struct buffer *out) WRIT_MUST_USE;
+/* The Authorization field of a request to it, from its log-in's files; empty when it has
+ * none. Read anew each second, so that rotated files count. Lives until it is asked again. A
+ * failure is in upstream->reason. */
+enum status upstream_authorization(struct upstream *upstream, uint64_t now_us,
+                                   struct slice *out) WRIT_MUST_USE;
 /* May a connection be made to this address? Never to the gateway itself. */
 bool upstream_may_dial(const struct upstream *upstream, const struct ip *ip, uint16_t port);
 /* The same for its socket files; false with upstream->reason. */
@@ -85,8 +99,8 @@ enum status routes_new(const struct own *own, struct routes **out) WRIT_MUST_USE
 void routes_free(struct routes *routes);
 /* Takes over what the reader sees when its generation is another than before. */
 void routes_follow(struct routes *routes, const struct world_reader *reader);
-/* NULL: none of that name (an exact match), or none for that Host field. */
-struct upstream *routes_by_name(const struct routes *routes, enum upstream_type type,
+/* NULL: that door serves none of that name (an exact match), or none for that Host field. */
+struct upstream *routes_by_name(const struct routes *routes, enum door_kind door,
                                 struct slice name);
 struct upstream *routes_by_host(const struct routes *routes, struct slice host);
 void upstream_use(struct upstream *upstream);

@@ -4,6 +4,9 @@
 
 #include "upstream.h"
 
+/* What keeps it from being asked: for the log, and for upstream->reason. */
+void upstream_note(struct upstream *upstream, const char *why);
+
 enum status plan_keep(struct slice text, char **out) WRIT_MUST_USE;
 enum status plan_add_address(struct upstream_plan *plan, struct slice text) WRIT_MUST_USE;
 /* "host", "host:port", "[v6]", "[v6]:port"; the port is 0 when absent. */

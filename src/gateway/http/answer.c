@@ -2,6 +2,7 @@
  * problem document (RFC 9457). */
 #include <stdio.h>
 
+#include "dialect.h"
 #include "proof/dpop.h"
 #include "resource.h"
 
@@ -128,10 +129,38 @@ extra_members(const struct refusal *refusal)
     return more;
 }
 
+/* In a dialect's own words; false: it has none for this. */
+static bool
+respond_in_dialect(struct http_call *call, const struct refusal *refusal,
+                   const struct http_header *headers, size_t count)
+{
+    const struct http_passage *http = http_call_data(call);
+    struct http_header all[HEADERS_MAX + 3];
+    struct wording wording = { .body = BUFFER_LIMITED(65536) };
+
+    if (http == NULL || http->talk == NULL || http->talk->dialect->word == NULL)
+        return false;
+    wording.status = refusal_status(refusal->kind);
+    http->talk->dialect->word(http, refusal, &wording);
+    bool worded = wording.content_type.size > 0 && buffer_status(&wording.body) == STATUS_OK;
+    if (worded) {
+        for (size_t i = 0; i < count; i++)
+            all[i] = headers[i];
+        all[count] = HTTP_HEADER("Content-Type", wording.content_type);
+        all[count + 1] = HTTP_HEADER("Cache-Control", SLICE_LITERAL("no-store"));
+        all[count + 2] = HTTP_HEADER("X-Content-Type-Options", SLICE_LITERAL("nosniff"));
+        http_respond(call, wording.status, all, count + 3, buffer_slice(&wording.body));
+    }
+    buffer_free(&wording.body);
+    return worded;
+}
+
 static void
 respond(struct http_call *call, const struct refusal *refusal, const struct http_header *headers,
         size_t count)
 {
+    if (respond_in_dialect(call, refusal, headers, count))
+        return;
     struct buffer detail = BUFFER_LIMITED(16384);
     char type[64];
     json_t *more = extra_members(refusal);

@@ -75,7 +75,7 @@ original_find(const struct gate *gate, const struct http_head *head, struct aren
     asked->request.resource = name_valid(name) ? name : SLICE_LITERAL("-");
     asked->request.object = SLICE_LITERAL("-");
     asked->agent = http_head_value(head, HTTP_FIELD_USER_AGENT);
-    asked->upstream = routes_by_name(gate->routes, UPSTREAM_HTTP, name);
+    asked->upstream = routes_by_name(gate->routes, DOOR_HTTP, name);
     credential_find(head, asked->upstream != NULL && asked->upstream->plan.api_key, asked);
     if (name.size == 0)
         fault(asked, GATE_MALFORMED, "say which upstream: /check?upstream=NAME");
@@ -95,6 +95,9 @@ original_find(const struct gate *gate, const struct http_head *head, struct aren
         asked->request.object = SLICE_LITERAL("-");
         asked->agent = SLICE_LITERAL("");
     }
+    if (asked->upstream != NULL && asked->upstream->plan.type != UPSTREAM_HTTP)
+        fault(asked, GATE_UNCHECKED,
+              "what is asked of this upstream can't be told from a method and a path");
     if (asked->upstream == NULL)
         fault(asked, GATE_UNCHECKED, "no upstream of this name is known to this gateway");
     return uri;
@@ -148,6 +151,7 @@ const struct door http_check = {
     .refuse = answer_refusal,
     .open = check_open,
     .cut = relay_cut,
+    .ended = http_passage_ended,
     .traffic = relay_traffic,
     .show = target_show,
 };

@@ -157,7 +157,7 @@ upstream_find(const struct routes *routes, const struct http_head *head, struct 
         return path;
     }
     target_split(path, &name, &path);
-    asked->upstream = routes_by_name(routes, UPSTREAM_HTTP, name);
+    asked->upstream = routes_by_name(routes, DOOR_HTTP, name);
     asked->request.resource = asked->upstream != NULL ? asked->upstream->name
                               : name_valid(name)      ? name
                                                       : SLICE_LITERAL("-");

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "../listen.h"
+#include "prelude.h"
 #include "relay.h"
 #include "resource.h"
 #include "target.h"
@@ -44,6 +45,14 @@ http_passage_new(struct gate *gate, const struct door *door, struct http_call *c
     return http;
 }
 
+void
+http_passage_ended(struct passage *passage)
+{
+    struct http_passage *http = passage->relay;
+
+    talk_free(passage->gate, http->talk);
+}
+
 static void
 answer_health(const struct gate *gate, struct http_call *call)
 {
@@ -72,6 +81,32 @@ answer_reserved(struct gate *gate, struct http_call *call)
     return true;
 }
 
+/* True: the request is in a dialect, and clear so far. */
+static bool
+begin_talk(struct http_passage *http)
+{
+    struct asked *asked = &http->passage->asked;
+    const struct dialect *dialect =
+        asked->upstream != NULL ? dialect_of(asked->upstream->plan.type) : NULL;
+
+    if (asked->upstream == NULL || asked->upstream->plan.type == UPSTREAM_HTTP)
+        return false;
+    if (dialect == NULL) {
+        asked->fault = (struct refusal){
+            .kind = GATE_UNKNOWN,
+            .reason = SLICE_LITERAL("no door of this gateway serves this type of upstream yet")
+        };
+        return false;
+    }
+    http->talk = arena_zeroed(http_call_arena(http->call), sizeof *http->talk);
+    if (http->talk == NULL)
+        asked->fault = (struct refusal){ .kind = GATE_BUSY,
+                                         .reason = SLICE_LITERAL("the gateway is out of memory") };
+    else
+        http->talk->dialect = dialect;
+    return asked->fault.kind == GATE_NOTHING;
+}
+
 static void
 on_request(struct http_call *call, bool more, void *context)
 {
@@ -89,6 +124,10 @@ on_request(struct http_call *call, bool more, void *context)
     classify(gate->routes, http_call_head(call), arena, asked, &http->target);
     if (asked->upstream != NULL)
         upstream_use(asked->upstream);
+    if (begin_talk(http)) {
+        prelude_begin(http);
+        return;
+    }
     http->more = more;
     pipeline_enter(http->passage, arena);
     /* Nothing of this read is at hand any more when a claim is answered. */
@@ -204,6 +243,7 @@ const struct door http_door = {
     .refuse = answer_refusal,
     .open = relay_open,
     .cut = relay_cut,
+    .ended = http_passage_ended,
     .traffic = relay_traffic,
     .show = target_show,
 };

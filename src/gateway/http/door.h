@@ -6,6 +6,8 @@
 #include "classify.h"
 #include "http/server.h"
 
+struct http_talk;
+
 extern const struct door http_door;
 /* The same wire, but a passage through it asks for a verdict alone. */
 extern const struct door http_check;
@@ -23,6 +25,7 @@ struct http_passage {
     struct timer expect;            /* a client waits for 100, the upstream does not say it */
     unsigned status;                /* of the answer's head; 0: not sent */
     bool more;                      /* body bytes are at hand: one write with the head */
+    struct http_talk *talk;         /* of a dialect; NULL: plain HTTP */
 };
 
 /* answer.c */
@@ -30,6 +33,9 @@ void answer_refusal(struct passage *passage, const struct refusal *refusal);
 void answer_problem(struct http_call *call, const struct refusal *refusal);
 /* A new nonce for a client whose last one ends soon (RFC 9449 §8.2). */
 void answer_nonce(const struct http_passage *http, struct buffer *out);
+
+/* The door's `ended`. */
+void http_passage_ended(struct passage *passage);
 
 /* A passage for the call, with what is known of the peer; NULL: out of memory, and
  * the call is answered. */

@@ -189,21 +189,52 @@ put_made_fields(struct buffer *out, const struct request_fields *fields)
     buffer_added(out, (size_t)(at - room));
 }
 
+static void
+put_authorization(struct buffer *out, struct slice authorization)
+{
+    if (authorization.size > 0)
+        http_put_header(out, SLICE_LITERAL("Authorization"), authorization);
+}
+
+/* An answer that is to be read must not be compressed. */
+static bool
+dialect_passes(const struct http_passage *http, struct slice name)
+{
+    const struct dialect *dialect = http->talk->dialect;
+
+    if (dialect->filter != NULL && slice_equal_nocase(name, SLICE_LITERAL("Accept-Encoding")))
+        return false;
+    return dialect->withholds == NULL || !dialect->withholds(http, name);
+}
+
+void
+headers_of_gateway(struct buffer *out, const struct upstream *upstream, struct slice authorization)
+{
+    http_put_header(out, SLICE_LITERAL("Host"), upstream->authority);
+    http_put_header(out, SLICE_LITERAL("Accept"), SLICE_LITERAL("application/json"));
+    http_put_header(out, SLICE_LITERAL("User-Agent"), SLICE_LITERAL("writ"));
+    put_authorization(out, authorization);
+}
+
 void
 headers_to_upstream(struct buffer *out, const struct request_fields *fields)
 {
     const struct http_head *head = fields->head;
 
     put_made_fields(out, fields);
+    put_authorization(out, fields->authorization);
     for (unsigned i = 0; i < head->count; i++) {
         const struct http_field *field = &head->fields[i];
         if (request_field_passes(fields, field) &&
-            (fields->client->trusted || !is_forwarded_family(head, field)))
+            (fields->client->trusted || !is_forwarded_family(head, field)) &&
+            (fields->talks == NULL || dialect_passes(fields->talks, http_field_name(head, field))))
             http_put_field(out, head, field);
     }
+    if (fields->talks != NULL && fields->talks->talk->dialect->add_fields != NULL)
+        fields->talks->talk->dialect->add_fields(fields->talks, out);
     if (fields->upgrade)
         http_put_header(out, SLICE_LITERAL("Upgrade"), http_head_value(head, HTTP_FIELD_UPGRADE));
-    if (head->expect_continue)
+    if (head->expect_continue && (fields->talks == NULL || !fields->talks->talk->gathered))
         put_slice(out, SLICE_LITERAL("Expect: 100-continue\r\n"));
 }
 

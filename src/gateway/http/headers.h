@@ -4,6 +4,7 @@
 #define WRIT_GATEWAY_HTTP_HEADERS_H
 
 #include "classify.h"
+#include "dialect.h"
 #include "http/write.h"
 
 /* What the fields to the upstream are made of. */
@@ -12,13 +13,19 @@ struct request_fields {
     const struct upstream *upstream;
     const struct client_view *client;
     struct ip peer;
-    bool tls;     /* the client's connection */
-    bool api_key; /* the token came in X-Api-Key */
-    bool upgrade; /* the Upgrade field passes */
+    bool tls;                         /* the client's connection */
+    bool api_key;                     /* the token came in X-Api-Key */
+    bool upgrade;                     /* the Upgrade field passes */
+    struct slice authorization;       /* the gateway's own log-in; empty: none */
+    const struct http_passage *talks; /* in a dialect; NULL: plain HTTP */
     struct slice subject, token_id;
     uint64_t trace[3]; /* random */
 };
 void headers_to_upstream(struct buffer *out, const struct request_fields *fields);
+
+/* What the gateway asks of its own. */
+void headers_of_gateway(struct buffer *out, const struct upstream *upstream,
+                        struct slice authorization);
 
 /* Fields of an answer, Location and Set-Cookie as the client must see them. */
 struct answer_fields {

@@ -2,6 +2,8 @@
  * comes back, both streamed, with no more in memory than what is on its way. */
 #include "relay.h"
 
+#include "prelude.h"
+
 enum { EXPECT_MS = 1000, INFORMATIONAL_FIELDS_MAX = 16, LOG_EVERY_US = 1000000 };
 
 /* The passage ends here: the line is completed before the last byte is given to
@@ -52,10 +54,44 @@ on_informational(struct http_exchange *exchange, const struct http_head *head, v
     http_call_informational(http->call, head->status, headers, count);
 }
 
+/* False: it must be read on its way, and can't be. */
+static bool
+filter_begin(struct http_passage *http, const struct http_head *head)
+{
+    struct http_talk *talk = http->talk;
+
+    if (talk == NULL || talk->dialect->filter == NULL)
+        return true;
+    talk->filter = talk->dialect->filter(http, head);
+    return talk->filter == NULL || http_head_field(head, HTTP_FIELD_CONTENT_ENCODING) == NULL;
+}
+
+static bool
+is_filtered(const struct http_passage *http)
+{
+    return http->talk != NULL && http->talk->filter != NULL;
+}
+
+/* A body that is filtered has another length than the upstream says. */
+static enum status
+answer_head(struct http_passage *http, const struct http_head *head, bool more)
+{
+    if (is_filtered(http) && head->body != HTTP_BODY_NONE)
+        return http_answer_head(http->call, HTTP_BODY_CHUNKED, 0, false);
+    return http_answer_head_of(http->call, head, more);
+}
+
 static void
 on_head(struct http_exchange *exchange, const struct http_head *head, bool more, void *context)
 {
     struct http_passage *http = context;
+
+    if (!filter_begin(http, head)) {
+        http_exchange_abort(exchange);
+        http->exchange = NULL;
+        fail(http, GATE_UPSTREAM, SLICE_LITERAL("the upstream's answer is encoded"));
+        return;
+    }
     struct buffer *out = http_answer_begin(http->call, head->status);
     struct answer_fields fields = {
         .head = head,
@@ -68,7 +104,7 @@ on_head(struct http_exchange *exchange, const struct http_head *head, bool more,
     answer_nonce(http, out);
     if (http_head_field(head, HTTP_FIELD_DATE) == NULL)
         http_put_date(out, lane_now_ms(http->passage->gate->lane));
-    if (http_answer_head_of(http->call, head, more) == STATUS_OK) {
+    if (answer_head(http, head, more) == STATUS_OK) {
         http->status = head->status;
         return;
     }
@@ -77,13 +113,66 @@ on_head(struct http_exchange *exchange, const struct http_head *head, bool more,
     fail(http, GATE_UPSTREAM, SLICE_LITERAL("the upstream's answer can't be passed on"));
 }
 
+/* What a filter lets on. */
+static enum http_flow
+answer_filtered(struct http_passage *http)
+{
+    struct buffer *filtered = &http->talk->filtered;
+    enum http_flow flow = HTTP_FLOW_GO;
+
+    if (filtered->size > 0)
+        flow = http_answer_body(http->call, buffer_slice(filtered), false);
+    buffer_clear(filtered);
+    return flow;
+}
+
+/* What can't be filtered is cut off: it must not look complete. */
+static void
+filter_failed(struct http_passage *http)
+{
+    if (http->exchange != NULL)
+        http_exchange_abort(http->exchange);
+    http->exchange = NULL;
+    fail(http, GATE_UPSTREAM, SLICE_LITERAL("the upstream's answer can't be read"));
+}
+
+static void
+on_filtered_body(struct http_passage *http, struct slice bytes)
+{
+    struct http_talk *talk = http->talk;
+    enum status status = talk->filter->feed(talk->filter, bytes, &talk->filtered);
+
+    if (status == STATUS_OK)
+        status = buffer_status(&talk->filtered);
+    if (status != STATUS_OK)
+        filter_failed(http);
+    else if (answer_filtered(http) == HTTP_FLOW_FULL)
+        http_exchange_pause(http->exchange);
+}
+
 static void
 on_answer_body(struct http_exchange *exchange, struct slice bytes, bool more, void *context)
 {
     struct http_passage *http = context;
 
-    if (http_answer_body(http->call, bytes, more) == HTTP_FLOW_FULL)
+    if (is_filtered(http))
+        on_filtered_body(http, bytes);
+    else if (http_answer_body(http->call, bytes, more) == HTTP_FLOW_FULL)
         http_exchange_pause(exchange);
+}
+
+static bool
+filter_end(struct http_passage *http)
+{
+    struct http_talk *talk = http->talk;
+
+    if (!is_filtered(http))
+        return true;
+    if (talk->filter->end(talk->filter, &talk->filtered) != STATUS_OK ||
+        buffer_status(&talk->filtered) != STATUS_OK)
+        return false;
+    (void)answer_filtered(http);
+    return true;
 }
 
 static void
@@ -93,6 +182,10 @@ on_answer_end(struct http_exchange *exchange, struct slice trailers, void *conte
     struct http_call *call = http->call;
 
     http->exchange = NULL;
+    if (!filter_end(http)) {
+        filter_failed(http);
+        return;
+    }
     leave(http, http->status);
     http_answer_end(call, trailers);
 }
@@ -165,6 +258,8 @@ relay_body(struct http_call *call, struct slice bytes, bool more, void *context)
 {
     struct http_passage *http = http_call_data(call);
 
+    if (prelude_body(http, bytes))
+        return;
     if (http->exchange != NULL && http_exchange_body(http->exchange, bytes, more) == HTTP_FLOW_FULL)
         http_call_pause(call);
 }
@@ -174,6 +269,8 @@ relay_body_end(struct http_call *call, struct slice trailers, void *context)
 {
     struct http_passage *http = http_call_data(call);
 
+    if (prelude_body_end(http))
+        return;
     if (http->exchange != NULL)
         http_exchange_body_end(http->exchange, trailers);
 }
@@ -205,8 +302,14 @@ relay_gone(struct http_call *call, enum status status, void *context)
 {
     struct http_passage *http = http_call_data(call);
 
-    if (http == NULL || pipeline_abandon(http->passage))
+    if (http == NULL || prelude_gone(http))
         return;
+    if (pipeline_abandon(http->passage)) {
+        /* The call's memory goes; what the passage needs of it, it keeps. */
+        talk_free(http->passage->gate, http->talk);
+        http->passage->relay = NULL;
+        return;
+    }
     if (http->exchange != NULL)
         http_exchange_abort(http->exchange);
     leave(http, http->status != 0 ? http->status : status_of_leaving(status));
@@ -281,13 +384,40 @@ ask_for_body(struct http_passage *http, const struct http_head *head)
     timer_arm(http->passage->gate->lane, &http->expect, EXPECT_MS);
 }
 
+static bool
+may_upgrade(const struct http_passage *http, const struct http_head *head)
+{
+    if (http->talk == NULL || http->talk->dialect->upgrades == NULL)
+        return upgrade_passes(head);
+    return head->upgrade && http->talk->dialect->upgrades(http);
+}
+
+/* A body that the decision was made on goes out as it was read. */
+static enum status
+send_gathered(struct http_passage *http, unsigned flags)
+{
+    struct slice body = buffer_slice(&http->talk->body);
+    enum http_body kind =
+        http_call_head(http->call)->body == HTTP_BODY_NONE ? HTTP_BODY_NONE : HTTP_BODY_LENGTH;
+    enum status status = http_exchange_send(http->exchange, kind, body.size,
+                                            flags | (body.size > 0 ? HTTP_SEND_MORE : 0));
+
+    if (status != STATUS_OK || kind == HTTP_BODY_NONE)
+        return status;
+    if (body.size > 0)
+        (void)http_exchange_body(http->exchange, body, true);
+    http_exchange_body_end(http->exchange, (struct slice){ 0 });
+    return STATUS_OK;
+}
+
 static enum status
 send_request(struct http_passage *http)
 {
     struct passage *passage = http->passage;
     const struct http_head *head = http_call_head(http->call);
     const struct stream *stream = http_call_stream(http->call);
-    bool upgrade = upgrade_passes(head);
+    bool upgrade = may_upgrade(http, head);
+    bool gathered = http->talk != NULL && http->talk->gathered;
     unsigned flags = upgrade ? HTTP_SEND_UPGRADE : 0;
     struct request_fields fields = {
         .head = head,
@@ -297,13 +427,19 @@ send_request(struct http_passage *http)
         .tls = stream_is_tls(stream),
         .api_key = passage->asked.scheme == SCHEME_API_KEY,
         .upgrade = upgrade,
+        .talks = http->talk != NULL ? http : NULL,
         .subject = passage->line->subject,
         .token_id = passage->line->token,
         .trace = { gate_random(passage->gate), gate_random(passage->gate),
                    gate_random(passage->gate) },
     };
 
+    if (upstream_authorization(passage->asked.upstream, lane_mono_us(passage->gate->lane),
+                               &fields.authorization) != STATUS_OK)
+        return STATUS_INVALID;
     headers_to_upstream(http_exchange_out(http->exchange), &fields);
+    if (gathered)
+        return send_gathered(http, flags);
     if (http->more && head->body != HTTP_BODY_NONE && !head->expect_continue)
         flags |= HTTP_SEND_MORE;
     enum status status = http_exchange_send(http->exchange, head->body, head->length, flags);

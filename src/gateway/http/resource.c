@@ -91,7 +91,7 @@ resource_answer(struct gate *gate, struct http_call *call)
     http.target.by_host = passage.asked.upstream != NULL;
     if (passage.asked.upstream == NULL && rest.size > 0) {
         target_split(rest, &name, &below);
-        passage.asked.upstream = routes_by_name(gate->routes, UPSTREAM_HTTP, name);
+        passage.asked.upstream = routes_by_name(gate->routes, DOOR_HTTP, name);
     }
     if (passage.asked.upstream == NULL) {
         respond_without(call, "no upstream of this name is known to this gateway");

@@ -2,6 +2,7 @@
  * the other, until both have ended, one breaks, or the token no longer holds. */
 #include <stdlib.h>
 
+#include "prelude.h"
 #include "relay.h"
 
 enum {
@@ -24,6 +25,7 @@ struct side {
 struct tunnel {
     struct passage *passage; /* NULL: left; the streams are closing */
     struct side client, upstream;
+    struct stream_tap *tap; /* NULL: nobody looks */
     unsigned closed;
 };
 
@@ -38,13 +40,23 @@ static const struct door tunnel_door = {
 };
 
 static void
+tunnel_free(struct tunnel *tunnel)
+{
+    if (tunnel == NULL)
+        return;
+    if (tunnel->tap != NULL)
+        tunnel->tap->free(tunnel->tap);
+    free(tunnel);
+}
+
+static void
 on_closed(struct stream *stream, void *context)
 {
     struct side *side = context;
     struct tunnel *tunnel = side->tunnel;
 
     if (++tunnel->closed == 2)
-        free(tunnel);
+        tunnel_free(tunnel);
 }
 
 enum ending { ENDING_ORDERLY, ENDING_CUT };
@@ -98,9 +110,16 @@ on_written(struct stream *stream, enum status status, void *context)
 static void
 pass_on(struct side *from, struct slice bytes)
 {
+    struct tunnel *tunnel = from->tunnel;
     struct side *to = from->other;
 
     from->bytes += bytes.size;
+    if (tunnel->tap != NULL &&
+        tunnel->tap->bytes(tunnel->tap, from == &tunnel->client ? TAP_CLIENT : TAP_UPSTREAM,
+                           bytes) != STATUS_OK) {
+        end(tunnel, ENDING_CUT);
+        return;
+    }
     switch (stream_write(to->stream, &bytes, 1, on_written, to)) {
     case STREAM_WRITTEN:
         break;
@@ -177,6 +196,15 @@ take_client(struct http_passage *http, const struct http_head *head, struct slic
     return http_call_upgrade(http->call, pending);
 }
 
+/* False: who must look can't. */
+static bool
+tap_begin(struct http_passage *http, const struct http_head *head, struct tunnel *tunnel)
+{
+    if (http->talk == NULL || http->talk->dialect->tap == NULL)
+        return true;
+    return http->talk->dialect->tap(http, head, &tunnel->tap) == STATUS_OK;
+}
+
 void
 tunnel_open(struct http_passage *http, const struct http_head *head, struct stream *upstream,
             struct slice pending)
@@ -187,16 +215,18 @@ tunnel_open(struct http_passage *http, const struct http_head *head, struct stre
     struct slice early = { 0 };
     struct stream *client = NULL;
 
-    if (tunnel != NULL && passage_keep(passage))
+    if (tunnel != NULL && passage_keep(passage) && tap_begin(http, head, tunnel))
         client = take_client(http, head, &early);
     else
         http_call_abort(http->call);
     if (client == NULL) {
         stream_close(upstream, NULL, NULL);
-        free(tunnel);
+        tunnel_free(tunnel);
         pipeline_leave(passage, 502, bytes_in, 0);
         return;
     }
+    talk_free(passage->gate, http->talk);
+    http->talk = NULL;
     passage->door = &tunnel_door;
     passage->relay = tunnel;
     tunnel->passage = passage;

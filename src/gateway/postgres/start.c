@@ -291,7 +291,7 @@ enter(struct pg_session *session, struct slice token, struct refusal fault)
         .login = true,
         .session = gate_random(gate) >> 1,
         .peer_port = stream_peer_port(session->link.client),
-        .upstream = routes_by_name(gate->routes, UPSTREAM_POSTGRES, name),
+        .upstream = routes_by_name(gate->routes, DOOR_POSTGRES, name),
         .fault = fault,
     };
     if (passage->asked.upstream != NULL)

@@ -64,7 +64,7 @@ enter(struct redis_session *session, const struct login *login)
         .login = true,
         .session = gate_random(gate) >> 1,
         .peer_port = stream_peer_port(session->link.client),
-        .upstream = valid ? routes_by_name(gate->routes, UPSTREAM_REDIS, name) : NULL,
+        .upstream = valid ? routes_by_name(gate->routes, DOOR_REDIS, name) : NULL,
     };
     if (passage->asked.upstream != NULL)
         upstream_use(passage->asked.upstream);

@@ -238,24 +238,24 @@ static void
 routes_follow_changes(void **state)
 {
     struct scene scene = scene_new();
-    struct upstream *orders = routes_by_name(scene.routes, UPSTREAM_HTTP, SLICE_LITERAL("orders"));
-    struct upstream *shop = routes_by_name(scene.routes, UPSTREAM_HTTP, SLICE_LITERAL("shop"));
+    struct upstream *orders = routes_by_name(scene.routes, DOOR_HTTP, SLICE_LITERAL("orders"));
+    struct upstream *shop = routes_by_name(scene.routes, DOOR_HTTP, SLICE_LITERAL("shop"));
 
     assert_non_null(orders);
     assert_ptr_equal(routes_by_host(scene.routes, SLICE_LITERAL("shop.example")), shop);
-    assert_null(routes_by_name(scene.routes, UPSTREAM_HTTP, SLICE_LITERAL("order")));
-    assert_null(routes_by_name(scene.routes, UPSTREAM_HTTP, SLICE_LITERAL("")));
+    assert_null(routes_by_name(scene.routes, DOOR_HTTP, SLICE_LITERAL("order")));
+    assert_null(routes_by_name(scene.routes, DOOR_HTTP, SLICE_LITERAL("")));
     upstream_use(orders);
     apply(&scene.world, object(CHANGE_UPSTREAM_PUT, "orders",
                                "{\"type\":\"http\",\"url\":\"http://127.0.0.1:9009\"}"));
     apply(&scene.world, object(CHANGE_UPSTREAM_DROPPED, "keyed", NULL));
     world_quiescent(scene.world.reader);
     routes_follow(scene.routes, scene.world.reader);
-    struct upstream *changed = routes_by_name(scene.routes, UPSTREAM_HTTP, SLICE_LITERAL("orders"));
+    struct upstream *changed = routes_by_name(scene.routes, DOOR_HTTP, SLICE_LITERAL("orders"));
     assert_ptr_not_equal(changed, orders);
     assert_string_equal(changed->plan.addresses[0], "127.0.0.1:9009");
-    assert_ptr_equal(routes_by_name(scene.routes, UPSTREAM_HTTP, SLICE_LITERAL("shop")), shop);
-    assert_null(routes_by_name(scene.routes, UPSTREAM_HTTP, SLICE_LITERAL("keyed")));
+    assert_ptr_equal(routes_by_name(scene.routes, DOOR_HTTP, SLICE_LITERAL("shop")), shop);
+    assert_null(routes_by_name(scene.routes, DOOR_HTTP, SLICE_LITERAL("keyed")));
     for (int i = 0; i < 100; i++)
         routes_sweep(scene.routes);
     assert_string_equal(orders->plan.addresses[0], "127.0.0.1:9000"); /* still in use */

@@ -25,6 +25,7 @@ void put_base64url(struct buffer *out, const void *bytes, size_t size); /* no pa
 bool base64url_decode(struct slice text, uint8_t *out, size_t capacity, size_t *size);
 
 /* The same of base64 with its padding (RFC 4648 §4). */
+void put_base64(struct buffer *out, const void *bytes, size_t size);
 bool base64_decode(struct slice text, uint8_t *out, size_t capacity, size_t *size);
 
 /* Base62 in groups: every 8 bytes, big-endian, become 11 characters of
