@@ -2,7 +2,8 @@
 // refused, the revocation, and the lines of all three; then what a door must carry.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { createReadStream, writeFileSync } from 'node:fs';
+import { createReadStream, mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import http from 'node:http';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -14,6 +15,13 @@ import { bearer, policy, Writ } from './lib/writ.mjs';
 
 const BIG = (process.env.WRIT_SOAK ? 1024 : 64) << 20;
 
+const secrets = mkdtempSync(join(tmpdir(), 'writ-login-'));
+const secret = (name, text) => {
+    const path = join(secrets, name);
+    writeFileSync(path, text);
+    return path;
+};
+
 let orders, writ, all;
 
 before(async () => {
@@ -22,8 +30,17 @@ before(async () => {
     rules.upstreams.keyed = { type: 'http', url: `http://127.0.0.1:${orders.port}`, api_key: true };
     rules.upstreams.based = { type: 'http', url: `http://127.0.0.1:${orders.port}/v1` };
     rules.upstreams.hosted = { type: 'http', url: `http://127.0.0.1:${orders.port}`, host: 'orders.test' };
+    rules.upstreams.bearer = { type: 'http', url: `http://127.0.0.1:${orders.port}`,
+        login: { bearer_file: secret('bearer', 'first-secret\n') } };
+    rules.upstreams.basic = { type: 'http', url: `http://127.0.0.1:${orders.port}`,
+        login: { user: 'writ', password_file: secret('password', 'pass:word') } };
+    rules.upstreams.nologin = { type: 'http', url: `http://127.0.0.1:${orders.port}`,
+        login: { bearer_file: join(secrets, 'missing') } };
+    rules.upstreams.split = { type: 'http', url: `http://127.0.0.1:${orders.port}`,
+        login: { bearer_file: secret('split', 'a\r\nX-Admin: 1') } };
     rules.upstreams.gone = { type: 'http', url: 'http://127.0.0.1:1' };
-    rules.roles.everything.allow.push('keyed:*:/**', 'based:*:/**', 'hosted:*:/**', 'gone:*:/**');
+    rules.roles.everything.allow.push('keyed:*:/**', 'based:*:/**', 'hosted:*:/**', 'gone:*:/**',
+        'bearer:*:/**', 'basic:*:/**', 'nologin:*:/**', 'split:*:/**');
     writ = await Writ.start({ policy: rules, name: 'first' });
     all = (await writ.issue('tester')).token;
 });
@@ -126,6 +143,20 @@ test('the token never reaches the upstream; who it is does', async () => {
     assert.match(echo.headers.traceparent, /^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/);
     assert.equal(echo.headers['x-other'], 'kept');
     assert.ok(!JSON.stringify(echo).includes(all));
+});
+
+test('the gateway logs in with a credential of its own, which is rotated under it', async () => {
+    const sent = async (name) => (await writ.get(`/${name}/v1/echo`, all)).json.headers.authorization;
+
+    assert.equal(await sent('bearer'), 'Bearer first-secret');
+    assert.equal(await sent('basic'), `Basic ${Buffer.from('writ:pass:word').toString('base64')}`);
+    secret('bearer', 'second-secret');
+    await until('the new secret', async () => await sent('bearer') === 'Bearer second-secret');
+
+    const count = orders.seen.length;
+    for (const name of ['nologin', 'split'])
+        assert.ok((await writ.get(`/${name}/v1/echo`, all)).status >= 502, name);
+    assert.equal(orders.seen.length, count);
 });
 
 test('a token anywhere else in the head is 400', async () => {

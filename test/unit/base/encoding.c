@@ -54,6 +54,9 @@ base64_vectors(void **state)
             assert_false(base64url_decode(slice_text(texts[i]), back, i - 1, &size));
     }
     buffer_clear(&out);
+    put_base64(&out, "\xfb\xff\xbf\x01", 4);
+    assert_true(slice_is(buffer_slice(&out), "+/+/AQ=="));
+    buffer_clear(&out);
     put_base64url(&out, "\xfb\xff\xbf", 3);
     assert_true(slice_is(buffer_slice(&out), "-_-_"));
     buffer_free(&out);

@@ -250,6 +250,17 @@ definitions(void **state)
           "\"addresses\":[\"10.0.0.1:443\",\"unix:/x\"],\"host\":\"a.example\",\"api_key\":true}",
           NULL },
         { "{\"type\":\"redis\",\"address\":\"127.0.0.1:6379\"}", NULL },
+        { "{\"type\":\"docker\",\"url\":\"unix:///run/docker.sock\"}", NULL },
+        { "{\"type\":\"http\",\"url\":\"http://a\",\"login\":{\"bearer_file\":\"f\"}}", NULL },
+        { "{\"type\":\"mcp\",\"url\":\"http://a/mcp\","
+          "\"login\":{\"user\":\"u\",\"password_file\":\"f\"}}",
+          NULL },
+        { "{\"type\":\"http\",\"url\":\"http://a\",\"login\":{}}", "/login" },
+        { "{\"type\":\"http\",\"url\":\"http://a\",\"login\":{\"user\":\"u\"}}", "/login" },
+        { "{\"type\":\"http\",\"url\":\"http://a\","
+          "\"login\":{\"user\":\"u\",\"password_file\":\"f\",\"bearer_file\":\"f\"}}",
+          "/login" },
+        { "{\"type\":\"docker\"}", "/url" },
         { "{\"type\":\"http\"}", "/url" },
         { "{\"type\":\"http\",\"url\":\"ftp://a\"}", "/url" },
         { "{\"type\":\"http\",\"url\":\"http://u:p@a\"}", "/url" },
