@@ -102,6 +102,24 @@ hash_json(const uint8_t hash[HASH_SIZE])
     return value;
 }
 
+/* The parent first. A text that was cut ends with a whole pair. */
+static json_t *
+chain_json(struct slice chain)
+{
+    json_t *list = json_array();
+    struct slice link;
+
+    while (chain.size > 0 && slice_next(&chain, ' ', &link)) {
+        size_t slash = slice_find(link, '/');
+
+        if (slash < link.size)
+            json_array_append_new(list, json_pack("{s:o, s:o}", "subject",
+                                                  text_json(slice_first(link, slash)), "token",
+                                                  text_json(slice_from(link, slash + 1))));
+    }
+    return list;
+}
+
 static json_t *
 number_json(bool known, uint64_t value)
 {
@@ -150,6 +168,8 @@ event_json(const struct record *record, const char *node, const uint8_t hash[HAS
         fine = json_object_set_new(object, members[i].name, members[i].value) == 0 && fine;
     if (event->key != NULL)
         fine = json_object_set_new(object, "key", key_json(event->key)) == 0 && fine;
+    if (event->chain.size > 0)
+        fine = json_object_set_new(object, "chain", chain_json(event->chain)) == 0 && fine;
     if (event->statement.size > 0)
         fine = json_object_set_new(object, "statement", text_json(event->statement)) == 0 && fine;
     if (record->count > 1)

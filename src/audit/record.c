@@ -17,7 +17,8 @@ enum {
     AT_SESSION = 40,
     AT_PEER = 48,
     AT_STATUS = 64,
-    AT_ZERO = 68,
+    AT_CHAIN = 68, /* its length */
+    AT_ZERO = 70,
     AT_BYTES_IN = 72,
     AT_BYTES_OUT = 80,
     AT_DURATION = 88,
@@ -62,7 +63,7 @@ record_size(const struct audit_event *event)
     texts_of(event, text);
     for (unsigned i = 0; i < TEXT_COUNT; i++)
         size += text_size(text[i]);
-    return size + key_size(event->proof);
+    return size + key_size(event->proof) + text_size(event->chain);
 }
 
 /* A cut text fills its place exactly: whole UTF-8 characters, the marker, and in
@@ -78,6 +79,19 @@ write_cut(struct slice text, uint8_t *to)
     memcpy(to, text.at, kept);
     memset(to + kept, '.', AUDIT_TEXT_MAX - marker - kept);
     memcpy(to + AUDIT_TEXT_MAX - marker, CUT_MARKER, marker);
+}
+
+/* Returns where the next stands. */
+static uint8_t *
+write_text(struct slice text, uint8_t *to)
+{
+    size_t length = text_size(text);
+
+    if (length < text.size)
+        write_cut(text, to);
+    else if (length > 0)
+        memcpy(to, text.at, length);
+    return to + length;
 }
 
 void
@@ -104,19 +118,15 @@ record_write(const struct audit_event *event, const struct audit_outcome *outcom
         store32(to + AT_COUNT, 1);
     texts_of(event, text);
     for (unsigned i = 0; i < TEXT_COUNT; i++) {
-        size_t length = text_size(text[i]);
-
-        store16(to + AT_LENGTHS + 2 * i, (uint16_t)length);
-        if (length < text[i].size)
-            write_cut(text[i], at);
-        else if (length > 0)
-            memcpy(at, text[i].at, length);
-        at += length;
+        store16(to + AT_LENGTHS + 2 * i, (uint16_t)text_size(text[i]));
+        at = write_text(text[i], at);
     }
     if (event->key != NULL)
         memcpy(at, event->key, key_size(event->proof));
     else
         memset(at, 0, key_size(event->proof));
+    store16(to + AT_CHAIN, (uint16_t)text_size(event->chain));
+    (void)write_text(event->chain, at + key_size(event->proof));
 }
 
 void
@@ -211,7 +221,7 @@ fixed_read(const uint8_t *at, struct record *out)
     unsigned used;
 
     if (at[AT_DECISION] > AUDIT_ALLOW || at[AT_PROOF] > AUDIT_PROOF_CERTIFICATE ||
-        at[AT_FAMILY] > IP_V6 || !all_zero(at + AT_ZERO, 4))
+        at[AT_FAMILY] > IP_V6 || !all_zero(at + AT_ZERO, 2))
         return false;
     used = address_size[at[AT_FAMILY]];
     if (!all_zero(at + AT_PEER + used, 16 - used))
@@ -223,7 +233,8 @@ fixed_read(const uint8_t *at, struct record *out)
     outcome_read(at, &out->outcome);
     if (out->count == 0)
         return false;
-    if (out->kind == FRAME_OPEN && (out->count != 1 || !all_zero(at + AT_STATUS, 32)))
+    if (out->kind == FRAME_OPEN &&
+        (out->count != 1 || (!all_zero(at + AT_STATUS, 4) || !all_zero(at + AT_BYTES_IN, 24))))
         return false;
     event->at = (int64_t)load64(at + AT_TIME);
     event->session = load64(at + AT_SESSION);
@@ -256,10 +267,13 @@ record_read(struct slice frame, struct record *out)
         record.text[i] = slice_of(frame.at + offset, length);
         offset += length;
     }
-    if (frame.size - offset != key_size(record.event.proof))
+    size_t key = key_size(record.event.proof), chain = load16(at + AT_CHAIN);
+
+    if (chain > AUDIT_TEXT_MAX || frame.size - offset != key + chain)
         return false;
-    if (record.event.proof != AUDIT_PROOF_NONE)
+    if (key > 0)
         record.event.key = at + offset;
+    record.event.chain = slice_of(frame.at + offset + key, chain);
     record.event.token = record.text[TEXT_TOKEN];
     record.event.label = record.text[TEXT_LABEL];
     record.event.subject = record.text[TEXT_SUBJECT];

@@ -1,8 +1,8 @@
 /* audit/record.h - the frames of the log: one canonical encoding of each line,
  * of the end of a line that was sealed open, and of what is signed.
  *
- *     frame = size:u32 kind:u8 … , little-endian, fixed places, then the texts, and where
- *             possession was proven the thumbprint of the key
+ *     frame = size:u32 kind:u8 … , little-endian, fixed places, then the texts, where
+ *             possession was proven the thumbprint of the key, and for a child its chain
  *
  * In a segment each frame is followed by hash = SHA-256(hash before || frame). */
 #ifndef WRIT_AUDIT_RECORD_H
@@ -41,7 +41,7 @@ enum record_text {
 
 enum {
     LINE_FIXED = 120,
-    LINE_MAX = LINE_FIXED + TEXT_COUNT * AUDIT_TEXT_MAX + AUDIT_KEY_SIZE,
+    LINE_MAX = LINE_FIXED + (TEXT_COUNT + 1) * AUDIT_TEXT_MAX + AUDIT_KEY_SIZE,
     ENDING_SIZE = 48,
     SEAL_SIZE = 184,
     SEAL_SIGNED = SEAL_SIZE - ED25519_SIGNATURE_SIZE,

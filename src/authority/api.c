@@ -178,6 +178,8 @@ fill_event(const struct authority *authority, const struct api_request *request,
     *event = (struct audit_event){
         .at = request->now,
         .token = caller->token,
+        .label = caller->label,
+        .chain = caller->chain,
         .subject = caller->subject,
         .subject_type = caller->subject_type,
         .role = decision == NULL ? (struct slice){ 0 } : decision_role(decision),

@@ -118,6 +118,8 @@ caller_of_token(struct authority *authority, struct api_request *request)
     verdict = world_authenticate(authority->reader, shown.token, request->now, request->arena,
                                  credential);
     caller->token = credential->id_text;
+    caller->label = credential->label;
+    caller->chain = credential->chain;
     caller->subject = credential->subject;
     if (verdict != CREDENTIAL_OK) {
         caller->refusal = slice_text(credential_verdict_text(verdict));

@@ -157,6 +157,7 @@ struct api_caller {
     struct slice subject;
     struct slice subject_type;
     struct slice token; /* id text; empty for the local operator */
+    struct slice label, chain; /* as in the audit */
     struct token_id token_id;
     bool attenuated;
     const struct credential *credential; /* of a token; its use is counted when allowed */
@@ -366,6 +367,8 @@ enum status api_revocations(struct authority *, const struct api_request *, stru
 enum status api_token_list(struct authority *, const struct api_request *, struct api_answer *,
                            struct fault *);
 enum status api_token_show(struct authority *, const struct api_request *, struct api_answer *,
+                           struct fault *);
+enum status api_token_tree(struct authority *, const struct api_request *, struct api_answer *,
                            struct fault *);
 /* The members of the contract, the token's text excluded. Owned by the caller. */
 json_t *binding_json(const struct binding *binding); /* cnf (RFC 7800); null when unbound */

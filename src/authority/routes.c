@@ -13,6 +13,8 @@ static const struct route table[] = {
       "Tokens, newest first; ?subject= ?role= ?live=true ?limit= ?cursor=" },
     { "GET", "/v1/tokens/{id}", "tokens.read", object_id_subject, false, false, 0, api_token_show,
       "One token and its state" },
+    { "GET", "/v1/tokens/{id}/tree", "tokens.read", object_id_subject, false, false, 0,
+      api_token_tree, "Who acts for whom: the token at the top, with all that was made below it" },
     { "POST", "/v1/tokens/{id}/rotate", "tokens.rotate", object_rotate, false, false, 0,
       api_token_rotate, "A successor with the same rights; the old one lives for its grace" },
     { "DELETE", "/v1/tokens/{id}", "tokens.revoke", object_id_subject, false, false, 0,

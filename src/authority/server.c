@@ -340,6 +340,8 @@ audit_stranger(struct authority *authority, const struct api_request *request, u
 {
     struct audit_event event = { .at = request->now,
                                  .token = request->caller.token,
+                                 .label = request->caller.label,
+                                 .chain = request->caller.chain,
                                  .subject = request->caller.subject,
                                  .resource = SLICE_LITERAL("writ"),
                                  .action = request->method,

@@ -25,6 +25,17 @@ put_search(struct buffer *path, const struct args *args)
     }
 }
 
+/* Whom it acts for: the parent's subject, and whom that one acts for. */
+static void
+print_actors(const struct cli *cli, const json_t *event)
+{
+    const json_t *link;
+    size_t i;
+
+    json_array_foreach(json_object_get(event, "chain"), i, link)
+        printf(" %sfor %s%s", tint(cli, TINT_DIM), text_of(link, "subject"), untint(cli));
+}
+
 static void
 print_event(const struct cli *cli, const json_t *event)
 {
@@ -38,6 +49,7 @@ print_event(const struct cli *cli, const json_t *event)
            untint(cli), tint(cli, allowed ? TINT_GOOD : TINT_BAD), text_of(event, "decision"),
            untint(cli), number, text_of(event, "subject"), text_of(event, "resource"),
            text_of(event, "action"), text_of(event, "object"));
+    print_actors(cli, event);
     if (!allowed && strcmp(text_of(event, "reason"), "-") != 0)
         printf("  %s%s%s", tint(cli, TINT_DIM), text_of(event, "reason"), untint(cli));
     printf("\n");

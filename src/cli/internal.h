@@ -145,6 +145,8 @@ enum status put_credentials(struct buffer *out, const struct credentials *who,
 /* The token of --token-file, else of WRIT_TOKEN, into out (wipe and free it). */
 enum status read_credential(const struct args *args, struct buffer *out,
                             struct fault *fault) WRIT_MUST_USE;
+/* tree.c */
+int token_tree(struct cli *cli, const struct args *args);
 /* key.c */
 int key_new(struct cli *cli, const struct args *args);
 int key_show(struct cli *cli, const struct args *args);

@@ -282,6 +282,30 @@ fill_lineage(const struct presented *presented, struct credential *out)
                        &links[0].caveat_network_count);
 }
 
+/* Whom a child acts for. */
+static bool
+fill_chain(const struct presented *presented, struct credential *out)
+{
+    struct buffer text = { 0 };
+    struct subject_view subject;
+
+    for (size_t i = 1; i < out->lineage.count; i++) {
+        const struct lineage_link *link = &out->lineage.links[i];
+        bool known = policy_subject(presented->picture->policy, link->subject, &subject);
+
+        if (i > 1)
+            put_u8(&text, ' ');
+        put_slice(&text, known ? subject.name : SLICE_LITERAL("-"));
+        put_u8(&text, '/');
+        put_slice(&text, link->token);
+    }
+    if (text.size > 0)
+        out->chain = arena_copy(presented->arena, buffer_slice(&text));
+    bool whole = buffer_status(&text) == STATUS_OK && (text.size == 0 || out->chain.at != NULL);
+    buffer_free(&text);
+    return whole;
+}
+
 /* What the audit wants of every token that exists. */
 static void
 fill_who(const struct presented *presented, struct credential *out)
@@ -306,7 +330,7 @@ fill(struct world *world, const struct presented *presented, struct credential *
         out->audience = rarity_audience(member->rarity);
     if (member->issued_by != NAME_NONE)
         out->issued_by = names_text(world->names, member->issued_by);
-    return out->id_text.at != NULL && fill_lineage(presented, out) &&
+    return out->id_text.at != NULL && fill_lineage(presented, out) && fill_chain(presented, out) &&
            fill_caveats(presented->view, presented->arena, out);
 }
 

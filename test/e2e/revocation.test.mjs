@@ -121,6 +121,30 @@ test('a parent\'s, a line\'s, an attenuation\'s and a subject\'s end cut streams
     kept.call.destroy();
 });
 
+test('whoever works for another ends with it, two delegations below, and the audit names all', async () => {
+    const person = await writ.issue('tester', '--name', 'person');
+    await writ.api('PUT', '/v1/subjects/copilot', { type: 'agent', roles: ['everything'] });
+    const agent = await writ.issue('copilot', '--parent', person.id, '--name', 'agent');
+    const helper = await writ.issue('tester', '--parent', agent.id);
+    const stream = await openStream(helper.token);
+    assert.equal((await writ.get('/orders/v1/orders/1', person.token)).status, 200);
+
+    const tree = await writ.json(['token', 'tree', agent.id]);
+    assert.equal(tree.id, person.id);
+    assert.equal(tree.children.length, 1);
+    assert.equal(tree.children[0].id, agent.id);
+    assert.equal(tree.children[0].children[0].id, helper.id);
+    const shown = (await writ.cli(['token', 'tree', helper.id])).out;
+    assert.match(shown, new RegExp(`tester ${person.id} .*live.*person\n.*copilot ${agent.id}.*\n.*tester ${helper.id}.*<`));
+
+    await writ.revoke(person.id);
+    await cutWithin(100, stream, performance.now());
+    const line = await until('the line', async () => (await writ.audit('--token', helper.id, '--decision', 'allow'))[0]);
+    assert.deepEqual(line.chain, [{ subject: 'copilot', token: agent.id }, { subject: 'tester', token: person.id }]);
+    assert.equal((await writ.json(['token', 'tree', person.id])).children[0].children[0].state, 'revoked');
+    assert.equal((await writ.audit('--token', person.id, '--action', 'GET'))[0].chain, undefined);
+});
+
 test('an expiry and a rotation\'s grace cut streams', async () => {
     const { token } = await writ.issue('tester', '--ttl', '1s');
     const expiring = await openStream(token);

@@ -261,6 +261,7 @@ begin_line(struct oauth_call *call, const char *action, bool allowed)
     struct audit_event event = {
         .at = call->request->now,
         .token = call->subject_token != NULL ? call->subject_token->id_text : caller->token,
+        .chain = call->subject_token != NULL ? call->subject_token->chain : caller->chain,
         .subject = subject,
         .subject_type = caller->subject_type,
         .resource = SLICE_LITERAL("writ"),

@@ -52,6 +52,24 @@ test_line_round_trip(void **state)
     assert_int_equal(record.outcome.duration_us, 3);
 }
 
+/* Whom it acts for stands behind all else; a line without it is as it always was. */
+static void
+test_chain_round_trip(void **state)
+{
+    struct audit_event event = full_event();
+    uint8_t frame[LINE_MAX];
+    struct record record;
+    size_t without = record_size(&event);
+
+    event.chain = SLICE_LITERAL("amara/1 nightly/2");
+    size_t size = record_size(&event);
+    assert_int_equal(size, without + event.chain.size);
+    record_write(&event, NULL, frame, size);
+    assert_true(record_read(slice_of(frame, size), &record));
+    assert_true(slice_equal(record.event.chain, event.chain));
+    assert_false(record_read(slice_of(frame, size - 1), &record));
+}
+
 /* One byte more, one less, or a changed fixed byte that has one right value. */
 static void
 test_line_is_strict(void **state)
@@ -67,7 +85,10 @@ test_line_is_strict(void **state)
     frame[5] = 2; /* decision */
     assert_false(record_read(slice_of(frame, size), &record));
     frame[5] = 1;
-    frame[68] = 1; /* reserved */
+    frame[70] = 1; /* reserved */
+    assert_false(record_read(slice_of(frame, size), &record));
+    frame[70] = 0;
+    frame[68] = 1; /* a chain that is not there */
     assert_false(record_read(slice_of(frame, size), &record));
     frame[68] = 0;
     frame[7] = IP_V4; /* bytes behind the address */
@@ -130,9 +151,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_line_round_trip),
-        cmocka_unit_test(test_line_is_strict),
-        cmocka_unit_test(test_long_text_is_cut),
+        cmocka_unit_test(test_line_round_trip), cmocka_unit_test(test_chain_round_trip),
+        cmocka_unit_test(test_line_is_strict),  cmocka_unit_test(test_long_text_is_cut),
         cmocka_unit_test(test_split),
     };
 

@@ -18,6 +18,8 @@ struct audit_event {
     uint64_t session;   /* the connection's number on this node */
     struct slice token; /* id text; with "/HOP" for an attenuation */
     struct slice label; /* of an attenuation */
+    /* Whom it acts for: "SUBJECT/ID" of the parent, then of its parent …, by a space. */
+    struct slice chain;
     struct slice subject;
     struct slice subject_type; /* "user" "service" "agent" "" */
     struct slice role;         /* where the deciding right stands */

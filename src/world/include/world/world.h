@@ -125,6 +125,7 @@ struct credential {
     struct token_id id;
     struct slice id_text; /* "ID" or "ID/HOP" of the last hop */
     struct slice label;   /* of the last labelled hop */
+    struct slice chain;   /* of a child: "SUBJECT/ID" of its parent, of its parent …, by a space */
     struct slice subject;
     enum subject_type subject_type;
     int64_t expires_at; /* the earliest of token, ancestors and caveats */
