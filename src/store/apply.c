@@ -2,7 +2,7 @@
 #include "state.h"
 
 static enum status
-failed(struct store *store, enum status status, struct fault *fault)
+failed(struct embedded *store, enum status status, struct fault *fault)
 {
     return status == STATUS_OK ? STATUS_OK
                                : db_fault(store->db, fault, status, "writing the store");
@@ -28,7 +28,7 @@ damaged(struct fault *fault, enum status status, const struct token_id *id)
 
 /* Seals a change into store->row, which is free between two statements. */
 static enum status
-seal(struct store *store, const struct change *change, int64_t end, struct fault *fault)
+seal(struct embedded *store, const struct change *change, int64_t end, struct fault *fault)
 {
     enum status status;
 
@@ -40,7 +40,7 @@ seal(struct store *store, const struct change *change, int64_t end, struct fault
 }
 
 static enum status
-roles_add(struct store *store, const struct token_record *token)
+roles_add(struct embedded *store, const struct token_record *token)
 {
     struct db_statement *add = store->sql[SQL_TOKEN_ROLE_ADD];
     struct slice rest = token->roles, role;
@@ -55,7 +55,7 @@ roles_add(struct store *store, const struct token_record *token)
 }
 
 static enum status
-token_add(struct store *store, const struct change *change, struct fault *fault)
+token_add(struct embedded *store, const struct change *change, struct fault *fault)
 {
     const struct token_record *token = &change->token;
     struct db_statement *add = store->sql[SQL_TOKEN_ADD];
@@ -86,7 +86,7 @@ token_add(struct store *store, const struct change *change, struct fault *fault)
  * prolong what it replaces. */
 /* Never later than it is. */
 static enum status
-token_end(struct store *store, const struct token_id *id, int64_t end, struct fault *fault)
+token_end(struct embedded *store, const struct token_id *id, int64_t end, struct fault *fault)
 {
     struct db_statement *get = store->sql[SQL_TOKEN_GET], *set = store->sql[SQL_TOKEN_END];
     struct store_token token;
@@ -118,7 +118,7 @@ token_end(struct store *store, const struct token_id *id, int64_t end, struct fa
 }
 
 static enum status
-token_rotate(struct store *store, const struct change *change, struct fault *fault)
+token_rotate(struct embedded *store, const struct change *change, struct fault *fault)
 {
     enum status status = token_end(store, &change->token.predecessor, change->expires_at, fault);
 
@@ -126,7 +126,7 @@ token_rotate(struct store *store, const struct change *change, struct fault *fau
 }
 
 static enum status
-line_known(struct store *store, const struct token_id *line, bool *known)
+line_known(struct embedded *store, const struct token_id *line, bool *known)
 {
     struct db_statement *find = store->sql[SQL_LINE_KNOWN];
     enum status status;
@@ -138,7 +138,7 @@ line_known(struct store *store, const struct token_id *line, bool *known)
 }
 
 static enum status
-line_get(struct store *store, const struct token_id *line, struct line_row *out,
+line_get(struct embedded *store, const struct token_id *line, struct line_row *out,
          struct fault *fault)
 {
     struct db_statement *get = store->sql[SQL_LINE_GET];
@@ -158,7 +158,7 @@ line_get(struct store *store, const struct token_id *line, struct line_row *out,
 }
 
 static enum status
-line_revoke(struct store *store, const struct change *change, struct fault *fault)
+line_revoke(struct embedded *store, const struct change *change, struct fault *fault)
 {
     struct line_row row;
     bool known = false;
@@ -177,7 +177,7 @@ line_revoke(struct store *store, const struct change *change, struct fault *faul
 
 /* Counts come from lanes and may be about a line that was forgotten since. */
 static enum status
-line_use(struct store *store, const struct change *change, struct fault *fault)
+line_use(struct embedded *store, const struct change *change, struct fault *fault)
 {
     struct line_row row;
     bool known = false;
@@ -196,7 +196,7 @@ line_use(struct store *store, const struct change *change, struct fault *fault)
 }
 
 static enum status
-hop_revoke(struct store *store, const struct change *change, struct fault *fault)
+hop_revoke(struct embedded *store, const struct change *change, struct fault *fault)
 {
     struct db_statement *set = store->sql[SQL_HOP_SET];
     struct db_statement *get = store->sql[SQL_TOKEN_GET];
@@ -220,7 +220,7 @@ hop_revoke(struct store *store, const struct change *change, struct fault *fault
 }
 
 static enum status
-roles_drop(struct store *store, const struct token_record *token, int64_t no)
+roles_drop(struct embedded *store, const struct token_record *token, int64_t no)
 {
     struct db_statement *drop = store->sql[SQL_TOKEN_ROLES_DROP];
     struct slice rest = token->roles, role;
@@ -236,7 +236,7 @@ roles_drop(struct store *store, const struct token_record *token, int64_t no)
 }
 
 static enum status
-run_on(struct store *store, enum store_statement name, struct slice blob)
+run_on(struct embedded *store, enum store_statement name, struct slice blob)
 {
     db_bind_blob(store->sql[name], 1, blob);
     return db_do(store->sql[name]);
@@ -244,7 +244,7 @@ run_on(struct store *store, enum store_statement name, struct slice blob)
 
 /* A line's life stays until its last member goes. */
 static enum status
-token_forget(struct store *store, const struct change *change, struct fault *fault)
+token_forget(struct embedded *store, const struct change *change, struct fault *fault)
 {
     struct db_statement *get = store->sql[SQL_TOKEN_GET];
     struct store_token token;
@@ -275,7 +275,7 @@ token_forget(struct store *store, const struct change *change, struct fault *fau
 }
 
 static enum status
-object_put(struct store *store, const struct change *change, struct fault *fault)
+object_put(struct embedded *store, const struct change *change, struct fault *fault)
 {
     struct db_statement *set = store->sql[SQL_OBJECT_SET];
     enum status status;
@@ -293,7 +293,7 @@ object_put(struct store *store, const struct change *change, struct fault *fault
 }
 
 static enum status
-object_drop(struct store *store, enum change_kind put_kind, const struct change *change,
+object_drop(struct embedded *store, enum change_kind put_kind, const struct change *change,
             struct fault *fault)
 {
     struct db_statement *drop = store->sql[SQL_OBJECT_DROP];
@@ -305,7 +305,7 @@ object_drop(struct store *store, enum change_kind put_kind, const struct change 
 
 /* No default, so that the compiler names a kind that is new and has no case. */
 enum status
-state_apply(struct store *store, const struct change *change, struct fault *fault)
+state_apply(struct embedded *store, const struct change *change, struct fault *fault)
 {
     switch (change->kind) {
     case CHANGE_TOKEN_ISSUED:

@@ -5,7 +5,7 @@
 
 /* One pass over one table. */
 struct pass {
-    struct store *store;
+    struct embedded *store;
     store_visitor each;
     void *context;
     struct fault *fault;
@@ -122,8 +122,9 @@ lines_pass(const struct pass *pass)
 }
 
 enum status
-store_load(struct store *store, store_visitor each, void *context, struct fault *fault)
+embedded_load(struct store *handle, store_visitor each, void *context, struct fault *fault)
 {
+    struct embedded *store = embedded_of(handle);
     static const enum change_kind before[] = { CHANGE_KEY_PUT, CHANGE_UPSTREAM_PUT, CHANGE_ROLE_PUT,
                                                CHANGE_SUBJECT_PUT };
     static const enum change_kind after[] = { CHANGE_POLICY_APPLIED, CHANGE_AUDIT_HEAD,
@@ -147,9 +148,10 @@ store_load(struct store *store, store_visitor each, void *context, struct fault 
 }
 
 enum status
-store_objects(struct store *store, enum change_kind put_kind, struct slice after, size_t limit,
-              store_visitor each, void *context)
+embedded_objects(struct store *handle, enum change_kind put_kind, struct slice after, size_t limit,
+                 store_visitor each, void *context)
 {
+    struct embedded *store = embedded_of(handle);
     struct db_statement *read = store->sql[SQL_OBJECTS_PAGE];
     struct fault ignored = { .code = STATUS_OK };
     struct pass pass = { store, each, context, &ignored };
@@ -163,9 +165,10 @@ store_objects(struct store *store, enum change_kind put_kind, struct slice after
 }
 
 enum status
-store_object_get(struct store *store, enum change_kind put_kind, struct slice name,
-                 store_visitor each, void *context)
+embedded_object_get(struct store *handle, enum change_kind put_kind, struct slice name,
+                    store_visitor each, void *context)
 {
+    struct embedded *store = embedded_of(handle);
     struct db_statement *get = store->sql[SQL_OBJECT_GET];
     enum status status;
     bool found = false;
@@ -179,74 +182,5 @@ store_object_get(struct store *store, enum change_kind put_kind, struct slice na
     if (status == STATUS_OK)
         status = each(context, &row.change);
     db_rewind(get);
-    return status;
-}
-
-static enum status
-answer_take(void *context, const struct change *change)
-{
-    struct change *out = context;
-
-    /* Slices would dangle: only the plain members are taken. */
-    out->id = change->id;
-    out->at = change->at;
-    return STATUS_OK;
-}
-
-enum status
-store_policy_applied(struct store *store, struct slice digest, bool *out)
-{
-    struct change found;
-    enum status status =
-        store_object_get(store, CHANGE_POLICY_APPLIED, digest, answer_take, &found);
-
-    if (status != STATUS_OK && status != STATUS_NOT_FOUND)
-        return status;
-    *out = status == STATUS_OK;
-    return STATUS_OK;
-}
-
-enum status
-store_answer(struct store *store, struct slice digest, struct token_id *id, int64_t *at)
-{
-    struct change found;
-    enum status status = store_object_get(store, CHANGE_ANSWER_KEPT, digest, answer_take, &found);
-
-    if (status == STATUS_OK) {
-        *id = found.id;
-        *at = found.at;
-    }
-    return status;
-}
-
-struct head {
-    uint64_t seq;
-    uint8_t hash[32];
-};
-
-static enum status
-head_take(void *context, const struct change *change)
-{
-    struct cursor in = cursor_over(change->body);
-    struct head *out = context;
-    struct slice hash;
-
-    if (!take_be64(&in, &out->seq) || !take_bytes(&in, sizeof(out->hash), &hash) ||
-        cursor_left(&in) != 0)
-        return STATUS_CORRUPT;
-    memcpy(out->hash, hash.at, sizeof(out->hash));
-    return STATUS_OK;
-}
-
-enum status
-store_audit_head(struct store *store, struct slice node, uint64_t *seq, uint8_t hash[32])
-{
-    struct head head;
-    enum status status = store_object_get(store, CHANGE_AUDIT_HEAD, node, head_take, &head);
-
-    if (status == STATUS_OK) {
-        *seq = head.seq;
-        memcpy(hash, head.hash, sizeof(head.hash));
-    }
     return status;
 }

@@ -130,9 +130,10 @@ page_read(struct db_statement *read, size_t limit, store_token_visitor each, voi
 }
 
 enum status
-store_tokens(struct store *store, const struct store_token_query *query, store_token_visitor each,
-             void *context, struct buffer *next)
+embedded_tokens(struct store *handle, const struct store_token_query *query,
+                store_token_visitor each, void *context, struct buffer *next)
 {
+    struct embedded *store = embedded_of(handle);
     struct buffer sql = { 0 };
     struct db_statement *read = NULL;
     struct place from;
@@ -158,9 +159,10 @@ store_tokens(struct store *store, const struct store_token_query *query, store_t
 }
 
 enum status
-store_token_get(struct store *store, const struct token_id *id, store_token_visitor each,
-                void *context)
+embedded_token_get(struct store *handle, const struct token_id *id, store_token_visitor each,
+                   void *context)
 {
+    struct embedded *store = embedded_of(handle);
     struct db_statement *get = store->sql[SQL_TOKEN_GET];
     struct store_token token;
     enum status status;

@@ -70,7 +70,7 @@ line_sum(const struct line_row *row)
 }
 
 enum status
-line_write(struct store *store, const struct line_row *row)
+line_write(struct embedded *store, const struct line_row *row)
 {
     struct db_statement *set = store->sql[SQL_LINE_SET];
 

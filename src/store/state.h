@@ -1,11 +1,12 @@
-/* store/state.h - what the files of this room share: the statements, and rows as
- * sealed bytes. */
+/* store/state.h - what the files of the embedded store share: the statements, and rows
+ * as sealed bytes. */
 #ifndef WRIT_STORE_STATE_H
 #define WRIT_STORE_STATE_H
 
+#include "backend.h"
 #include "base/buffer.h"
 #include "db/db.h"
-#include "store/store.h"
+#include "row.h"
 
 enum { STORE_SCHEMA = 1, STORE_LOG_KEPT = 65536, STORE_LOG_SLACK = 4096 };
 
@@ -56,7 +57,8 @@ enum store_statement {
         SQL_STATEMENTS
 };
 
-struct store {
+struct embedded {
+    struct store store;
     struct db *db;
     char *path;
     int lock;     /* the descriptor that holds the file lock */
@@ -64,6 +66,25 @@ struct store {
     struct buffer row;
     struct db_statement *sql[SQL_STATEMENTS];
 };
+
+static inline struct embedded *
+embedded_of(struct store *handle)
+{
+    return (struct embedded *)handle; /* its first member */
+}
+
+/* load.c, query.c: the embedded store's part of the interface. */
+enum status embedded_load(struct store *handle, store_visitor each, void *context,
+                          struct fault *fault) WRIT_MUST_USE;
+enum status embedded_objects(struct store *handle, enum change_kind put_kind, struct slice after,
+                             size_t limit, store_visitor each, void *context) WRIT_MUST_USE;
+enum status embedded_object_get(struct store *handle, enum change_kind put_kind, struct slice name,
+                                store_visitor each, void *context) WRIT_MUST_USE;
+enum status embedded_tokens(struct store *handle, const struct store_token_query *query,
+                            store_token_visitor each, void *context,
+                            struct buffer *next) WRIT_MUST_USE;
+enum status embedded_token_get(struct store *handle, const struct token_id *id,
+                               store_token_visitor each, void *context) WRIT_MUST_USE;
 
 /* lock.c - one process owns a store. *out is the descriptor to close. */
 enum status lock_take(const char *path, int *out, struct fault *fault) WRIT_MUST_USE;
@@ -75,24 +96,12 @@ extern const char *const schema_steps[];
 enum status schema_bring(struct db *db, const char *const *steps, int64_t version,
                          struct fault *fault) WRIT_MUST_USE;
 
-/* row.c - a stored body is a change's bytes, a token's present end, and a CRC-32
- * over both: a flipped bit on the disk may not turn into a right. */
-struct row {
-    struct change change; /* borrows from the sealed bytes, and from networks */
-    int64_t end;          /* TIME_NEVER when it isn't a token */
-    struct cidr networks[TOKEN_NETWORKS_MAX];
-};
-enum status row_seal(struct buffer *out, const struct change *change, int64_t end) WRIT_MUST_USE;
-/* Sealed bytes with another end. */
-enum status row_reseal(struct buffer *out, struct slice sealed, int64_t end) WRIT_MUST_USE;
-enum status row_open(struct slice sealed, struct row *out) WRIT_MUST_USE;
-
 struct line_row {
     struct token_id line;
     int64_t revoked_at, last_used;
     uint32_t uses;
 };
-enum status line_write(struct store *store, const struct line_row *row) WRIT_MUST_USE;
+enum status line_write(struct embedded *store, const struct line_row *row) WRIT_MUST_USE;
 /* From five columns in the order of LINE_GET, of which the first is `column`;
  * an untouched line where they are NULL. */
 enum status line_read(struct db_statement *statement, int column,
@@ -102,13 +111,7 @@ enum status token_row_read(struct db_statement *statement, struct row *row,
                            struct store_token *out) WRIT_MUST_USE;
 
 /* apply.c - one change onto the state tables. */
-enum status state_apply(struct store *store, const struct change *change,
+enum status state_apply(struct embedded *store, const struct change *change,
                         struct fault *fault) WRIT_MUST_USE;
-
-static inline struct slice
-id_slice(const struct token_id *id)
-{
-    return slice_of(id->bytes, sizeof(id->bytes));
-}
 
 #endif

@@ -1,198 +1,93 @@
-/* store/store.c - opening and closing the change log, and adding to it. */
-#include <stdlib.h>
-#include <unistd.h>
-
-#include "state.h"
-
-/* Pages in memory: enough for the inner pages of a million tokens' indexes. */
-enum { CACHE_KIB = 32 << 10 };
-
-static enum status
-statements_prepare(struct store *store, struct fault *fault)
-{
-    static const char *const sql[SQL_STATEMENTS] = {
-#define STORE_STATEMENT_TEXT(name, text) [SQL_##name] = text,
-        STORE_STATEMENT_MAP(STORE_STATEMENT_TEXT)
-#undef STORE_STATEMENT_TEXT
-    };
-
-    for (int i = 0; i < SQL_STATEMENTS; i++) {
-        enum status status = db_prepare(store->db, sql[i], &store->sql[i]);
-
-        if (status != STATUS_OK)
-            return db_fault(store->db, fault, status == STATUS_INTERNAL ? STATUS_CORRUPT : status,
-                            "the store's tables");
-    }
-    return STATUS_OK;
-}
-
-/* The newest entry tells the number to go on from, and whether a later Writ has
- * written here: then this one may misread more than that entry. */
-static enum status
-log_end(struct store *store, struct fault *fault)
-{
-    struct db_statement *last = store->sql[SQL_LOG_LAST];
-    struct cidr networks[TOKEN_NETWORKS_MAX];
-    struct change change;
-    bool row = false;
-    enum status status = db_step(last, &row);
-
-    if (status != STATUS_OK) {
-        db_fault(store->db, fault, status, "reading the store's log");
-    } else if (row) {
-        store->seq = (uint64_t)db_column_int(last, 0);
-        status = change_decode(db_column_bytes(last, 1), networks, &change);
-        if (status == STATUS_NEWER)
-            fault_set(fault, status,
-                      "the store was written by a newer Writ; run that one, or "
-                      "restore a backup from before the upgrade");
-        else if (status != STATUS_OK)
-            status = fault_set(fault, STATUS_CORRUPT,
-                               "the newest entry of the store's log (%llu) "
-                               "is damaged",
-                               (unsigned long long)store->seq);
-    }
-    db_rewind(last);
-    return status;
-}
+/* store/store.c - the interface, handed on to the kind of store that was opened. */
+#include "backend.h"
 
 enum status
 store_open(const struct store_options *options, struct store **out, struct fault *fault)
 {
-    struct store *store = calloc(1, sizeof(*store));
-    struct db_options how = { .mode = DB_CREATE, .sync = DB_SYNC_FULL, .cache_kib = CACHE_KIB };
-    enum status status;
-
-    if (store == NULL || (store->path = slice_strdup(slice_text(options->path))) == NULL) {
-        free(store);
-        return fault_set(fault, STATUS_MEMORY, "out of memory");
-    }
-    how.path = store->path;
-    store->lock = -1;
-    status = lock_take(store->path, &store->lock, fault);
-    if (status == STATUS_OK)
-        status = db_open(&how, &store->db, fault);
-    if (status == STATUS_OK)
-        status = schema_bring(store->db, schema_steps, STORE_SCHEMA, fault);
-    if (status == STATUS_OK)
-        status = statements_prepare(store, fault);
-    if (status == STATUS_OK)
-        status = log_end(store, fault);
-    if (status != STATUS_OK) {
-        store_close(store);
-        return status;
-    }
-    *out = store;
-    return STATUS_OK;
+    return options->url != NULL ? shared_open(options, out, fault)
+                                : embedded_open(options, out, fault);
 }
 
 void
 store_close(struct store *store)
 {
-    if (store == NULL)
-        return;
-    db_close(store->db);
-    if (store->lock >= 0)
-        close(store->lock);
-    buffer_wipe_free(&store->row);
-    free(store->path);
-    free(store);
+    if (store != NULL)
+        store->backend->close(store);
 }
 
-uint64_t
-store_seq(const struct store *store)
+enum status
+store_load(struct store *store, store_visitor each, void *context, struct fault *fault)
 {
-    return store->seq;
-}
-
-static enum status
-log_add(struct store *store, uint64_t seq, const struct change *change, struct fault *fault)
-{
-    struct db_statement *add = store->sql[SQL_LOG_ADD];
-    enum status status;
-
-    buffer_clear(&store->row);
-    status = change_encode(change, &store->row);
-    if (status != STATUS_OK)
-        return fault_set(fault, status, "a change can't be written down: %s: %s",
-                         change_kind_name(change->kind), status_text(status));
-    db_bind_int(add, 1, (int64_t)seq);
-    db_bind_int(add, 2, change->at);
-    db_bind_int(add, 3, change->kind);
-    db_bind_blob(add, 4, buffer_slice(&store->row));
-    status = db_do(add);
-    return status == STATUS_OK ? STATUS_OK
-                               : db_fault(store->db, fault, status, "writing the store's log");
-}
-
-/* The state tables are whole, so what lies far back in the log is not needed. Now
- * and then only, so that a single change doesn't pay for it. */
-static enum status
-old_trim(struct store *store, uint64_t from, uint64_t to, int64_t now)
-{
-    enum status status;
-
-    if (from / STORE_LOG_SLACK == to / STORE_LOG_SLACK)
-        return STATUS_OK;
-    db_bind_int(store->sql[SQL_LOG_TRIM], 1, (int64_t)to - STORE_LOG_KEPT);
-    status = db_do(store->sql[SQL_LOG_TRIM]);
-    if (status != STATUS_OK)
-        return status;
-    db_bind_int(store->sql[SQL_HOPS_FORGET], 1, now);
-    return db_do(store->sql[SQL_HOPS_FORGET]);
-}
-
-static enum status
-all_write(struct store *store, const struct change *changes, size_t count, struct fault *fault)
-{
-    int64_t now = INT64_MIN;
-    enum status status;
-
-    for (size_t i = 0; i < count; i++) {
-        if ((unsigned)changes[i].kind >= CHANGE_KINDS)
-            return fault_set(fault, STATUS_INVALID, "a change of an unknown kind: %d",
-                             (int)changes[i].kind);
-        status = log_add(store, store->seq + i + 1, &changes[i], fault);
-        if (status == STATUS_OK)
-            status = state_apply(store, &changes[i], fault);
-        if (status != STATUS_OK)
-            return status;
-        if (now < changes[i].at)
-            now = changes[i].at;
-    }
-    status = old_trim(store, store->seq, store->seq + count, now);
-    if (status != STATUS_OK)
-        return db_fault(store->db, fault, status, "trimming the store's log");
-    return STATUS_OK;
+    return store->backend->load(store, each, context, fault);
 }
 
 enum status
 store_append(struct store *store, const struct change *changes, size_t count, uint64_t *seq,
              struct fault *fault)
 {
-    enum status status = db_rollback(store->db); /* left open only by a failed rollback */
+    return store->backend->append(store, changes, count, seq, fault);
+}
 
-    if (status == STATUS_OK)
-        status = db_begin(store->db);
-    if (status != STATUS_OK)
-        return db_fault(store->db, fault, status, "locking the store");
-    status = all_write(store, changes, count, fault);
-    if (status == STATUS_OK) {
-        status = db_commit(store->db);
-        if (status == STATUS_OK) {
-            store->seq += count;
-            *seq = store->seq;
-            return STATUS_OK;
-        }
-        db_fault(store->db, fault, status, "making a change durable");
-    }
-    if (db_rollback(store->db) != STATUS_OK)
-        fault_prefix(fault, "and it could not be rolled back yet");
-    return status;
+uint64_t
+store_seq(const struct store *store)
+{
+    return store->backend->seq(store);
+}
+
+enum status
+store_follow(struct store *store, store_batch_visitor each, void *context, struct fault *fault)
+{
+    return store->backend->follow(store, each, context, fault);
+}
+
+bool
+store_is_shared(const struct store *store)
+{
+    return store->backend->descriptor != NULL;
+}
+
+int
+store_descriptor(const struct store *store)
+{
+    return store_is_shared(store) ? store->backend->descriptor(store) : -1;
+}
+
+bool
+store_woken(struct store *store)
+{
+    return store_is_shared(store) && store->backend->woken(store);
+}
+
+enum status
+store_tokens(struct store *store, const struct store_token_query *query, store_token_visitor each,
+             void *context, struct buffer *next)
+{
+    return store->backend->tokens(store, query, each, context, next);
+}
+
+enum status
+store_token_get(struct store *store, const struct token_id *id, store_token_visitor each,
+                void *context)
+{
+    return store->backend->token_get(store, id, each, context);
+}
+
+enum status
+store_object_get(struct store *store, enum change_kind put_kind, struct slice name,
+                 store_visitor each, void *context)
+{
+    return store->backend->object_get(store, put_kind, name, each, context);
+}
+
+enum status
+store_objects(struct store *store, enum change_kind put_kind, struct slice after, size_t limit,
+              store_visitor each, void *context)
+{
+    return store->backend->objects(store, put_kind, after, limit, each, context);
 }
 
 enum status
 store_backup(struct store *store, const char *path, struct fault *fault)
 {
-    return db_backup(store->path, path, fault);
+    return store->backend->backup(store, path, fault);
 }

@@ -1,12 +1,34 @@
 /* test/unit/store/fixture.c - a place for the file, and changes made from a number. */
 #include "fixture.h"
 
+#include "db/pg.h"
+
 char place[24] = "/tmp/writ-store-XXXXXX";
 char path[64];
+
+const char *
+store_url(void)
+{
+    return getenv("WRIT_TEST_STORE_URL");
+}
+
+static void
+forget_tables(void)
+{
+    struct fault fault = { 0 };
+    struct pg *pg;
+
+    if (pg_open(&(struct pg_options){ .url = store_url() }, &pg, &fault) != STATUS_OK ||
+        pg_run(pg, "DROP SCHEMA IF EXISTS writ CASCADE", &fault) != STATUS_OK)
+        fail_msg("%s", fault.text);
+    pg_close(pg);
+}
 
 int
 place_make(void **state)
 {
+    if (store_url() != NULL)
+        forget_tables();
     memcpy(strchr(place, 0) - 6, "XXXXXX", 6);
     assert_non_null(mkdtemp(place));
     snprintf(path, sizeof(path), "%s/writ.db", place);
@@ -28,7 +50,8 @@ opened(void)
     struct fault fault = { 0 };
     struct store *store = NULL;
 
-    if (store_open(&(struct store_options){ .path = path }, &store, &fault) != STATUS_OK)
+    if (store_open(&(struct store_options){ .path = path, .url = store_url() }, &store, &fault) !=
+        STATUS_OK)
         fail_msg("%s", fault.text);
     return store;
 }

@@ -14,6 +14,8 @@
 #include "store/store.h"
 
 extern char place[24], path[64];
+/* The fleet's store is tested where the environment names a database (postgres.sh does). */
+const char *store_url(void);
 
 int place_make(void **state);
 int place_clear(void **state);

@@ -17,6 +17,7 @@
     X(TOO_LARGE, "too_large", "over a size limit", CALLER)                                         \
     X(NOT_FOUND, "not_found", "no such thing", ABSENT)                                             \
     X(CONFLICT, "conflict", "in conflict with what is there", CONFLICT)                            \
+    X(BEHIND, "behind", "others have changed it meanwhile", CONFLICT)                              \
     X(DENIED, "denied", "not allowed", REFUSED)                                                    \
     X(EXPIRED, "expired", "its time is over", REFUSED)                                             \
     X(LIMIT, "limit", "over a limit", BUSY)                                                        \

@@ -1,5 +1,5 @@
 /* store/store.h - the change log, durable: one interface for the embedded store
- * (SQLite) and, later, the fleet's (PostgreSQL).
+ * (SQLite, owned by one process) and the fleet's (PostgreSQL, shared by its nodes).
  *
  * Used by the authority thread alone; commits block it, never a lane. */
 #ifndef WRIT_STORE_STORE_H
@@ -12,6 +12,7 @@ struct store;
 
 struct store_options {
     const char *path; /* of the SQLite file */
+    const char *url;  /* of the fleet's database; NULL: the embedded store */
 };
 
 /* Makes the schema or migrates it. NEWER with a clear text when a later Writ
@@ -37,14 +38,32 @@ enum status store_append(struct store *store, const struct change *changes, size
                          uint64_t *seq, struct fault *fault) WRIT_MUST_USE;
 uint64_t store_seq(const struct store *store);
 
+/* --- a store that others write, too -------------------------------------------- */
+
+/* store_append answers BEHIND, and nothing happened, when others have made changes since
+ * store_seq: those are to be followed first, and the change judged again. */
+
+/* What others made since store_seq, in its order, each batch once; store_seq moves with
+ * what the visitor took. Borrowed during the call. EXPIRED: so much has happened that the
+ * log does not go back so far: load anew. */
+typedef enum status (*store_batch_visitor)(void *context, const struct change *changes,
+                                           size_t count);
+enum status store_follow(struct store *store, store_batch_visitor each, void *context,
+                         struct fault *fault) WRIT_MUST_USE;
+bool store_is_shared(const struct store *store);
+/* Readable when others may have changed something; -1: ask now and then. store_woken takes
+ * what made it so: true when there is something to follow. */
+int store_descriptor(const struct store *store);
+bool store_woken(struct store *store);
+
 /* Tokens by page, newest first. Empty filters mean any. cursor: "" for the
  * first page, else what the last page gave. */
 struct store_token_query {
     struct slice subject, role;
-    struct token_id line;   /* none: any */
+    struct token_id line; /* none: any */
     struct token_id parent_line;
-    int64_t issued_before;  /* 0: any */
-    bool live_only;         /* neither revoked nor expired at now */
+    int64_t issued_before; /* 0: any */
+    bool live_only;        /* neither revoked nor expired at now */
     int64_t now;
     struct slice cursor;
     size_t limit;
