@@ -317,9 +317,11 @@ check_whole(struct reading *reading)
     check_listen(reading, &config->http, "/gateway/http/listen");
     check_listen(reading, &config->postgres, "/gateway/postgres/listen");
     check_listen(reading, &config->redis, "/gateway/redis/listen");
-    if (config->store_type != NULL && strcmp(config->store_type, "sqlite") != 0)
-        complain(reading, "/store/type", "store.type %s is not in this version; use sqlite",
-                 config->store_type);
+    if ((strcmp(config->store_type, "postgres") == 0) != (config->store_url != NULL))
+        complain(reading, "/store/url",
+                 "store.url belongs to store.type postgres, and it needs one");
+    if (config->fleet_staleness < MS_SECOND || config->fleet_staleness > MS_MINUTE)
+        complain(reading, "/fleet/staleness", "fleet.staleness is from 1s to 1m");
     if (config->lanes > LANES_MAX)
         complain(reading, "/lanes", "lanes: at most %d", LANES_MAX);
     if (config->default_ttl > config->max_ttl)

@@ -80,6 +80,14 @@ ask_claim(void *app, struct use_claim *claim)
 }
 
 static void
+lease(void *app, uint64_t until_us)
+{
+    struct server *server = app;
+
+    gateway_lease(server->gateway, until_us);
+}
+
+static void
 announce(void *app, uint64_t generation)
 {
     struct server *server = app;
@@ -183,6 +191,7 @@ ports_fill(struct server *server)
     server->authority_ports = (struct authority_ports){
         .app = server,
         .announce = announce,
+        .lease = lease,
         .metrics = write_metrics,
         .ready = is_ready,
         .reload = reload,

@@ -63,6 +63,12 @@ own_listens(struct server *server, const struct config_listen *listen)
         server->own_addresses[server->own_address_count++] = listen->listen;
 }
 
+static bool
+is_fleet(const struct config *config)
+{
+    return strcmp(config->store_type, "postgres") == 0;
+}
+
 static enum status
 open_authority(struct server *server, struct fault *fault)
 {
@@ -86,6 +92,8 @@ open_authority(struct server *server, struct fault *fault)
             .tls_client_ca = config->authority.client_ca,
             .tls_client_cert = slice_text(config->authority.client_cert),
             .passphrase_file = config->passphrase_file,
+            .store_url = is_fleet(config) ? config->store_url : NULL,
+            .staleness_ms = config->fleet_staleness,
             .settings = settings_of(config),
             .own_addresses = server->own_addresses,
             .own_address_count = server->own_address_count,
@@ -196,6 +204,9 @@ rooms_open(struct server *server, struct fault *fault)
         status = act_as_root(server, fault);
     if (status == STATUS_OK)
         status = open_gateway(server, fault);
+    /* A node of a fleet lets nothing through before it takes part. */
+    if (status == STATUS_OK && is_fleet(server->config))
+        gateway_lease(server->gateway, 1);
     return status;
 }
 

@@ -215,8 +215,9 @@ run(struct authority *authority, const struct route *route, const struct api_req
     struct api_answer *answer)
 {
     struct fault fault = { 0 };
-    enum status status = route->handle(authority, request, answer, &fault);
 
+    answer->wait_fleet = slice_is(api_query(request, "wait"), "fleet");
+    enum status status = route->handle(authority, request, answer, &fault);
     if (status == STATUS_OK) {
         if (answer->status == 0)
             answer->status = 200;

@@ -29,36 +29,64 @@ may_end_sessions(enum change_kind kind)
     }
 }
 
-enum status
-authority_commit(struct authority *authority, const struct change *changes, size_t count,
-                 uint64_t *generation, struct fault *fault)
+enum { COMMIT_TRIES = 50 };
+
+void
+commit_publish(struct authority *authority, struct world_next *next, const struct change *changes,
+               size_t count)
 {
-    uint64_t started = clock_mono_us(), seq, seen;
-    struct world_next *next;
-    enum status status = world_prepare(authority->world, changes, count, &next, fault);
+    uint64_t seen = world_publish(next);
     bool announce = false;
 
-    if (status != STATUS_OK)
-        return status;
-    status = store_append(authority->store, changes, count, &seq, fault);
-    if (status != STATUS_OK) {
-        world_abandon(next);
-        log_write(LOG_ERROR, "authority", "a change was not made: the store refused it", "why",
-                  fault == NULL ? status_text(status) : fault->text, NULL);
-        return status;
-    }
-    seen = world_publish(next);
     for (size_t i = 0; i < count; i++)
         announce = announce || may_end_sessions(changes[i].kind);
     if (announce && authority->lane != NULL) {
         authority->announced = seen;
         authority->options.ports->announce(authority->options.ports->app, seen);
     }
+}
+
+enum status
+authority_commit_once(struct authority *authority, const struct change *changes, size_t count,
+                      uint64_t *generation, struct fault *fault)
+{
+    uint64_t started = clock_mono_us(), seq;
+    struct world_next *next;
+    enum status status = world_prepare(authority->world, changes, count, &next, fault);
+
+    if (status != STATUS_OK)
+        return status;
+    status = store_append(authority->store, changes, count, &seq, fault);
+    if (status != STATUS_OK)
+        world_abandon(next);
+    if (status == STATUS_BEHIND)
+        return status;
+    if (status != STATUS_OK) {
+        log_write(LOG_ERROR, "authority", "a change was not made: the store refused it", "why",
+                  fault == NULL ? status_text(status) : fault->text, NULL);
+        return status;
+    }
+    commit_publish(authority, next, changes, count);
     if (generation != NULL)
         *generation = authority->announced;
     authority->counters.commits++;
     authority->counters.commit_us += clock_mono_us() - started;
     return STATUS_OK;
+}
+
+/* Another node was faster: what it changed is followed, and the change judged on top of it. */
+enum status
+authority_commit(struct authority *authority, const struct change *changes, size_t count,
+                 uint64_t *generation, struct fault *fault)
+{
+    enum status status = authority_commit_once(authority, changes, count, generation, fault);
+
+    for (int tries = 1; status == STATUS_BEHIND && tries < COMMIT_TRIES; tries++) {
+        status = fleet_follow(authority, fault);
+        if (status == STATUS_OK)
+            status = authority_commit_once(authority, changes, count, generation, fault);
+    }
+    return status;
 }
 
 /* --- the local operator -------------------------------------------------- */

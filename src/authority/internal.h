@@ -61,10 +61,14 @@ enum status keys_publish(struct authority *authority) WRIT_MUST_USE;
 enum status keys_seal(const struct keys *keys, struct slice name, struct slice plain,
                       struct buffer *sealed, struct change *out) WRIT_MUST_USE;
 
+/* A key that another node made, retired or dropped; keys_publish makes it count. */
+enum status keys_follow(struct authority *authority, const struct change *change) WRIT_MUST_USE;
+
 /* jwt_keys.c: "jwt/KID" of the store. */
 bool jwt_key_name(struct slice name);
 enum status jwt_keys_take(struct keys *keys, const struct change *put,
                           struct slice plain) WRIT_MUST_USE;
+void jwt_keys_forget(struct keys *keys, struct slice name);
 /* LIMIT when no further key has room. */
 enum status jwt_keys_room(struct authority *authority, struct fault *fault) WRIT_MUST_USE;
 /* A new active key; the one before verifies until no token of it lives. */
@@ -77,6 +81,7 @@ void jwt_keys_close(struct keys *keys);
 
 struct authority_counters {
     uint64_t issued, rotated, revoked, applied, calls, refused, commits, commit_us;
+    uint64_t followed;                    /* changes that other nodes made */
     uint64_t enforced_count, enforced_us; /* answers that waited for every lane */
 };
 
@@ -85,6 +90,13 @@ struct handover;
 struct handovers {
     struct handover *items;
     size_t count, capacity;
+};
+
+/* Uses that are being made durable, and whether another node used the same lines meanwhile. */
+struct claim_watch {
+    const struct change *changes;
+    size_t count;
+    bool contested;
 };
 
 struct authority {
@@ -113,6 +125,8 @@ struct authority {
     struct sweep *sweep;   /* under way through the tokens; NULL: none */
     struct buffer answers; /* where the walk through kept answers stands; empty: none */
     struct handovers handovers;
+    struct claim_watch claim;
+    struct fleet *fleet; /* NULL: the store is this node's alone */
     uint64_t ticks;
     struct authority_counters counters;
     char effective_policy[128]; /* the last applied digest, hex */
@@ -126,6 +140,36 @@ struct authority {
  * the last that was announced. */
 enum status authority_commit(struct authority *authority, const struct change *changes,
                              size_t count, uint64_t *generation, struct fault *fault) WRIT_MUST_USE;
+
+/* As authority_commit, but BEHIND when another node was faster: for what must not be done on
+ * top of a change that was not looked at. */
+enum status authority_commit_once(struct authority *authority, const struct change *changes,
+                                  size_t count, uint64_t *generation,
+                                  struct fault *fault) WRIT_MUST_USE;
+/* Makes what world_prepare built visible, and tells the lanes. */
+void commit_publish(struct authority *authority, struct world_next *next,
+                    const struct change *changes, size_t count);
+
+/* --- fleet.c: one node among several ------------------------------------------ */
+
+struct fleet;
+enum status fleet_open(struct authority *authority, struct fault *fault) WRIT_MUST_USE;
+void fleet_start(struct authority *authority); /* on its lane */
+void fleet_stop(struct authority *authority);
+void fleet_free(struct fleet *fleet);
+/* Applies what other nodes have changed. */
+enum status fleet_follow(struct authority *authority, struct fault *fault) WRIT_MUST_USE;
+/* Every lane works on another picture than before. */
+void fleet_enforced(struct authority *authority);
+/* Where everything up to seq is in force, or nothing is let through: the list of nodes for the
+ * answer; NULL when one can still act without it. */
+json_t *fleet_confirmed(const struct authority *authority, uint64_t seq);
+/* server.c: somebody waits for the other nodes; what they say was looked at. */
+bool server_waits_for_fleet(const struct authority *authority);
+void server_fleet_seen(struct authority *authority);
+bool fleet_ready(const struct authority *authority, struct fault *why);
+/* The longest that all nodes take to confirm or to be fenced. */
+int64_t fleet_patience_ms(const struct authority *authority);
 
 /* The built-in role of the local operator, and its subjects. Never stored, never
  * written through the API. */
@@ -156,7 +200,7 @@ struct api_caller {
     bool local; /* at the Unix socket */
     struct slice subject;
     struct slice subject_type;
-    struct slice token; /* id text; empty for the local operator */
+    struct slice token;        /* id text; empty for the local operator */
     struct slice label, chain; /* as in the audit */
     struct token_id token_id;
     bool attenuated;
@@ -225,6 +269,7 @@ struct api_answer {
     unsigned retry_after;     /* seconds; 0: not told */
     uint64_t wait_generation; /* answered when every lane enforces it; 0: at once */
     bool confirms;            /* "nodes" is added then: where it is in force */
+    bool wait_fleet;          /* answered when every node enforces it, not this one alone */
     struct api_job *job;      /* owned; body is complete when it is done */
 };
 

@@ -120,8 +120,8 @@ jwt_keys_room(struct authority *authority, struct fault *fault)
                      "%d keys still have JWTs that may live: rotate again later", JWT_KEYS_MAX);
 }
 
-enum status
-jwt_keys_rotate(struct authority *authority, struct fault *fault)
+static enum status
+rotate_once(struct authority *authority, struct fault *fault)
 {
     struct keys *keys = &authority->keys;
     int64_t until = retired_until(authority, clock_wall_ms());
@@ -146,7 +146,7 @@ jwt_keys_rotate(struct authority *authority, struct fault *fault)
         status = put_change(keys, old, &sealed[1], slice_text(owner), &changes[1]);
     }
     if (status == STATUS_OK)
-        status = authority_commit(authority, changes, old == NULL ? 1 : 2, NULL, fault);
+        status = authority_commit_once(authority, changes, old == NULL ? 1 : 2, NULL, fault);
     buffer_free(&sealed[0]);
     buffer_free(&sealed[1]);
     if (status != STATUS_OK) {
@@ -159,6 +159,34 @@ jwt_keys_rotate(struct authority *authority, struct fault *fault)
     return keys_publish(authority);
 }
 
+enum status
+jwt_keys_rotate(struct authority *authority, struct fault *fault)
+{
+    enum status status = rotate_once(authority, fault);
+
+    while (status == STATUS_BEHIND) {
+        status = fleet_follow(authority, fault);
+        if (status == STATUS_OK)
+            status = rotate_once(authority, fault);
+    }
+    return status;
+}
+
+void
+jwt_keys_forget(struct keys *keys, struct slice name)
+{
+    char own[NAME_SIZE];
+
+    for (size_t i = 0; i < keys->jwt_count; i++) {
+        if (!slice_is(name, name_of(&keys->jwt[i], own)))
+            continue;
+        private_key_free(keys->jwt[i].pair);
+        memmove(&keys->jwt[i], &keys->jwt[i + 1], (keys->jwt_count - i - 1) * sizeof keys->jwt[0]);
+        keys->jwt[--keys->jwt_count] = (struct jwt_key){ 0 };
+        return;
+    }
+}
+
 static bool
 drop(struct authority *authority, size_t i)
 {
@@ -168,11 +196,9 @@ drop(struct authority *authority, size_t i)
                              .at = clock_wall_ms(),
                              .name = slice_text(name_of(&keys->jwt[i], name)) };
 
-    if (authority_commit(authority, &change, 1, NULL, NULL) != STATUS_OK)
+    if (authority_commit_once(authority, &change, 1, NULL, NULL) != STATUS_OK)
         return false;
-    private_key_free(keys->jwt[i].pair);
-    memmove(&keys->jwt[i], &keys->jwt[i + 1], (keys->jwt_count - i - 1) * sizeof keys->jwt[0]);
-    keys->jwt[--keys->jwt_count] = (struct jwt_key){ 0 };
+    jwt_keys_forget(keys, change.name);
     log_write(LOG_INFO, "authority", "no JWT of a retired key lives any more: dropped", "key", name,
               NULL);
     return true;

@@ -119,11 +119,11 @@ keys_take(struct authority *authority, const struct change *put, struct fault *f
 
     if (status != STATUS_OK || (!jwt && plain.size != SECRET_SIZE)) {
         buffer_wipe_free(&plain);
-        return fault_set(
-            fault, STATUS_DENIED,
-            "the key %.*s in the store does not open: data/key or the passphrase is not "
-            "the one that sealed it",
-            SLICE_PRINT(put->name));
+        return fault_set(fault, STATUS_DENIED,
+                         "the key %.*s in the store does not open: data/key (or the passphrase and "
+                         "data/salt) is "
+                         "not the one that sealed it",
+                         SLICE_PRINT(put->name));
     }
     if (jwt) {
         status = jwt_keys_take(keys, put, buffer_slice(&plain));
@@ -142,6 +142,54 @@ keys_take(struct authority *authority, const struct change *put, struct fault *f
         secret_wipe(&seed, sizeof seed);
     }
     buffer_wipe_free(&plain);
+    return status;
+}
+
+static void
+forget_key(struct keys *keys, size_t index)
+{
+    secret_wipe(&keys->ring[index], sizeof keys->ring[index]);
+    memmove(&keys->ring[index], &keys->ring[index + 1],
+            (keys->ring_count - index - 1) * sizeof keys->ring[0]);
+    secret_wipe(&keys->ring[--keys->ring_count], sizeof keys->ring[0]);
+}
+
+static struct ring_key *
+find_ring_key(struct keys *keys, uint8_t kid)
+{
+    for (size_t i = 0; i < keys->ring_count; i++) {
+        if (keys->ring[i].kid == kid)
+            return &keys->ring[i];
+    }
+    return NULL;
+}
+
+enum status
+keys_follow(struct authority *authority, const struct change *change)
+{
+    struct keys *keys = &authority->keys;
+    struct fault fault = { 0 };
+    uint8_t kid;
+
+    if (ring_name(change->name, &kid)) {
+        struct ring_key *known = find_ring_key(keys, kid);
+
+        if (change->kind == CHANGE_KEY_PUT && known != NULL) {
+            known->retired = slice_is(change->owner, "retired");
+            return STATUS_OK;
+        }
+        if (change->kind == CHANGE_KEY_DROPPED && known != NULL)
+            forget_key(keys, (size_t)(known - keys->ring));
+    } else if (jwt_key_name(change->name)) {
+        jwt_keys_forget(keys, change->name); /* and taken anew */
+    }
+    if (change->kind != CHANGE_KEY_PUT ||
+        (slice_is(change->name, SIGNER_NAME) && keys->signer != NULL))
+        return STATUS_OK;
+    enum status status = keys_take(authority, change, &fault);
+    if (status != STATUS_OK)
+        log_write(LOG_ERROR, "fleet", "a key of another node can't be used", "why", fault.text,
+                  NULL);
     return status;
 }
 
@@ -214,8 +262,8 @@ free_kid(const struct keys *keys, uint8_t *kid)
     return false;
 }
 
-enum status
-keys_rotate(struct authority *authority, uint8_t *kid, struct fault *fault)
+static enum status
+rotate_once(struct authority *authority, uint8_t *kid, struct fault *fault)
 {
     struct keys *keys = &authority->keys;
     struct buffer sealed = { 0 }, old = { 0 };
@@ -239,7 +287,7 @@ keys_rotate(struct authority *authority, uint8_t *kid, struct fault *fault)
         count = 2;
     }
     if (status == STATUS_OK)
-        status = authority_commit(authority, changes, count, NULL, fault);
+        status = authority_commit_once(authority, changes, count, NULL, fault);
     if (status == STATUS_OK) {
         if (retiring != NULL)
             retiring->retired = true;
@@ -250,6 +298,20 @@ keys_rotate(struct authority *authority, uint8_t *kid, struct fault *fault)
     secret_wipe(&fresh, sizeof fresh);
     buffer_free(&sealed);
     buffer_free(&old);
+    return status;
+}
+
+/* What another node did meanwhile may be a rotation, too: each is made on top of the other. */
+enum status
+keys_rotate(struct authority *authority, uint8_t *kid, struct fault *fault)
+{
+    enum status status = rotate_once(authority, kid, fault);
+
+    while (status == STATUS_BEHIND) {
+        status = fleet_follow(authority, fault);
+        if (status == STATUS_OK)
+            status = rotate_once(authority, kid, fault);
+    }
     return status;
 }
 
@@ -264,7 +326,7 @@ make_signer(struct authority *authority, struct fault *fault)
     if (status == STATUS_OK)
         status = seal_change(&authority->keys, SLICE_LITERAL(SIGNER_NAME), &seed, &sealed, &change);
     if (status == STATUS_OK)
-        status = authority_commit(authority, &change, 1, NULL, fault);
+        status = authority_commit_once(authority, &change, 1, NULL, fault);
     if (status == STATUS_OK)
         status = signer_new(&seed, &authority->keys.signer);
     secret_wipe(&seed, sizeof seed);
@@ -315,8 +377,8 @@ write_public_key(struct authority *authority, struct fault *fault)
     return written ? STATUS_OK : STATUS_IO;
 }
 
-enum status
-keys_ready(struct authority *authority, struct fault *fault)
+static enum status
+make_missing(struct authority *authority, struct fault *fault)
 {
     struct keys *keys = &authority->keys;
     enum status status = STATUS_OK;
@@ -330,6 +392,20 @@ keys_ready(struct authority *authority, struct fault *fault)
         status = jwt_keys_rotate(authority, fault);
     if (status == STATUS_OK && keys->signer == NULL)
         status = make_signer(authority, fault);
+    return status;
+}
+
+/* Of nodes that start at once on an empty store, one makes the keys. */
+enum status
+keys_ready(struct authority *authority, struct fault *fault)
+{
+    enum status status = make_missing(authority, fault);
+
+    while (status == STATUS_BEHIND) {
+        status = fleet_follow(authority, fault);
+        if (status == STATUS_OK)
+            status = make_missing(authority, fault);
+    }
     if (status == STATUS_OK)
         status = write_public_key(authority, fault);
     return status;
@@ -344,14 +420,11 @@ drop_key(struct authority *authority, size_t index)
     char name[16];
 
     snprintf(name, sizeof name, "mac/%u", keys->ring[index].kid);
-    if (authority_commit(authority,
-                         &(struct change){ .kind = CHANGE_KEY_DROPPED, .name = slice_text(name) },
-                         1, NULL, NULL) != STATUS_OK)
+    if (authority_commit_once(
+            authority, &(struct change){ .kind = CHANGE_KEY_DROPPED, .name = slice_text(name) }, 1,
+            NULL, NULL) != STATUS_OK)
         return;
-    secret_wipe(&keys->ring[index], sizeof keys->ring[index]);
-    memmove(&keys->ring[index], &keys->ring[index + 1],
-            (keys->ring_count - index - 1) * sizeof keys->ring[0]);
-    secret_wipe(&keys->ring[--keys->ring_count], sizeof keys->ring[0]);
+    forget_key(keys, index);
     log_write(LOG_INFO, "authority", "a retired key has no live token any more: dropped", "key",
               name, NULL);
 }

@@ -57,9 +57,12 @@ static enum status
 load(struct authority *authority, struct fault *fault)
 {
     struct loading loading = { .authority = authority, .fault = fault };
-    enum status status = store_open(&(struct store_options){ .path = authority->store_path },
+    enum status status = store_open(&(struct store_options){ .path = authority->store_path,
+                                                             .url = authority->options.store_url },
                                     &authority->store, fault);
 
+    if (status == STATUS_OK)
+        status = fleet_open(authority, fault);
     if (status == STATUS_OK)
         status = builtin_load(authority);
     if (status == STATUS_OK)
@@ -128,6 +131,8 @@ authority_attach(struct authority *authority, struct lane *lane, struct audit *a
     status = server_open(authority, fault);
     if (status == STATUS_OK)
         status = housekeeping_start(authority);
+    if (status == STATUS_OK)
+        fleet_start(authority);
     return status;
 }
 
@@ -136,8 +141,25 @@ authority_enforced(struct authority *authority, uint64_t generation)
 {
     if (generation > authority->enforced) {
         authority->enforced = generation;
+        fleet_enforced(authority);
         server_enforced(authority);
     }
+}
+
+/* On top of what other nodes did meanwhile, unless they used one of the lines: that may have
+ * been the last use. */
+static enum status
+commit_claim(struct authority *authority, const struct change *changes, size_t count)
+{
+    enum status status;
+
+    authority->claim = (struct claim_watch){ .changes = changes, .count = count };
+    do {
+        status = authority_commit_once(authority, changes, count, NULL, NULL);
+    } while (status == STATUS_BEHIND && fleet_follow(authority, NULL) == STATUS_OK &&
+             !authority->claim.contested);
+    authority->claim = (struct claim_watch){ 0 };
+    return status;
 }
 
 /* Every line that a claim counted is durable before the upstream is opened. */
@@ -162,7 +184,11 @@ authority_claim(struct authority *authority, const struct token_id *id, enum use
     }
     /* When it can't be made durable the use is lost, never given twice. */
     if (answer == USE_TAKEN && count > 0)
-        status = authority_commit(authority, changes, count, NULL, NULL);
+        status = commit_claim(authority, changes, count);
+    if (status == STATUS_BEHIND) {
+        answer = USE_EXHAUSTED;
+        status = STATUS_OK;
+    }
     if (status == STATUS_OK)
         *verdict = answer;
     return status;
@@ -190,6 +216,7 @@ authority_drain(struct authority *authority)
     server_drain(authority);
     housekeeping_flush(authority);
     housekeeping_stop(authority);
+    fleet_stop(authority);
 }
 
 void
@@ -214,6 +241,7 @@ authority_close(struct authority *authority)
         housekeeping_flush(authority);
         store_close(authority->store);
     }
+    fleet_free(authority->fleet);
     dpop_verifier_free(authority->dpop);
     certificate_prover_free(authority->certificates);
     keys_close(&authority->keys);

@@ -32,6 +32,7 @@ struct api_call {
     struct api_outcome outcome;
     struct lane_message step;
     struct timer patience;
+    uint64_t fleet_seq; /* what all nodes must enforce before it is answered; 0: none is asked */
     uint64_t started_us;
     uint64_t bytes_in;
     char retry_after[12];
@@ -124,17 +125,23 @@ end_call(struct api_call *call)
     free(call);
 }
 
-/* Every lane has applied it; a fleet will list more nodes. */
-static void
-confirm(struct api_call *call)
+static json_t *
+this_node(const struct authority *authority)
 {
     char at[TIME_TEXT_MAX];
-    struct slice node = call->authority->options.node;
 
+    return json_pack("[{s:o, s:s, s:s}]", "node", json_slice(authority->options.node), "state",
+                     "applied", "at", time_format(clock_wall_ms(), at));
+}
+
+/* Takes over where it is in force. */
+static void
+end_confirmed(struct api_call *call, json_t *nodes)
+{
     if (call->answer.confirms)
-        json_object_set_new(call->answer.body, "nodes",
-                            json_pack("[{s:o, s:s, s:s}]", "node", json_slice(node), "state",
-                                      "applied", "at", time_format(clock_wall_ms(), at)));
+        json_object_set(call->answer.body, "nodes", nodes);
+    json_decref(nodes);
+    end_call(call);
 }
 
 static void
@@ -144,24 +151,69 @@ patience_over(struct timer *timer)
 
     call->answer.wait_generation = 0;
     api_problem(
-        &call->answer, 503, "not_enforced", "Durable, but a lane has not answered",
+        &call->answer, 503, "not_enforced",
+        call->fleet_seq > 0 ? "Durable, but not every node has answered"
+                            : "Durable, but a lane has not answered",
         SLICE_LITERAL("the change is made and will be enforced; ask again to see it confirmed"),
         NULL);
     end_call(call);
 }
 
 static void
-end_or_wait(struct api_call *call)
+be_patient(struct api_call *call, int64_t ms)
+{
+    call->patience.fire = patience_over;
+    timer_arm(call->authority->lane, &call->patience, ms);
+}
+
+/* Every lane of this node has applied it. */
+static void
+end_or_wait_for_fleet(struct api_call *call)
 {
     struct authority *authority = call->authority;
 
-    if (call->answer.wait_generation > authority->enforced) {
-        call->patience.fire = patience_over;
-        timer_arm(authority->lane, &call->patience, ENFORCE_MS);
+    if (!call->answer.wait_fleet || authority->fleet == NULL) {
+        end_confirmed(call, this_node(authority));
         return;
     }
-    confirm(call);
-    end_call(call);
+    call->answer.wait_generation = 0;
+    call->fleet_seq = store_seq(authority->store);
+    be_patient(call, fleet_patience_ms(authority));
+}
+
+static void
+end_or_wait(struct api_call *call)
+{
+    if (call->answer.wait_generation > call->authority->enforced)
+        be_patient(call, ENFORCE_MS);
+    else
+        end_or_wait_for_fleet(call);
+}
+
+bool
+server_waits_for_fleet(const struct authority *authority)
+{
+    for (const struct api_call *call = authority->calls; call != NULL; call = call->next) {
+        if (call->fleet_seq > 0)
+            return true;
+    }
+    return false;
+}
+
+void
+server_fleet_seen(struct authority *authority)
+{
+    struct api_call *next;
+    json_t *nodes;
+
+    for (struct api_call *call = authority->calls; call != NULL; call = next) {
+        next = call->next;
+        if (call->fleet_seq == 0)
+            continue;
+        nodes = fleet_confirmed(authority, call->fleet_seq);
+        if (nodes != NULL)
+            end_confirmed(call, nodes);
+    }
 }
 
 static void
@@ -180,10 +232,10 @@ server_enforced(struct authority *authority)
 
     for (struct api_call *call = authority->calls; call != NULL; call = next) {
         next = call->next;
-        if (timer_armed(&call->patience) && call->answer.wait_generation <= authority->enforced) {
+        if (timer_armed(&call->patience) && call->fleet_seq == 0 &&
+            call->answer.wait_generation <= authority->enforced) {
             count_enforced(call);
-            confirm(call);
-            end_call(call);
+            end_or_wait_for_fleet(call);
         }
     }
 }

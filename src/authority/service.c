@@ -21,7 +21,8 @@ api_readyz(struct authority *authority, const struct api_request *request,
 {
     struct fault why = { 0 };
 
-    if (authority->options.ports->ready(authority->options.ports->app, &why)) {
+    if (fleet_ready(authority, &why) &&
+        authority->options.ports->ready(authority->options.ports->app, &why)) {
         answer->body = json_pack("{s:s}", "status", "ready");
         return STATUS_OK;
     }

@@ -98,6 +98,7 @@ struct gateway {
     struct cidr *trusted;
     struct gate *gates;
     struct door_place places[DOOR_KINDS];
+    atomic_uint_least64_t lease_us; /* clock_boot_us; 0: no end */
     atomic_bool draining;
     atomic_int_least64_t drain_ms;
 };

@@ -321,6 +321,12 @@ read_counter(const atomic_uint_least64_t *counter)
 }
 
 void
+gateway_lease(struct gateway *gateway, uint64_t until_us)
+{
+    atomic_store_explicit(&gateway->lease_us, until_us, memory_order_release);
+}
+
+void
 gateway_stats(const struct gateway *gateway, struct gateway_stats *out)
 {
     *out = (struct gateway_stats){ 0 };

@@ -13,8 +13,15 @@ struct backend {
     uint64_t (*seq)(const struct store *store);
     enum status (*follow)(struct store *store, store_batch_visitor each, void *context,
                           struct fault *fault);
-    int (*descriptor)(const struct store *store); /* NULL: nobody else writes it */
+    /* From here to leave: NULL where nobody else writes it. */
+    int (*descriptor)(const struct store *store);
     bool (*woken)(struct store *store);
+    enum status (*beat)(struct store *store, const struct store_node *node, struct fault *fault);
+    enum status (*confirm)(struct store *store, const struct store_node *node, struct fault *fault);
+    enum status (*nodes)(struct store *store, store_node_visitor each, void *context,
+                         struct fault *fault);
+    enum status (*fence)(struct store *store, const struct store_node *node, struct fault *fault);
+    enum status (*leave)(struct store *store, const struct store_node *node, struct fault *fault);
     enum status (*tokens)(struct store *store, const struct store_token_query *query,
                           store_token_visitor each, void *context, struct buffer *next);
     enum status (*token_get)(struct store *store, const struct token_id *id,

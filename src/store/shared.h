@@ -69,6 +69,15 @@ enum {
       " ON CONFLICT (kind, name) DO UPDATE SET body = excluded.body")                              \
     X(OBJECT_DROP, "ib", "DELETE FROM objects WHERE kind = $1 AND name = $2")                      \
     X(OBJECT_GET, "ib", "SELECT body FROM objects WHERE kind = $1 AND name = $2")                  \
+    X(NODE_BEAT, "bti",                                                                            \
+      "INSERT INTO nodes (id, name, seq, beats, fenced, at) VALUES ($1, $2, $3, 1, 0, now())"      \
+      " ON CONFLICT (id) DO UPDATE SET beats = nodes.beats + 1, fenced = 0, at = now(),"           \
+      " seq = greatest(nodes.seq, excluded.seq)")                                                  \
+    X(NODE_CONFIRM, "bi", "UPDATE nodes SET seq = greatest(seq, $2) WHERE id = $1")                \
+    X(NODES, "", "SELECT id, name, seq, beats, fenced FROM nodes ORDER BY name, id")               \
+    X(NODE_FENCE, "bi", "UPDATE nodes SET fenced = 1 WHERE id = $1 AND beats = $2")                \
+    X(NODE_LEAVE, "b", "DELETE FROM nodes WHERE id = $1")                                          \
+    X(NODES_FORGET, "", "DELETE FROM nodes WHERE fenced = 1 AND at < now() - interval '1 day'")    \
     X(OBJECTS_PAGE, "ibi",                                                                         \
       "SELECT body FROM objects WHERE kind = $1 AND name > $2 ORDER BY name LIMIT $3")
 
@@ -102,6 +111,18 @@ enum status shared_schema_bring(struct pg *pg, struct fault *fault) WRIT_MUST_US
 
 /* shared_apply.c: adds the statements that one change takes to the transaction. */
 enum status shared_apply(struct shared *store, const struct change *change,
+                         struct fault *fault) WRIT_MUST_USE;
+
+/* shared_nodes.c: who shares it. */
+enum status shared_beat(struct store *handle, const struct store_node *node,
+                        struct fault *fault) WRIT_MUST_USE;
+enum status shared_confirm(struct store *handle, const struct store_node *node,
+                           struct fault *fault) WRIT_MUST_USE;
+enum status shared_nodes(struct store *handle, store_node_visitor each, void *context,
+                         struct fault *fault) WRIT_MUST_USE;
+enum status shared_fence(struct store *handle, const struct store_node *node,
+                         struct fault *fault) WRIT_MUST_USE;
+enum status shared_leave(struct store *handle, const struct store_node *node,
                          struct fault *fault) WRIT_MUST_USE;
 
 /* shared_read.c: this store's part of the interface. */

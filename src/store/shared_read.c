@@ -49,11 +49,12 @@ tell(const struct pass *pass, const struct change *change)
 {
     enum status status = pass->each(pass->context, change);
 
-    return status == STATUS_OK
-               ? STATUS_OK
-               : fault_set(pass->fault, status, "a stored change was refused: %s %.*s: %s",
-                           change_kind_name(change->kind),
-                           SLICE_PRINT(slice_first(change->name, 128)), status_text(status));
+    /* The visitor may have said why, better than this. */
+    if (status == STATUS_OK || (pass->fault != NULL && pass->fault->code == status))
+        return status;
+    return fault_set(pass->fault, status, "a stored change was refused: %s %.*s: %s",
+                     change_kind_name(change->kind), SLICE_PRINT(slice_first(change->name, 128)),
+                     status_text(status));
 }
 
 static enum status

@@ -22,7 +22,9 @@ static const char *const steps[SHARED_SCHEMA] = {
     " last_used int8 NOT NULL, uses int8 NOT NULL);"
     "CREATE TABLE hops (token bytea, hop bytea, expires_at int8 NOT NULL, body bytea NOT NULL,"
     " PRIMARY KEY (token, hop));"
-    "CREATE TABLE objects (kind int8, name bytea, body bytea NOT NULL, PRIMARY KEY (kind, name));",
+    "CREATE TABLE objects (kind int8, name bytea, body bytea NOT NULL, PRIMARY KEY (kind, name));"
+    "CREATE TABLE nodes (id bytea PRIMARY KEY, name text NOT NULL, seq int8 NOT NULL,"
+    " beats int8 NOT NULL, fenced int8 NOT NULL, at timestamptz NOT NULL);",
 };
 
 static enum status

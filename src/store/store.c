@@ -58,6 +58,37 @@ store_woken(struct store *store)
     return store_is_shared(store) && store->backend->woken(store);
 }
 
+/* One process alone needs no telling. */
+enum status
+store_beat(struct store *store, const struct store_node *node, struct fault *fault)
+{
+    return store_is_shared(store) ? store->backend->beat(store, node, fault) : STATUS_OK;
+}
+
+enum status
+store_confirm(struct store *store, const struct store_node *node, struct fault *fault)
+{
+    return store_is_shared(store) ? store->backend->confirm(store, node, fault) : STATUS_OK;
+}
+
+enum status
+store_nodes(struct store *store, store_node_visitor each, void *context, struct fault *fault)
+{
+    return store_is_shared(store) ? store->backend->nodes(store, each, context, fault) : STATUS_OK;
+}
+
+enum status
+store_fence(struct store *store, const struct store_node *node, struct fault *fault)
+{
+    return store_is_shared(store) ? store->backend->fence(store, node, fault) : STATUS_OK;
+}
+
+enum status
+store_leave(struct store *store, const struct store_node *node, struct fault *fault)
+{
+    return store_is_shared(store) ? store->backend->leave(store, node, fault) : STATUS_OK;
+}
+
 enum status
 store_tokens(struct store *store, const struct store_token_query *query, store_token_visitor each,
              void *context, struct buffer *next)

@@ -69,7 +69,7 @@ export class Writ {
         writ.policyPath = join(writ.place, 'policy.yaml');
         for (const [file, text] of Object.entries(files)) {
             mkdirSync(dirname(join(writ.place, file)), { recursive: true });
-            writeFileSync(join(writ.place, file), text);
+            writeFileSync(join(writ.place, file), text, { mode: 0o600 });
         }
         writ.writePolicy(rules ?? {});
         writ.configure(config);

@@ -22,6 +22,9 @@ struct authority_ports {
     /* Open sessions are looked at again on every lane; the wiring calls
      * authority_enforced (on the authority's lane) when all have done so. */
     void (*announce)(void *app, uint64_t generation);
+    /* The lanes may let requests through until then (clock_boot_us), on what they know. Not
+     * called where the store is this node's alone. */
+    void (*lease)(void *app, uint64_t until_us);
     /* Appends "name value" lines (Prometheus text format) of other rooms. */
     void (*metrics)(void *app, struct buffer *out);
     /* True when every lane serves and no room is failing; else why not. */
@@ -48,6 +51,8 @@ struct authority_options {
     const char *tls_client_ca;      /* NULL: none */
     struct slice tls_client_cert;   /* "none" "request" "require" */
     const char *passphrase_file;    /* NULL: data/key */
+    const char *store_url;          /* NULL: the embedded store */
+    int64_t staleness_ms;           /* how old a view a node of a fleet may act on */
     struct authority_settings settings;
     /* Every address the process listens on, "host:port": no upstream may be one. */
     const char *const *own_addresses;

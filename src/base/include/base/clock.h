@@ -16,6 +16,8 @@
 
 int64_t clock_wall_ms(void);
 uint64_t clock_mono_us(void);
+/* The same, but it goes on while the machine sleeps: for leases. */
+uint64_t clock_boot_us(void);
 
 /* "2026-11-24T17:40:00Z" or with ".123" when the milliseconds are not zero.
  * TIME_NEVER writes "never". out holds 32 bytes. */

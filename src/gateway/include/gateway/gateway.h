@@ -68,6 +68,10 @@ void gateway_stop(struct lane *lane);
 /* From any thread: every lane looks again at its open sessions with the picture
  * of this generation, cuts what no longer holds, then calls ports->enforced. */
 void gateway_announce(struct gateway *gateway, uint64_t generation);
+/* From any thread: what is known here may be acted on until then (clock_boot_us); afterwards
+ * everything is refused and what is open is cut, until it is called again. Never called: for
+ * ever. */
+void gateway_lease(struct gateway *gateway, uint64_t until_us);
 /* From any thread: stop accepting, finish what is open within the time, cut the rest. */
 void gateway_drain(struct gateway *gateway, int64_t within_ms);
 bool gateway_drained(const struct gateway *gateway);

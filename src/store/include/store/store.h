@@ -56,6 +56,32 @@ bool store_is_shared(const struct store *store);
 int store_descriptor(const struct store *store);
 bool store_woken(struct store *store);
 
+/* --- the nodes that share it ---------------------------------------------------- */
+
+enum { STORE_NODE_ID = 16 };
+struct store_node {
+    uint8_t id[STORE_NODE_ID]; /* of the process: new at each start */
+    struct slice name;
+    uint64_t seq;   /* all changes up to here are enforced there, open sessions included */
+    uint64_t beats; /* moves as long as the node may act on what it knows */
+    bool fenced;    /* somebody found that it can't act any more */
+};
+/* The node is there, and takes part: before it looks for changes, so that whoever makes one
+ * afterwards finds it in the list. */
+enum status store_beat(struct store *store, const struct store_node *node,
+                       struct fault *fault) WRIT_MUST_USE;
+/* Its seq alone, which never goes back. */
+enum status store_confirm(struct store *store, const struct store_node *node,
+                          struct fault *fault) WRIT_MUST_USE;
+typedef enum status (*store_node_visitor)(void *context, const struct store_node *node);
+enum status store_nodes(struct store *store, store_node_visitor each, void *context,
+                        struct fault *fault) WRIT_MUST_USE;
+/* It did not beat for longer than it may act: fenced, unless it has beaten since. */
+enum status store_fence(struct store *store, const struct store_node *node,
+                        struct fault *fault) WRIT_MUST_USE;
+enum status store_leave(struct store *store, const struct store_node *node,
+                        struct fault *fault) WRIT_MUST_USE;
+
 /* Tokens by page, newest first. Empty filters mean any. cursor: "" for the
  * first page, else what the last page gave. */
 struct store_token_query {

@@ -1,0 +1,176 @@
+// test/e2e/fleet.test.mjs - three nodes on one PostgreSQL: what one changes holds on all, a
+// revocation is answered when no node can act without it, and who loses contact lets nothing
+// through.
+import assert from 'node:assert/strict';
+import http from 'node:http';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+
+import { Postgres } from './lib/postgres.mjs';
+import { sleep, until } from './lib/process.mjs';
+import { Orders } from './lib/upstream.mjs';
+import { bearer, policy, Writ } from './lib/writ.mjs';
+
+const STALENESS = 2000;
+const PATH = '/orders/v1/orders/42';
+let server, orders, a, b, c;
+
+const start = (name, files = {}) => Writ.start({
+    name,
+    policy: policy(orders.port),
+    files,
+    config: {
+        node: name,
+        store: { type: 'postgres', url: `postgresql://postgres@127.0.0.1:${server.port}/postgres` },
+        fleet: { staleness: `${STALENESS}ms` },
+    },
+});
+
+before(async () => {
+    server = await Postgres.start();
+    orders = await Orders.start();
+    a = await start('node-a');
+    const key = { 'data/key': readFileSync(join(a.data, 'key')) };
+    [b, c] = await Promise.all([start('node-b', key), start('node-c', key)]);
+});
+
+after(async () => {
+    for (const node of [c, b, a])
+        await node?.close();
+    await orders?.close();
+    await server?.close();
+});
+
+const status = async (node, token) => (await node.get(PATH, token, { agent: false })).status;
+const everywhere = (token) => Promise.all([a, b, c].map((node) => status(node, token)));
+
+// An event stream that is open: {closed: time or 0}.
+function openStream(node, token) {
+    return new Promise((done, fail) => {
+        const stream = { closed: 0 };
+        stream.call = http.get({ host: '127.0.0.1', port: node.port, path: '/orders/v1/events',
+            headers: bearer(token), agent: false }, (answer) => {
+            answer.on('error', () => {});
+            answer.on('close', () => { stream.closed = performance.now(); });
+            answer.once('data', () => done(stream));
+        });
+        stream.call.on('error', fail);
+    });
+}
+
+test('a token of one node holds on all, and so does its end', async () => {
+    const { id, token } = await a.issue('tester');
+    await until('it holds everywhere', async () => (await everywhere(token)).every((one) => one === 200));
+    const stream = await openStream(c, token);
+
+    const answer = await b.json(['token', 'revoke', id, '--wait']);
+    const answered = performance.now();
+    assert.deepEqual(answer.nodes.map(({ node, state }) => [node, state]).sort(),
+        [['node-a', 'applied'], ['node-b', 'applied'], ['node-c', 'applied']]);
+    assert.deepEqual(await everywhere(token), [401, 401, 401]);
+    await until('the cut', () => stream.closed > 0, { within: 1000, every: 1 });
+    assert.ok(stream.closed - answered < 100, `cut ${stream.closed - answered} ms after the answer`);
+    /* Asked again, it is confirmed again. */
+    assert.equal((await b.json(['token', 'revoke', id, '--wait'])).nodes.length, 3);
+});
+
+test('what all nodes write at once is all there', async () => {
+    const issued = (await Promise.all([a, b, c].map((node) =>
+        Promise.all(Array.from({ length: 20 }, () => node.issue('tester')))))).flat();
+    assert.equal(new Set(issued.map((one) => one.id)).size, 60);
+    for (const { token } of issued.filter((_, i) => i % 7 === 0))
+        await until('it holds everywhere', async () => (await everywhere(token)).every((one) => one === 200));
+});
+
+test('a role that is narrowed on one node is narrow on all', async () => {
+    await a.api('PUT', '/v1/subjects/guest?wait=fleet', { type: 'user', roles: ['everything'] });
+    const { token } = await b.issue('guest');
+    await until('it holds everywhere', async () => (await everywhere(token)).every((one) => one === 200));
+    await c.api('PUT', '/v1/subjects/guest?wait=fleet', { type: 'user', roles: [] });
+    assert.deepEqual(await everywhere(token), [403, 403, 403]);
+});
+
+test('a one-time token is taken once, on whichever node', async () => {
+    for (let round = 0; round < 10; round++) {
+        const { token } = await [a, b, c][round % 3].issue('tester', '--max-uses', '1');
+        await until('all know it', async () => (await Promise.all([a, b, c].map((node) =>
+            node.cli(['can', token, 'orders:GET:/v1/orders/42'])))).every((one) => one.code === 0));
+        const statuses = (await Promise.all([0, 1].map(() => everywhere(token)))).flat();
+        assert.equal(statuses.filter((one) => one === 200).length, 1, `${statuses}`);
+    }
+});
+
+test('a key of the ring that one node rotates makes tokens that hold on all', async () => {
+    const old = await b.issue('tester');
+    assert.equal((await a.cli(['keys', 'rotate'])).code, 0);
+    const { token } = await a.issue('tester');
+    for (const one of [token, old.token])
+        await until('it holds everywhere', async () => (await everywhere(one)).every((each) => each === 200));
+    assert.ok((await c.issue('tester')).token);
+});
+
+test('a node that stands still is fenced, and lets nothing through when it goes on', async () => {
+    const { id, token } = await a.issue('tester');
+    await until('it holds everywhere', async () => (await everywhere(token)).every((one) => one === 200));
+    const stream = await openStream(c, token);
+    c.process.child.kill('SIGSTOP');
+    const began = performance.now();
+    const answer = await a.json(['token', 'revoke', id, '--wait']);
+    const took = performance.now() - began;
+    assert.equal(answer.nodes.find((one) => one.node === 'node-c').state, 'fenced');
+    assert.ok(took >= STALENESS, `fenced after ${took} ms, before its lease was over`);
+    c.process.child.kill('SIGCONT');
+    assert.notEqual(await status(c, token), 200);
+    await until('the cut', () => stream.closed > 0, { within: 3000 });
+
+    const other = await b.issue('tester');
+    await until('it takes part again', async () => await status(c, other.token) === 200);
+    const next = await b.json(['token', 'revoke', other.id, '--wait']);
+    assert.equal(next.nodes.find((one) => one.node === 'node-c').state, 'applied');
+});
+
+test('a node that is killed is fenced once, and not waited for again', async () => {
+    const [first, second] = [await a.issue('tester'), await a.issue('tester')];
+    await c.stop('SIGKILL');
+    const answer = await a.json(['token', 'revoke', first.id, '--wait']);
+    assert.equal(answer.nodes.find((one) => one.node === 'node-c').state, 'fenced');
+    const began = performance.now();
+    await a.json(['token', 'revoke', second.id, '--wait']);
+    assert.ok(performance.now() - began < 1000);
+    await c.launch();
+    const third = await c.issue('tester');
+    await until('it holds everywhere', async () => (await everywhere(third.token)).every((one) => one === 200));
+});
+
+test('without the database nothing is let through any more, and what is open is cut', async () => {
+    const { token } = await a.issue('tester');
+    await until('it holds everywhere', async () => (await everywhere(token)).every((one) => one === 200));
+    const stream = await openStream(b, token);
+    await server.process.stop('SIGINT');
+    const stopped = performance.now();
+    await until('the refusals', async () => (await everywhere(token)).every((one) => one === 503),
+        { within: STALENESS + 5000 });
+    await until('the cut', () => stream.closed > 0, { within: 3000 });
+    assert.ok(performance.now() - stopped < STALENESS + 4000);
+    assert.equal((await a.api('GET', '/readyz')).status, 503);
+    await server.launch();
+    await until('it holds again', async () => (await everywhere(token)).every((one) => one === 200), { within: 20000 });
+    await sleep(100);
+    const { id } = await a.issue('tester');
+    assert.equal((await a.json(['token', 'revoke', id, '--wait'])).nodes.length >= 3, true);
+});
+
+test('what is wrong with a store is told', async () => {
+    const place = await Writ.start({ name: 'lonely', policy: policy(orders.port) });
+    place.configure({ store: { type: 'postgres' } });
+    await place.stop();
+    const { code, err } = await place.cli(['serve', '--config', place.configPath]);
+    assert.notEqual(code, 0);
+    assert.match(err, /store\.url/);
+    place.configure({ store: { type: 'postgres', url: `postgresql://postgres@127.0.0.1:${server.port}/postgres` } });
+    const wrong = await place.cli(['serve', '--config', place.configPath]);
+    assert.notEqual(wrong.code, 0);
+    assert.match(wrong.err, /data\/key|does not open/);
+    await place.close();
+});
