@@ -51,6 +51,31 @@ export class Postgres {
         chmodSync(path, 0o644);
     }
 
+    // A hot standby to which every commit is copied before it is answered. The port is fixed, so
+    // that clients know it before it is there.
+    async standby(port) {
+        const server = new Postgres();
+        server.place = makePlace('standby');
+        server.data = join(server.place, 'data');
+        server.port = port;
+        chmodSync(server.place, 0o777);
+        const [command, ...before] = [...asOwner, join(bin, 'pg_basebackup')];
+        await run(command, [...before, '-D', server.data, '-R', '-c', 'fast', '--no-sync', '-d',
+            `host=127.0.0.1 port=${this.port} user=postgres application_name=copy`], { cwd: server.place, env: clean });
+        server.write('postgresql.auto.conf', [`port = ${port}`, `unix_socket_directories = '${server.data}'`,
+            `primary_conninfo = 'host=127.0.0.1 port=${this.port} user=postgres application_name=copy'`,
+            "synchronous_standby_names = ''"]);
+        await server.launch();
+        await this.must("ALTER SYSTEM SET synchronous_standby_names = 'copy'; SELECT pg_reload_conf()");
+        await until('the copy to be synchronous', async () =>
+            (await this.must("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'")) === '1');
+        return server;
+    }
+
+    async promote() {
+        await this.must('SELECT pg_promote()');
+    }
+
     async launch() {
         const [command, ...before] = [...asOwner, join(bin, 'postgres')];
         this.process = new Process(command, [...before, '-D', this.data], { cwd: this.data });
