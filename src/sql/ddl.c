@@ -154,6 +154,7 @@ read_part(struct reading *reading, Node *node)
 static bool
 create_table(struct reading *reading, const CreateStmt *create)
 {
+    reading->dropped = create->oncommit == ONCOMMIT_DROP;
     return define(reading, create->relation) && temporary_add(reading, create->relation) &&
            read_parts(reading, create->tableElts) && read_parts(reading, create->inhRelations) &&
            read_partition_key(reading, create->partspec) &&
@@ -422,6 +423,8 @@ is_general(NodeTag tag)
 bool
 read_ddl(struct reading *reading, Node *node)
 {
+    static const struct sql_lasting library = { "a library that is loaded", NULL };
+
     switch (nodeTag(node)) {
     case T_CreateStmt:
         return create_table(reading, (CreateStmt *)node);
@@ -497,6 +500,7 @@ read_ddl(struct reading *reading, Node *node)
     case T_AlterSystemStmt:
         return touch_plain(reading, "set", "system");
     case T_LoadStmt:
+        lasts(reading, &library);
         return touch_plain(reading, "ddl", "library");
     default:
         return is_general(nodeTag(node)) ? touch_plain(reading, "ddl", "-")

@@ -112,7 +112,10 @@ read_one(struct reading *reading, Node *node)
     } else if (!read_utility(reading, node)) {
         return false;
     }
-    return sources_resolve(reading);
+    if (!sources_resolve(reading))
+        return false;
+    trace_statement(reading, node);
+    return true;
 }
 
 static bool
@@ -125,6 +128,7 @@ begin_statement(struct reading *reading, struct sql_statement *statement)
     reading->temporary = NULL;
     reading->temporary_count = 0;
     reading->plain_select = reading->unfiltered = reading->changes_rows = false;
+    reading->dropped = false;
     return true;
 }
 

@@ -70,6 +70,7 @@ struct reading {
     bool out_of_room;  /* the arena is full */
     bool unfiltered;   /* an UPDATE or DELETE without WHERE was seen */
     bool changes_rows; /* one of either was */
+    bool dropped;      /* what it makes is dropped with the transaction */
 };
 
 /* Each false has its fault set. */
@@ -116,6 +117,13 @@ bool read_from(struct reading *reading, Node *item, struct scope *scope);
 bool read_utility(struct reading *reading, Node *node);
 bool read_ddl(struct reading *reading, Node *node);
 bool read_into(struct reading *reading, const IntoClause *into);
+
+/* lasting.c: what stays in the session beyond the transaction. */
+void lasts(struct reading *reading, const struct sql_lasting *lasting);
+void lasts_setting(struct reading *reading, bool local, const char *name);
+void lasts_call(struct reading *reading, const char *schema, const char *function);
+/* After all else of the statement is read. */
+void trace_statement(struct reading *reading, const Node *node);
 
 /* normal.c: appends the text without its values. */
 struct slice sql_normalize(struct slice text, struct arena *arena);

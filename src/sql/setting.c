@@ -25,6 +25,18 @@ constant_text(const Node *node)
     return ((const A_Const *)node)->val.sval.sval;
 }
 
+/* false also for what is not certain. */
+static bool
+constant_true(const Node *node)
+{
+    if (node != NULL && IsA(node, TypeCast) && /* as the parser has it */
+        strcmp(strVal(llast(((const TypeCast *)node)->typeName->names)), "bool") == 0)
+        node = ((const TypeCast *)node)->arg;
+    return node != NULL && IsA(node, A_Const) && !((const A_Const *)node)->isnull &&
+           nodeTag(&((const A_Const *)node)->val.node) == T_Boolean &&
+           ((const A_Const *)node)->val.boolval.boolval;
+}
+
 static bool
 refuse_setting(struct reading *reading, const char *name)
 {
@@ -170,6 +182,7 @@ read_set_config(struct reading *reading, const FuncCall *call)
     }
     if (name == NULL || value == NULL)
         return sql_refuse(reading, "0A000", "set_config passes with literal texts alone");
+    lasts_setting(reading, constant_true(lthird(call->args)), name);
     switch (setting_kind_of(name)) {
     case SETTING_FREE:
         return true;
@@ -195,6 +208,7 @@ read_set_config(struct reading *reading, const FuncCall *call)
 static bool
 set_value(struct reading *reading, const VariableSetStmt *statement)
 {
+    lasts_setting(reading, statement->is_local, statement->name);
     switch (setting_kind_of(statement->name)) {
     case SETTING_FREE:
         return true;
@@ -217,6 +231,7 @@ set_value(struct reading *reading, const VariableSetStmt *statement)
 static bool
 reset_value(struct reading *reading, const char *name)
 {
+    reading->statement->trace = SQL_TRACE_SESSION;
     switch (setting_kind_of(name)) {
     case SETTING_NEVER:
         return refuse_setting(reading, name);
@@ -245,6 +260,7 @@ read_set(struct reading *reading, const VariableSetStmt *statement)
     case VAR_SET_MULTI:
         if (strcmp(statement->name, "TRANSACTION SNAPSHOT") == 0)
             return touch_plain(reading, "set", "transaction_snapshot");
+        lasts_setting(reading, strcmp(statement->name, "TRANSACTION") == 0, statement->name);
         return true;
     case VAR_SET_CURRENT:
         break;

@@ -307,6 +307,7 @@ touch_call(struct reading *reading, const struct naming *naming)
 {
     enum known known = function_known(naming->name);
 
+    lasts_call(reading, naming->schema, naming->name);
     if (naming->schema != NULL)
         return touch_in(reading, naming, naming->schema);
     if (known == KNOWN_GUARDED && !touch_in(reading, naming, "pg_catalog"))

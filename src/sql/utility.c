@@ -88,9 +88,13 @@ keep_name(struct reading *reading, const char *name)
     return reading->statement->name.at != NULL || sql_out_of_room(reading);
 }
 
+static const struct sql_lasting prepared = { "a prepared statement of SQL",
+                                             "statements of the protocol, which drivers prepare" };
+
 static bool
 read_prepare(struct reading *reading, const PrepareStmt *prepare)
 {
+    lasts(reading, &prepared);
     if (!read_inner(reading, prepare->query))
         return false;
     if (!is_query(prepare->query))
@@ -112,6 +116,8 @@ read_execute(struct reading *reading, const ExecuteStmt *execute)
 static bool
 read_deallocate(struct reading *reading, const DeallocateStmt *deallocate)
 {
+    if (deallocate->name != NULL)
+        lasts(reading, &prepared);
     reading->statement->kind = deallocate->name == NULL ? SQL_DEALLOCATE_ALL : SQL_DEALLOCATE;
     return deallocate->name == NULL || keep_name(reading, deallocate->name);
 }
@@ -119,6 +125,11 @@ read_deallocate(struct reading *reading, const DeallocateStmt *deallocate)
 static bool
 read_declare(struct reading *reading, const DeclareCursorStmt *declare)
 {
+    static const struct sql_lasting cursor = { "a cursor WITH HOLD",
+                                               "a cursor within a transaction" };
+
+    if ((declare->options & CURSOR_OPT_HOLD) != 0)
+        lasts(reading, &cursor);
     if (!read_inner(reading, declare->query))
         return false;
     reading->statement->kind = SQL_DECLARE;
@@ -183,6 +194,7 @@ read_into(struct reading *reading, const IntoClause *into)
     if (made == NULL)
         return false;
     made->touched = true;
+    reading->dropped = into->onCommit == ONCOMMIT_DROP;
     return temporary_add(reading, into->rel);
 }
 
@@ -218,6 +230,10 @@ read_lock(struct reading *reading, const LockStmt *lock)
 static bool
 read_channel(struct reading *reading, enum sql_kind kind, const char *action, const char *channel)
 {
+    static const struct sql_lasting listening = { "LISTEN", NULL };
+
+    if (kind == SQL_LISTEN)
+        lasts(reading, &listening);
     reading->statement->kind = kind;
     return channel == NULL || touch_plain(reading, action, channel);
 }

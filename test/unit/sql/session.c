@@ -189,6 +189,128 @@ roles_move_the_path(void **state)
     assert_refused(fixture, SLICE_LITERAL("SELECT set_config('role', 'admin', false)"), "0A000");
 }
 
+/* What is meant to outlive its transaction, beside the form that does not. */
+static void
+what_lasts(void **state)
+{
+    static const struct {
+        const char *text;
+        bool lasts;
+    } rows[] = {
+        { "SET timezone = 'UTC'", true },
+        { "SET LOCAL timezone = 'UTC'", false },
+        { "SET SESSION timezone = 'UTC'", true },
+        { "SET TIME ZONE 'UTC'", true },
+        { "SET LOCAL TIME ZONE 'UTC'", false },
+        { "SET search_path = app", true },
+        { "SET LOCAL search_path = app", false },
+        { "SET ROLE admin", true },
+        { "SET LOCAL ROLE admin", false },
+        { "SET SESSION AUTHORIZATION admin", true },
+        { "SET LOCAL SESSION AUTHORIZATION admin", false },
+        { "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", true },
+        { "SET TRANSACTION READ ONLY", false },
+        { "SET CONSTRAINTS ALL DEFERRED", false },
+        { "SET seed = 0.5", true },
+        { "SET LOCAL seed = 0.5", true },
+        { "RESET timezone", false },
+        { "RESET ALL", false },
+        { "DISCARD ALL", false },
+        { "SELECT set_config('timezone', 'UTC', false)", true },
+        { "SELECT set_config('timezone', 'UTC', true)", false },
+        { "SELECT set_config('timezone', 'UTC', NULL)", true },
+        { "SELECT set_config('timezone', 'UTC', $1)", true },
+        { "SELECT set_config('timezone', 'UTC', 't')", true },
+        { "SELECT set_config('timezone', 'UTC', true AND false)", true },
+        { "SELECT 1, (SELECT set_config('search_path', 'app', false))", true },
+        { "SELECT set_config('seed', '0.5', true)", true },
+        { "SELECT setseed(0.5)", true },
+        { "SELECT app.setseed(0.5)", false },
+        { "SELECT (0.5::float8).setseed", true },
+        { "SELECT random()", false },
+        { "LISTEN news", true },
+        { "UNLISTEN *", false },
+        { "NOTIFY news", false },
+        { "CREATE TEMP TABLE t (id int)", true },
+        { "CREATE TEMP TABLE t (id int) ON COMMIT DELETE ROWS", true },
+        { "CREATE TEMP TABLE t (id int) ON COMMIT DROP", false },
+        { "CREATE TEMP TABLE t ON COMMIT DROP AS SELECT 1", false },
+        { "CREATE TEMP TABLE t AS SELECT 1", true },
+        { "SELECT 1 INTO TEMP t", true },
+        { "SELECT 1 INTO t", false },
+        { "CREATE TABLE pg_temp.t (id int)", true },
+        { "CREATE TABLE pg_temp_3.t (id int)", true },
+        { "CREATE TEMP VIEW v AS SELECT 1", true },
+        { "CREATE TEMP SEQUENCE s", true },
+        { "CREATE TYPE pg_temp.t AS ENUM ('a')", true },
+        { "CREATE TYPE pg_temp.t AS (a int)", true },
+        { "CREATE DOMAIN pg_temp.d AS int", true },
+        { "CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql AS 'SELECT 1'", true },
+        { "CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'", false },
+        { "DROP TABLE pg_temp.t", false },
+        { "DECLARE c CURSOR WITH HOLD FOR SELECT 1", true },
+        { "DECLARE c CURSOR FOR SELECT 1", false },
+        { "DECLARE c CURSOR WITHOUT HOLD FOR SELECT 1", false },
+        { "PREPARE p AS SELECT 1", true },
+        { "DEALLOCATE p", true },
+        { "DEALLOCATE ALL", false },
+        { "LOAD 'x'", true },
+        { "SELECT pg_advisory_lock(1)", true },
+        { "SELECT pg_catalog.pg_try_advisory_lock_shared(1, 2)", true },
+        { "SELECT (1::bigint).pg_advisory_lock", true },
+        { "SELECT * FROM pg_advisory_lock(1)", true },
+        { "SELECT pg_advisory_xact_lock(1)", false },
+        { "SELECT app.dblink_connect('x', 'host=y')", true },
+        { "WITH x AS (SELECT pg_advisory_lock(1)) DELETE FROM t", true },
+        { "EXPLAIN ANALYZE SELECT pg_advisory_lock(1)", true },
+        { "CREATE TABLE t (id int DEFAULT pg_advisory_lock(1))", true },
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if ((read_one(*state, rows[i].text)->lasting != NULL) != rows[i].lasts)
+            fail_msg("%s", rows[i].text);
+    }
+}
+
+static void
+traces(void **state)
+{
+    static const struct {
+        const char *text;
+        enum sql_trace trace;
+    } rows[] = {
+        { "SELECT id, lower(item) FROM orders", SQL_TRACE_NONE },
+        { "BEGIN", SQL_TRACE_NONE },
+        { "SET LOCAL timezone = 'UTC'", SQL_TRACE_NONE },
+        { "LOCK TABLE orders", SQL_TRACE_NONE },
+        { "COPY orders TO STDOUT", SQL_TRACE_NONE },
+        { "COPY orders FROM STDIN", SQL_TRACE_ROWS },
+        { "INSERT INTO orders VALUES (1)", SQL_TRACE_ROWS },
+        { "WITH x AS (DELETE FROM orders RETURNING id) SELECT id FROM x", SQL_TRACE_ROWS },
+        { "EXPLAIN ANALYZE UPDATE orders SET id = 1", SQL_TRACE_ROWS },
+        { "TRUNCATE orders", SQL_TRACE_ROWS },
+        { "SELECT mine(1)", SQL_TRACE_SESSION },
+        { "SELECT nextval('s')", SQL_TRACE_SESSION },
+        { "INSERT INTO orders VALUES (mine(1))", SQL_TRACE_SESSION },
+        { "DECLARE c CURSOR FOR SELECT mine(1)", SQL_TRACE_SESSION },
+        { "CALL tidy()", SQL_TRACE_SESSION },
+        { "CREATE TABLE t (id int)", SQL_TRACE_SESSION },
+        { "RESET timezone", SQL_TRACE_SESSION },
+        { "RESET ALL", SQL_TRACE_SESSION },
+        { "UNLISTEN *", SQL_TRACE_SESSION },
+        { "DISCARD TEMP", SQL_TRACE_SESSION },
+        { "SELECT pg_unknown(1)", SQL_TRACE_ANY },
+        { "SELECT lo_import('/x')", SQL_TRACE_ANY },
+        { "SELECT dblink('host=x', 'SELECT 1')", SQL_TRACE_ANY },
+        { "DO ''", SQL_TRACE_ANY },
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (read_one(*state, rows[i].text)->trace != rows[i].trace)
+            fail_msg("%s", rows[i].text);
+    }
+}
+
 int
 main(void)
 {
@@ -197,6 +319,8 @@ main(void)
         cmocka_unit_test(paths),
         cmocka_unit_test(long_schemas_are_refused),
         cmocka_unit_test(roles_move_the_path),
+        cmocka_unit_test(what_lasts),
+        cmocka_unit_test(traces),
     };
 
     return cmocka_run_group_tests_name("sql/session", tests, setup, teardown);

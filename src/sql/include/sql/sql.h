@@ -72,6 +72,19 @@ enum sql_kind {
 };
 struct slice sql_kind_name(enum sql_kind kind);
 
+/* What a statement may leave behind in its session when its transaction is over. */
+enum sql_trace {
+    SQL_TRACE_NONE,
+    SQL_TRACE_ROWS,    /* rows change, and triggers run with them */
+    SQL_TRACE_SESSION, /* code runs that is not PostgreSQL's own: what DISCARD ALL takes away */
+    SQL_TRACE_ANY,     /* more than that */
+};
+/* What it is meant to leave behind. Static. */
+struct sql_lasting {
+    const char *what;    /* "LISTEN" */
+    const char *instead; /* a hint; NULL: there is nothing in its place */
+};
+
 struct sql_statement {
     enum sql_kind kind;
     const struct sql_touch *touches; /* all must be allowed */
@@ -84,6 +97,8 @@ struct sql_statement {
     const struct slice *temporary; /* tables it makes that hide others */
     size_t temporary_count;
     bool by_value;       /* what it touches hangs on a literal in it */
+    enum sql_trace trace;
+    const struct sql_lasting *lasting; /* NULL: nothing is meant to last */
     struct slice normal; /* the statement without its values */
 };
 
