@@ -69,10 +69,16 @@ on_client_written(struct stream *stream, enum status status, void *context)
 
     if (duplex->ended)
         return;
-    if (status != STATUS_OK)
+    if (status != STATUS_OK) {
         duplex->calls->client_gone(duplex);
-    else if (duplex->server_held && duplex->server != NULL && stream_queued(stream) <= DUPLEX_LOW)
+        return;
+    }
+    if (stream_queued(stream) > DUPLEX_LOW)
+        return;
+    if (duplex->server_held && duplex->server != NULL)
         duplex_read_server(duplex);
+    if (duplex->calls->client_drained != NULL)
+        duplex->calls->client_drained(duplex);
 }
 
 static void
@@ -80,29 +86,35 @@ on_server_written(struct stream *stream, enum status status, void *context)
 {
     struct duplex *duplex = context;
 
+    if (stream != duplex->server) /* shed */
+        return;
+    duplex->sending--;
     if (!duplex->ended && status == STATUS_OK && stream_queued(stream) <= DUPLEX_LOW)
         duplex->calls->server_drained(duplex);
 }
 
-static bool
+static enum stream_wrote
 write_out(struct duplex *duplex, struct stream *stream, struct buffer *buffer,
           stream_done_callback done)
 {
     struct slice bytes = buffer_slice(buffer);
-    bool sent = buffer_status(buffer) == STATUS_OK &&
-                (bytes.size == 0 || (stream != NULL && stream_write(stream, &bytes, 1, done,
-                                                                    duplex) != STREAM_BROKEN));
+    enum stream_wrote wrote = STREAM_BROKEN;
 
+    if (buffer_status(buffer) == STATUS_OK && bytes.size == 0)
+        wrote = STREAM_WRITTEN;
+    else if (buffer_status(buffer) == STATUS_OK && stream != NULL)
+        wrote = stream_write(stream, &bytes, 1, done, duplex);
     buffer_clear(buffer);
-    return sent;
+    return wrote;
 }
 
 bool
 duplex_send(struct duplex *duplex, struct buffer *to_client, struct buffer *to_server)
 {
     /* Both, so that neither is left for another session. */
-    (void)write_out(duplex, duplex->server, to_server, on_server_written);
-    bool sent = write_out(duplex, duplex->client, to_client, on_client_written);
+    if (write_out(duplex, duplex->server, to_server, on_server_written) == STREAM_QUEUED)
+        duplex->sending++;
+    bool sent = write_out(duplex, duplex->client, to_client, on_client_written) != STREAM_BROKEN;
 
     if (duplex->ended)
         return false;
@@ -117,13 +129,46 @@ duplex_send(struct duplex *duplex, struct buffer *to_client, struct buffer *to_s
     return true;
 }
 
+bool
+duplex_may_part(const struct duplex *duplex)
+{
+    return duplex->sending == 0;
+}
+
+struct stream *
+duplex_part(struct duplex *duplex)
+{
+    struct stream *server = duplex->server;
+
+    duplex->server = NULL;
+    duplex->server_held = false;
+    return server;
+}
+
+void
+duplex_join(struct duplex *duplex, struct stream *server)
+{
+    duplex->server = server;
+    duplex_read_server(duplex);
+}
+
 static void
 on_closed(struct stream *stream, void *context)
 {
     struct duplex *duplex = context;
 
-    if (--duplex->closing == 0)
+    if (--duplex->closing == 0 && duplex->ended)
         duplex->calls->closed(duplex);
+}
+
+void
+duplex_shed(struct duplex *duplex)
+{
+    struct stream *server = duplex_part(duplex);
+
+    duplex->sending = 0;
+    duplex->closing++;
+    stream_close(server, on_closed, duplex);
 }
 
 static void
@@ -142,7 +187,7 @@ duplex_end(struct duplex *duplex, enum duplex_ending how)
     if (duplex->ended)
         return;
     duplex->ended = true;
-    duplex->closing = 1 + (duplex->server != NULL);
+    duplex->closing += 1 + (duplex->server != NULL);
     if (duplex->server != NULL)
         close_one(duplex, duplex->server, how);
     close_one(duplex, duplex->client, how);

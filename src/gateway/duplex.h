@@ -15,6 +15,7 @@ struct duplex_calls {
     void (*client_gone)(struct duplex *duplex);
     void (*server_gone)(struct duplex *duplex, enum status status); /* CLOSED: in order */
     void (*server_drained)(struct duplex *duplex); /* it has taken most of what waited for it */
+    void (*client_drained)(struct duplex *duplex); /* the same; may be NULL */
     void (*closed)(struct duplex *duplex);         /* the last call: the memory may go */
 };
 
@@ -24,6 +25,7 @@ struct duplex {
     bool client_held, server_held;  /* not read */
     bool ended;
     unsigned closing; /* streams whose end is awaited */
+    unsigned sending; /* writes to the server whose end is awaited */
 };
 
 /* More than this waits for one side: the other is not read. */
@@ -37,6 +39,14 @@ void duplex_read_server(struct duplex *duplex);
  * was made, and the session has ended). A server that broke is heard of when it is read: its
  * last words may be there. */
 bool duplex_send(struct duplex *duplex, struct buffer *to_client, struct buffer *to_server);
+
+/* A session may change its server. One that it parts with lives on, and is the caller's; only
+ * when nothing that was sent to it is still on its way. */
+bool duplex_may_part(const struct duplex *duplex);
+struct stream *duplex_part(struct duplex *duplex);
+void duplex_join(struct duplex *duplex, struct stream *server);
+/* Closes the server alone, at once. */
+void duplex_shed(struct duplex *duplex);
 
 enum duplex_ending {
     DUPLEX_DELIVER, /* what was sent goes out first */

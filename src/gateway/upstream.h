@@ -27,6 +27,21 @@ enum upstream_type upstream_type_of(struct slice name);
 /* Which door serves it; DOOR_KINDS: none. */
 enum door_kind upstream_door(enum upstream_type type);
 
+/* After what a server connection is put back to its beginning before another session has it. */
+enum pool_reset {
+    POOL_RESET_WRITES, /* changes of rows, whose triggers may leave something, … */
+    POOL_RESET_CALLS,  /* … or functions and definitions alone, … */
+    POOL_RESET_ALWAYS, /* … or each transaction */
+};
+
+/* postgres: server connections that sessions share, each for one transaction at a time. */
+struct pool_plan {
+    unsigned size;  /* connections; 0: each session has its own */
+    unsigned queue; /* sessions that may wait for one */
+    int64_t wait_ms;
+    enum pool_reset reset;
+};
+
 /* What a definition says. Owns its texts. */
 struct upstream_plan {
     enum upstream_type type;
@@ -40,6 +55,7 @@ struct upstream_plan {
     char *user, *password_file; /* the gateway's own log-in; NULL: none */
     char *bearer_file;          /* the same where it is a token */
     char *database;             /* postgres */
+    struct pool_plan pool;
     bool tls, api_key;
     enum path_params path_params;
     int64_t connect_ms, header_ms, idle_ms; /* 0: the default */

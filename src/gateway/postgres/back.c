@@ -186,6 +186,7 @@ on_error(struct passing *passing)
 
     session->waits_copy = session->copying_in = false;
     session->failed = true;
+    pool_trace(session, SQL_TRACE_SESSION); /* the batch may have been left half done */
     if (owed == NULL)
         return FATE_PASS;
     if (owed->refused.size > 0) {
@@ -290,6 +291,7 @@ on_setting(struct pg_session *session, struct slice body)
         return FATE_DROP;
     }
     bool sound = true;
+    pool_trace(session, SQL_TRACE_SESSION);
     if (slice_is(name, "standard_conforming_strings"))
         sound = slice_is(value, "on");
     else if (slice_is(name, "client_encoding"))
@@ -460,8 +462,10 @@ pg_back_read(struct pg_session *session, struct slice bytes)
     if (kept->size == 0 && kept->capacity > 0)
         buffer_free(kept);
     arena_reset(&session->door->scratch);
-    if (pg_session_flush(session))
-        pg_front_resume(session);
+    if (!pg_session_flush(session))
+        return;
+    pool_rest(session);
+    pg_front_resume(session);
 }
 
 void

@@ -162,6 +162,50 @@ decide_may(struct pg_session *session, const struct analysis *analysis, struct p
     return true;
 }
 
+bool
+decide_lasting(struct pg_session *session, const struct analysis *analysis,
+               struct pg_refused *refused)
+{
+    struct arena *arena = &session->door->scratch;
+
+    if (session->seat.pool == NULL)
+        return false;
+    for (size_t i = 0; i < analysis->script.count; i++) {
+        const struct sql_lasting *lasting = analysis->script.statements[i].lasting;
+        if (lasting == NULL)
+            continue;
+        struct slice message =
+            arena_format(arena,
+                         "%s would outlive its transaction: sessions share the upstream's "
+                         "connections (pool.mode is transaction)",
+                         lasting->what);
+        struct refusal refusal = { .kind = GATE_MALFORMED, .reason = message };
+        errand_refuse(session->passage, &analysis->asks[i], arena, &refusal);
+        *refused = (struct pg_refused){ .sqlstate = "0A000", .message = message };
+        if (lasting->instead != NULL)
+            refused->hint = arena_format(arena, "use %s", lasting->instead);
+        if (refusal.kind != GATE_MALFORMED)
+            *refused = refused_by_gate(&refusal, arena);
+        return true;
+    }
+    return false;
+}
+
+void
+decide_unserved(struct pg_session *session, struct pg_refused *refused)
+{
+    const struct errand_ask ask = { .verb = SLICE_LITERAL("query"),
+                                    .statement = SLICE_LITERAL("(not read)") };
+    struct refusal refusal = { .kind = GATE_BUSY, .reason = slice_text(session->seat.why) };
+
+    if (strcmp(session->seat.sqlstate, "08006") == 0)
+        refusal.kind = GATE_UPSTREAM;
+
+    *refused = (struct pg_refused){ .sqlstate = session->seat.sqlstate, .message = refusal.reason };
+    errand_refuse(session->passage, &ask, &session->door->scratch, &refusal);
+    session->seat.why = session->seat.sqlstate = NULL;
+}
+
 void
 decide_unreadable(struct pg_session *session, const struct sql_fault *fault,
                   struct pg_refused *refused)

@@ -37,6 +37,7 @@ door_free(void *state)
 {
     struct pg_door *door = state;
 
+    pools_free(door);
     analyses_free(door->analyses);
     verifiers_free(door->verifiers);
     arena_free(&door->scratch);
@@ -103,6 +104,7 @@ door_stop(void *state)
                                       .message = SLICE_LITERAL("the gateway is being stopped"),
                                       .status = 503 });
     }
+    pools_stop(door);
 }
 
 static void
@@ -140,6 +142,8 @@ postgres_cancel(struct gate *gate, uint32_t slot, const struct cancel_key *key)
         !secret_equal(&session->key, key, sizeof(*key)))
         return;
     cancel_at(session->passage->asked.upstream, gate->lane, &session->server_key);
+    /* It may come late: nobody else gets the server, to be met by it. */
+    pool_trace(session, SQL_TRACE_ANY);
 }
 
 const struct door postgres_door = {

@@ -21,6 +21,7 @@ struct pg_door {
     uint32_t slot_count, next_slot;
     struct analyses *analyses;
     struct verifiers *verifiers; /* of log-ins by SCRAM */
+    struct pg_pool *pools;       /* of upstreams whose connections are shared, linked */
     struct arena scratch;        /* for one statement's decision */
     /* What one callback has made for either side, sent at its end: sessions at rest have
      * no buffers for it. */

@@ -39,8 +39,41 @@ out_of_memory(struct pg_session *session)
 static void
 pass(struct pg_session *session, const struct message *message)
 {
-    put_slice(&session->door->to_server, message->whole);
+    if (session->link.server != NULL)
+        put_slice(&session->door->to_server, message->whole);
 }
+
+/* --- a server ------------------------------------------------------------------------ */
+
+enum serving { SERVED, WAITS, UNSERVED };
+
+/* Where connections are shared the first message of a transaction needs one. */
+static enum serving
+find_server(struct pg_session *session, uint8_t type)
+{
+    if (session->link.server != NULL || strchr("QPBDEC", type) == NULL)
+        return SERVED;
+    if (session->seat.why != NULL)
+        return UNSERVED;
+    if (pool_take(session))
+        return SERVED;
+    session->seat.wants = session->state == SESSION_OPEN;
+    return WAITS;
+}
+
+static void
+refuse_unserved(struct pg_session *session, uint8_t type)
+{
+    struct pg_refused refused;
+
+    decide_unserved(session, &refused);
+    if (type == 'Q')
+        (void)refuse_query(session, &refused);
+    else
+        (void)refuse_message(session, &refused);
+}
+
+/* --- texts ---------------------------------------------------------------------------- */
 
 /* Reads the text with the names as they are, and again when it changes them itself. */
 static struct analysis *
@@ -56,6 +89,10 @@ read_text(struct pg_session *session, struct slice text, struct pg_refused *refu
     }
     if (analysis == NULL)
         decide_unreadable(session, &fault, refused);
+    if (analysis != NULL && decide_lasting(session, analysis, refused)) {
+        analysis_release(analysis);
+        return NULL;
+    }
     return analysis;
 }
 
@@ -86,6 +123,8 @@ owe_run(struct pg_session *session, enum owed_kind kind, struct analysis *analys
     owed->errands = decided->errands;
     owed->errand_count = decided->count;
     owed->max_rows = decided->limits.max_rows;
+    for (size_t i = 0; i < analysis->script.count; i++)
+        pool_trace(session, analysis->script.statements[i].trace);
     /* What comes behind a COPY depends on whether it begins. */
     if (has_copy_in(analysis)) {
         session->waits_copy = true;
@@ -122,6 +161,7 @@ on_query(struct pg_session *session, const struct message *message)
         return;
     }
     pass(session, message);
+    session->batch = false;
 }
 
 /* --- extended query -------------------------------------------------------------------- */
@@ -139,6 +179,20 @@ owe_name(struct pg_session *session, enum owed_kind kind, struct named *named, s
 }
 
 static void
+refuse_named(struct pg_session *session)
+{
+    const struct sql_fault fault = {
+        .sqlstate = "0A000",
+        .message = SLICE_LITERAL("a prepared statement with a name would outlive its transaction: "
+                                 "sessions share the upstream's connections"),
+    };
+    struct pg_refused refused;
+
+    decide_unreadable(session, &fault, &refused);
+    (void)refuse_message(session, &refused);
+}
+
+static void
 on_parse(struct pg_session *session, const struct message *message)
 {
     struct pg_refused refused;
@@ -146,6 +200,10 @@ on_parse(struct pg_session *session, const struct message *message)
 
     if (!pg_parse_read(message->body, &name, &text) || name.size > NAME_MAX_SIZE) {
         malformed(session, "a parse message is malformed");
+        return;
+    }
+    if (name.size > 0 && session->seat.pool != NULL) {
+        refuse_named(session);
         return;
     }
     struct analysis *analysis = read_text(session, text, &refused);
@@ -299,7 +357,7 @@ on_sync(struct pg_session *session, const struct message *message)
         pass(session, message);
         return;
     }
-    bool aside = session->skipping && !session->server_too;
+    bool aside = session->link.server == NULL || (session->skipping && !session->server_too);
     session->skipping = session->server_too = false;
     if (aside) {
         pg_put_ready(&session->door->to_client, session->transaction);
@@ -343,7 +401,9 @@ on_function_call(struct pg_session *session, const struct message *message)
 static void
 on_terminate(struct pg_session *session, const struct message *message)
 {
-    pass(session, message);
+    /* A server that is shared is given back or, within a transaction, closed. */
+    if (session->seat.pool == NULL)
+        pass(session, message);
     if (pg_session_flush(session))
         pg_session_close(session, 200);
 }
@@ -441,6 +501,11 @@ take_bind(struct pg_session *session, struct cursor *in, struct cursor at,
     case WIRE_OK:
         break;
     }
+    enum serving serving = session->skipping ? SERVED : find_server(session, header->type);
+    if (serving == WAITS)
+        return false;
+    if (serving == UNSERVED)
+        refuse_unserved(session, header->type);
     bool passes = !session->skipping && on_bind(session, portal, name);
     if (session->state != SESSION_OPEN)
         return true;
@@ -508,6 +573,7 @@ take_message(struct pg_session *session, struct cursor *in)
     bool drop =
         session->skipping && (rule->extended || (session->server_too && is_call(header.type)));
     if (rule->handling == STREAM) {
+        drop |= session->link.server == NULL; /* outside of a COPY it says nothing */
         if (!drop)
             put_bytes(&session->door->to_server, in->at, (size_t)(at.at - in->at));
         in->at = at.at;
@@ -518,8 +584,13 @@ take_message(struct pg_session *session, struct cursor *in)
     if (!take_bytes(&at, header.body, &message.body))
         return false;
     message.whole = slice_of(in->at, (size_t)(at.at - in->at));
+    enum serving serving = drop ? SERVED : find_server(session, header.type);
+    if (serving == WAITS)
+        return false;
     in->at = at.at;
-    if (!drop)
+    if (serving == UNSERVED)
+        refuse_unserved(session, header.type);
+    else if (!drop)
         rule->handle(session, &message);
     arena_reset(&session->door->scratch);
     return true;
@@ -529,7 +600,9 @@ static bool
 may_go_on(struct pg_session *session)
 {
     return session->state == SESSION_OPEN && !session->waits_copy &&
-           session->owed.count < OWED_MOST && !lull_holds(&session->door->lull);
+           session->owed.count < OWED_MOST && !session->seat.wants && !pool_is_pressed(session) &&
+           (session->link.server != NULL || stream_queued(session->link.client) <= DUPLEX_MARK) &&
+           !lull_holds(&session->door->lull);
 }
 
 /* What can't be taken now stays in the session's own buffer. */
@@ -577,14 +650,19 @@ pg_front_read(struct pg_session *session, struct slice bytes)
     if (kept->size == 0 && kept->capacity > 0)
         buffer_free(kept);
     hold_if_full(session);
-    (void)pg_session_flush(session);
+    if (!pg_session_flush(session))
+        return;
+    if (session->seat.wants)
+        pool_ask(session);
+    else
+        pool_rest(session);
 }
 
 void
 pg_front_resume(struct pg_session *session)
 {
     if (session->state != SESSION_OPEN || !session->link.client_held || !may_go_on(session) ||
-        stream_queued(session->link.server) > DUPLEX_LOW)
+        (session->link.server != NULL && stream_queued(session->link.server) > DUPLEX_LOW))
         return;
     duplex_read_client(&session->link);
     if (session->from_client.in.size > 0)

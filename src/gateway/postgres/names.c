@@ -124,6 +124,13 @@ pg_names_read_path(struct pg_names *names, struct slice path)
 }
 
 enum status
+pg_names_begin(struct pg_names *names, struct slice path)
+{
+    pg_names_free(names);
+    return pg_names_read_path(names, path);
+}
+
+enum status
 pg_names_add_initial(struct pg_names *names)
 {
     enum status status = STATUS_OK;

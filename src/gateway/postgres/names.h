@@ -27,6 +27,8 @@ struct pg_names {
 /* From what the server says of search_path: identifiers, quoted where they must be, between
  * commas. */
 enum status pg_names_read_path(struct pg_names *names, struct slice path) WRIT_MUST_USE;
+/* The same for a session that begins anew: nothing that was known before holds. */
+enum status pg_names_begin(struct pg_names *names, struct slice path) WRIT_MUST_USE;
 /* Back to the beginning, or not: as pg_names_add_schemas of the initial path. */
 enum status pg_names_add_initial(struct pg_names *names) WRIT_MUST_USE;
 /* Certainly back to the beginning. */

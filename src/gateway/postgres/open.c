@@ -12,7 +12,7 @@ enum { HELLO_MAX = 64 << 10, MESSAGE_MAX = 64 << 10 };
 
 /* The schemas that exist now, in their order, become the path itself: a schema that is made
  * later changes nothing of what a name means in this session. */
-static const char settle[] =
+const char open_settle[] =
     "SELECT pg_catalog.set_config('search_path', (SELECT coalesce(pg_catalog.string_agg("
     "pg_catalog.quote_ident(s), ', '), '') FROM pg_catalog.unnest(pg_catalog.current_schemas("
     "false)) AS s), false)";
@@ -25,6 +25,10 @@ fail(struct pg_session *session, const char *message)
     pipeline_count_failure(passage);
     log_write(LOG_WARN, "gateway", "a session's upstream failed", "upstream",
               passage->asked.upstream->name_text, "why", message, NULL);
+    if (session->seat.let_in) {
+        pool_failed(session, "08006", message);
+        return;
+    }
     pg_session_fail(
         session,
         &(struct ending){ .sqlstate = "08006", .message = slice_text(message), .status = 502 });
@@ -73,8 +77,9 @@ on_reached(enum status status, struct stream *stream, const char *why, void *con
         return;
     }
     session->state = SESSION_LOGIN;
-    pg_put_startup(&session->door->to_server, slice_text(plan->user), slice_text(plan->database),
-                   buffer_slice(&session->wanted));
+    pg_put_startup(
+        &session->door->to_server, slice_text(plan->user), slice_text(plan->database),
+        buffer_slice(session->seat.pool != NULL ? pool_wanted(session) : &session->wanted));
     duplex_read_server(&session->link);
     (void)pg_session_flush(session);
 }
@@ -123,8 +128,8 @@ on_error(struct pg_session *session, struct slice body)
                                           : "the upstream refused the gateway's log-in");
 }
 
-static bool
-reads_as_we_do(struct slice name, struct slice value)
+bool
+open_reads_as_we_do(struct slice name, struct slice value)
 {
     if (slice_is(name, "standard_conforming_strings"))
         return slice_is(value, "on");
@@ -140,7 +145,7 @@ on_setting(struct pg_session *session, struct slice body)
 
     if (!pg_setting_read(body, &name, &value) || session->hello.size > HELLO_MAX)
         fail(session, "the upstream's settings can't be read");
-    else if (!reads_as_we_do(name, value))
+    else if (!open_reads_as_we_do(name, value))
         fail(session, "the upstream reads text otherwise than the gateway: "
                       "standard_conforming_strings must be on, and client_encoding UTF8");
     else
@@ -155,7 +160,7 @@ settle_names(struct pg_session *session)
         return;
     }
     session->state = SESSION_SETTLING;
-    pg_put_query(&session->door->to_server, slice_text(settle));
+    pg_put_query(&session->door->to_server, slice_text(open_settle));
 }
 
 /* --- the opening -------------------------------------------------------------------------- */
@@ -188,7 +193,7 @@ take_slot(struct pg_session *session)
 }
 
 static void
-let_in(struct pg_session *session)
+let_in(struct pg_session *session, struct slice hello)
 {
     struct pg_door *door = session->door;
     struct buffer *out = &door->to_client;
@@ -201,13 +206,35 @@ let_in(struct pg_session *session)
     session->key.process = cancel_process(door->gate->index, session->slot);
     timer_disarm(&session->patience);
     session->state = SESSION_OPEN;
+    session->seat.let_in = session->seat.pool != NULL;
     pg_put_auth(out, PG_AUTH_OK);
-    put_slice(out, buffer_slice(&session->hello));
+    put_slice(out, hello);
     pg_put_key(out, session->key.process, session->key.secret);
     pg_put_ready(out, 'I');
     buffer_free(&session->hello);
     buffer_free(&session->wanted);
     duplex_read_client(&session->link);
+}
+
+void
+open_let_in(struct pg_session *session)
+{
+    let_in(session, buffer_slice(pool_hello(session)));
+    (void)pg_session_flush(session);
+}
+
+static void
+on_settled(struct pg_session *session)
+{
+    if (session->seat.pool == NULL) {
+        let_in(session, buffer_slice(&session->hello));
+        return;
+    }
+    pool_ready(session);
+    if (session->seat.let_in)
+        session->state = SESSION_OPEN;
+    else
+        let_in(session, buffer_slice(pool_hello(session)));
 }
 
 static void
@@ -216,7 +243,7 @@ on_ready(struct pg_session *session)
     if (session->state == SESSION_LOGIN)
         settle_names(session);
     else if (session->names.initial_known)
-        let_in(session);
+        on_settled(session);
     else
         fail(session, "the upstream's search_path can't be read");
 }
@@ -228,13 +255,15 @@ on_row(struct pg_session *session, struct slice body)
     struct slice path;
 
     if (session->state != SESSION_SETTLING || !pg_first_column_read(body, &path) ||
-        pg_names_read_path(&session->names, path) != STATUS_OK) {
+        pg_names_begin(&session->names, path) != STATUS_OK) {
         fail(session, "the upstream's search_path can't be read");
         return;
     }
     session->names.user = slice_text(upstream->plan.user);
     session->names.database = slice_text(upstream->plan.database);
     session->names.initial_known = true;
+    if (session->seat.pool != NULL && !pool_path(session, path))
+        fail(session, "the gateway is out of memory");
 }
 
 static void
@@ -307,8 +336,12 @@ open_read(struct pg_session *session, struct slice bytes)
         if (!take_message(session, &in))
             break;
     }
-    if (session->state == SESSION_ENDED)
+    /* The session has ended, or goes on without this server. */
+    if (session->state == SESSION_ENDED || session->link.server == NULL)
         return;
     buffer_consume(kept, (size_t)(in.at - from));
-    (void)pg_session_flush(session);
+    if (pg_session_flush(session) && session->state == SESSION_OPEN) {
+        pg_front_resume(session);
+        pool_rest(session);
+    }
 }

@@ -42,6 +42,7 @@ let_go(struct pg_session *session)
     session->login = NULL;
     sasl_free(session->sasl);
     session->sasl = NULL;
+    pool_leave(session);
     if (session->slot < door->slot_count && door->slots[session->slot] == session)
         door->slots[session->slot] = NULL;
     flow_free(&session->from_client);
@@ -173,7 +174,9 @@ on_server_gone(struct duplex *duplex, enum status status)
 {
     struct pg_session *session = session_of(duplex);
 
-    if (session->state == SESSION_OPEN && status == STATUS_CLOSED && may_speak(session))
+    if (session->seat.let_in && session->state != SESSION_OPEN)
+        pool_failed(session, "08006", "the upstream closed the connection");
+    else if (session->state == SESSION_OPEN && status == STATUS_CLOSED && may_speak(session))
         pg_session_close(session, session->owed.count > 0 ? 502 : 200);
     else
         pg_session_fail(session, &(struct ending){
@@ -185,6 +188,15 @@ on_server_gone(struct duplex *duplex, enum status status)
 static void
 on_server_drained(struct duplex *duplex)
 {
+    struct pg_session *session = session_of(duplex);
+
+    pg_front_resume(session);
+    pool_rest(session);
+}
+
+static void
+on_client_drained(struct duplex *duplex)
+{
     pg_front_resume(session_of(duplex));
 }
 
@@ -194,6 +206,7 @@ static const struct duplex_calls calls = {
     .client_gone = on_client_gone,
     .server_gone = on_server_gone,
     .server_drained = on_server_drained,
+    .client_drained = on_client_drained,
     .closed = on_closed,
 };
 
@@ -210,6 +223,10 @@ on_patience_over(struct timer *timer)
 {
     struct pg_session *session = LANE_OWNER(timer, struct pg_session, patience);
 
+    if (session->seat.let_in) {
+        pool_failed(session, "08006", "the log-in at the upstream took too long");
+        return;
+    }
     pg_session_fail(session, &(struct ending){ .sqlstate = "08006",
                                                .message = SLICE_LITERAL("the log-in took too long"),
                                                .status = 504 });

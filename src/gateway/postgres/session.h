@@ -12,6 +12,7 @@
 #include "named.h"
 #include "names.h"
 #include "net/tls.h"
+#include "pool.h"
 #include "queue.h"
 #include "reach.h"
 #include "sasl.h"
@@ -70,6 +71,7 @@ struct pg_session {
     bool failed;                /* so did one */
     unsigned completed;         /* statements since the server was ready last */
     bool pin;                   /* the search_path was reset: it is set to what it is known to be */
+    struct pool_seat seat;      /* where server connections are shared */
     uint64_t traffic;
 };
 
@@ -101,6 +103,12 @@ bool pg_start_show(const struct passage *passage, struct arena *arena, struct pr
 
 /* open.c: the gateway's own log-in at the server, until the client may ask. */
 void open_server(struct pg_session *session);
+/* Where connections are shared: the client may ask, with no server of its own. */
+void open_let_in(struct pg_session *session);
+/* Pins the search_path to the schemas that exist now, and gives it. */
+extern const char open_settle[];
+/* Does a server with this setting read statements as we do? */
+bool open_reads_as_we_do(struct slice name, struct slice value);
 void open_read(struct pg_session *session, struct slice bytes);
 
 /* front.c */
@@ -136,6 +144,12 @@ bool decide_run(struct pg_session *session, const struct analysis *analysis, str
 /* All could run: for a statement that is only prepared. */
 bool decide_may(struct pg_session *session, const struct analysis *analysis,
                 struct pg_refused *refused);
+/* Connections are shared, and it would outlive its transaction: the next session would find it.
+ * False: it passes. */
+bool decide_lasting(struct pg_session *session, const struct analysis *analysis,
+                    struct pg_refused *refused);
+/* There is no server for it. */
+void decide_unserved(struct pg_session *session, struct pg_refused *refused);
 /* What could not be read. */
 void decide_unreadable(struct pg_session *session, const struct sql_fault *fault,
                        struct pg_refused *refused);

@@ -406,7 +406,10 @@ pg_start_open(struct passage *passage, const struct decision *decision)
     buffer_wipe_free(&session->from_client.in);
     sasl_free(session->sasl);
     session->sasl = NULL;
-    open_server(session);
+    if (passage->asked.upstream->plan.pool.size > 0)
+        pool_enter(session);
+    else
+        open_server(session);
 }
 
 bool
