@@ -111,7 +111,7 @@ extern const char open_settle[];
 bool open_reads_as_we_do(struct slice name, struct slice value);
 void open_read(struct pg_session *session, struct slice bytes);
 
-/* front.c */
+/* front.c, ask.c */
 void pg_front_read(struct pg_session *session, struct slice bytes);
 /* Goes on with what the client has sent, when what it waited for has come. */
 void pg_front_resume(struct pg_session *session);
