@@ -15,7 +15,7 @@
 #include "crypto/random.h"
 
 enum {
-    LOOK_MS = 10,    /* for notifications, and for the others' answers */
+    LOOK_MS = 5,     /* for notifications, and for the others' answers */
     BEAT_MS = 500,   /* a tenth of the lease at most */
     MARGIN_MS = 1000 /* what a clock may run wrong in a lease, and a cut may take */
 };
@@ -30,7 +30,7 @@ struct seen_node {
 
 struct fleet {
     struct authority *authority;
-    struct timer look;
+    struct alarm *look; /* NULL: not started */
     struct store_node self;
     uint64_t beat_us;    /* when the last beat was sent */
     uint64_t lease_us;   /* a lease that waits for its picture to be enforced */
@@ -280,12 +280,12 @@ fleet_confirmed(const struct authority *authority, uint64_t seq)
 }
 
 static void
-look(struct timer *timer)
+look(struct alarm *alarm, void *context)
 {
-    struct fleet *fleet = LANE_OWNER(timer, struct fleet, look);
+    struct fleet *fleet = context;
     struct authority *authority = fleet->authority;
 
-    timer_arm(authority->lane, timer, LOOK_MS);
+    alarm_set(alarm, LOOK_MS);
     if (clock_mono_us() - fleet->beat_us >= BEAT_MS * 1000) {
         beat(fleet);
     } else if (store_woken(authority->store)) {
@@ -340,17 +340,19 @@ fleet_open(struct authority *authority, struct fault *fault)
                : fault_set(fault, STATUS_CRYPTO, "no random bytes");
 }
 
-void
+enum status
 fleet_start(struct authority *authority)
 {
     struct fleet *fleet = authority->fleet;
 
     if (fleet == NULL)
-        return;
+        return STATUS_OK;
     note_seen(fleet);
     beat(fleet);
-    fleet->look.fire = look;
-    timer_arm(authority->lane, &fleet->look, LOOK_MS);
+    enum status status = alarm_new(authority->lane, look, fleet, &fleet->look);
+    if (status == STATUS_OK)
+        alarm_set(fleet->look, LOOK_MS);
+    return status;
 }
 
 void
@@ -358,8 +360,9 @@ fleet_stop(struct authority *authority)
 {
     struct fleet *fleet = authority->fleet;
 
-    if (fleet != NULL && timer_armed(&fleet->look)) {
-        timer_disarm(&fleet->look);
+    if (fleet != NULL && fleet->look != NULL) {
+        alarm_free(fleet->look);
+        fleet->look = NULL;
         if (store_leave(authority->store, &fleet->self, NULL) != STATUS_OK)
             log_write(LOG_WARN, "fleet", "the others will find out that this node has left", NULL);
     }

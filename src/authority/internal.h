@@ -154,7 +154,7 @@ void commit_publish(struct authority *authority, struct world_next *next,
 
 struct fleet;
 enum status fleet_open(struct authority *authority, struct fault *fault) WRIT_MUST_USE;
-void fleet_start(struct authority *authority); /* on its lane */
+enum status fleet_start(struct authority *authority) WRIT_MUST_USE; /* on its lane */
 void fleet_stop(struct authority *authority);
 void fleet_free(struct fleet *fleet);
 /* Applies what other nodes have changed. */

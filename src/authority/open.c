@@ -132,7 +132,7 @@ authority_attach(struct authority *authority, struct lane *lane, struct audit *a
     if (status == STATUS_OK)
         status = housekeeping_start(authority);
     if (status == STATUS_OK)
-        fleet_start(authority);
+        status = fleet_start(authority);
     return status;
 }
 
