@@ -63,13 +63,50 @@ passage_free(struct passage *passage)
 
 enum { KEPT_SLICES = 5 };
 
+static size_t
+facts_size(const struct request *request)
+{
+    size_t size = request->fact_count * sizeof(struct fact);
+
+    for (size_t i = 0; i < request->fact_count; i++)
+        size += request->facts[i].name.size + request->facts[i].text.size;
+    return size;
+}
+
+static char *
+keep_slice(struct slice *slice, char *at)
+{
+    if (slice->size > 0)
+        memcpy(at, slice->at, slice->size);
+    slice->at = at;
+    return at + slice->size;
+}
+
+/* First, where the memory is aligned. */
+static char *
+keep_facts(struct request *request, char *at)
+{
+    struct fact *facts = (struct fact *)(void *)at;
+
+    if (request->fact_count == 0)
+        return at;
+    memcpy(facts, request->facts, request->fact_count * sizeof *facts);
+    at += request->fact_count * sizeof *facts;
+    for (size_t i = 0; i < request->fact_count; i++) {
+        at = keep_slice(&facts[i].name, at);
+        at = keep_slice(&facts[i].text, at);
+    }
+    request->facts = facts;
+    return at;
+}
+
 bool
 passage_keep(struct passage *passage)
 {
     struct asked *asked = &passage->asked;
     struct slice *slices[KEPT_SLICES] = { &asked->request.resource, &asked->request.action,
                                           &asked->request.object, &asked->token, &asked->agent };
-    size_t size = 1;
+    size_t size = 1 + facts_size(&asked->request);
 
     if (passage->kept != NULL)
         return true;
@@ -80,12 +117,9 @@ passage_keep(struct passage *passage)
         return false;
     passage->kept = at;
     passage->kept_size = size;
-    for (size_t i = 0; i < KEPT_SLICES; i++) {
-        if (slices[i]->size > 0)
-            memcpy(at, slices[i]->at, slices[i]->size);
-        slices[i]->at = at;
-        at += slices[i]->size;
-    }
+    at = keep_facts(&asked->request, at);
+    for (size_t i = 0; i < KEPT_SLICES; i++)
+        at = keep_slice(slices[i], at);
     return true;
 }
 

@@ -26,6 +26,20 @@ json_text(const json_t *value)
                                  : (struct slice){ 0 };
 }
 
+/* Names of container networks, such as "bridge", in place of addresses of clients. */
+static bool
+names_networks(const json_t *list)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        struct slice text = json_text(json_array_get(list, i));
+
+        if (text.size == 0 || slice_find(text, ':') < text.size ||
+            slice_find(text, '/') < text.size || (text.at[0] >= '0' && text.at[0] <= '9'))
+            return false;
+    }
+    return true;
+}
+
 static enum status
 read_network(struct reading *in, const json_t *value)
 {
@@ -35,6 +49,8 @@ read_network(struct reading *in, const json_t *value)
     if (!json_is_array(value) || count == 0)
         return fault_at(in->fault, STATUS_INVALID, in->pointer,
                         "network is a list of at least one network, such as [\"10.0.0.0/8\"]");
+    if (names_networks(value))
+        return fact_rules_read_network(&in->out->facts, value, in->pointer, in->fault);
     if (count > NETWORKS_MAX)
         return fault_at(in->fault, STATUS_INVALID, in->pointer,
                         "a condition names at most %d networks", NETWORKS_MAX);
@@ -302,7 +318,9 @@ refuse_unknown(const char *name, const char *pointer, struct fault *fault)
                         SLICE_PRINT(nearest.best));
     return fault_at(fault, STATUS_INVALID, pointer,
                     "there is no condition \"%.64s\": they are network, time, proof, max_rate, "
-                    "where, max_rows, read_only, statement_timeout",
+                    "where, max_rows, read_only, statement_timeout; of containers image, command, "
+                    "mounts, capabilities, network, user, devices, security_opt, options, "
+                    "privileged, pid, ipc, uts, userns, cgroupns; of tools arguments",
                     name);
 }
 
@@ -313,7 +331,12 @@ read_member(const char *name, const json_t *value, struct reading *in)
         if (strcmp(name, conditions[i].name) == 0)
             return conditions[i].read(in, value);
     }
-    return refuse_unknown(name, in->pointer, in->fault);
+    const struct fact_member *member = fact_member_find(slice_text(name));
+    if (member == NULL)
+        return refuse_unknown(name, in->pointer, in->fault);
+    if (in->deny && !fact_member_in_deny(member))
+        return refuse_in_deny(in, name);
+    return fact_rules_read(&in->out->facts, member, value, in->pointer, in->fault);
 }
 
 enum status
@@ -331,6 +354,7 @@ condition_read(const json_t *json, const char *pointer, bool deny, struct condit
     if (in.out == NULL)
         return fault_set(fault, STATUS_MEMORY, "out of memory");
     in.out->until = TIME_NEVER;
+    in.out->deny = deny;
     /* jansson's iterator wants a mutable object and changes nothing. */
     for (at = json_object_iter((json_t *)(uintptr_t)json); at != NULL && status == STATUS_OK;
          at = json_object_iter_next((json_t *)(uintptr_t)json, at)) {
@@ -354,6 +378,7 @@ condition_free(struct condition *condition)
     if (condition == NULL)
         return;
     free(condition->networks);
+    fact_rules_free(&condition->facts);
     free(condition);
 }
 
@@ -414,6 +439,13 @@ condition_ask(const struct condition *condition, const struct request *request, 
     *failed = "where";
     if (condition->where && !request->where &&
         (slice_is(request->action, "update") || slice_is(request->action, "delete")))
+        return CONDITION_FAILS;
+    if (condition->deny) {
+        if (condition->facts.count > 0 && !request->facts_known)
+            return CONDITION_UNKNOWN;
+        return facts_apply(&condition->facts, request) ? CONDITION_HOLDS : CONDITION_FAILS;
+    }
+    if (!facts_hold(&condition->facts, request, failed))
         return CONDITION_FAILS;
     *failed = "proof";
     if (condition->proof && request->proof == PROOF_NONE)

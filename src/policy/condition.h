@@ -3,6 +3,7 @@
 #define WRIT_POLICY_CONDITION_H
 
 #include "base/json.h"
+#include "fact_rules.h"
 #include "policy/limits.h"
 #include "policy/request.h"
 
@@ -17,6 +18,8 @@ struct condition {
     uint32_t most, period_ms; /* most 0: no rate */
     bool where;               /* an UPDATE or DELETE names its rows */
     struct sql_limits limits;
+    struct fact_rules facts;
+    bool deny; /* it stands in a deny */
 };
 
 /* Does the door have something to do when it holds? */

@@ -15,6 +15,15 @@ struct allowing {
     bool limit;
 };
 
+static void
+note_failed(struct allowing *allowing, const struct rule *rule, const char *condition)
+{
+    if (allowing->failed != NULL)
+        return;
+    allowing->failed = rule;
+    allowing->condition = condition;
+}
+
 static bool
 allow_found(void *context, uint32_t number, bool plain)
 {
@@ -23,15 +32,20 @@ allow_found(void *context, uint32_t number, bool plain)
     const struct rule *rule = allowing->role->allow.rules[number];
     const char *failed;
 
-    if (plain) {
+    if (plain && question->guarded == NULL) {
         allowing->found = rule;
         return true;
     }
     if (!question->request->listing && !columns_allow(&rule->right, question->request))
         return false;
-    if (rule->when == NULL) {
+    if (rule->when == NULL && question->guarded == NULL) {
         allowing->found = rule;
         return true;
+    }
+    /* What is dangerous is allowed by a right that speaks of it. */
+    if (rule->when == NULL) {
+        note_failed(allowing, rule, fact_member_key(question->guarded->name));
+        return false;
     }
     switch (condition_ask(rule->when, question->request, question->now, &failed)) {
     case CONDITION_HOLDS:
@@ -48,10 +62,7 @@ allow_found(void *context, uint32_t number, bool plain)
         break;
     case CONDITION_FAILS:
     case CONDITION_UNKNOWN:
-        if (allowing->failed == NULL) {
-            allowing->failed = rule;
-            allowing->condition = failed;
-        }
+        note_failed(allowing, rule, failed);
         break;
     }
     return false;
@@ -296,6 +307,7 @@ policy_decide(const struct policy *policy, const struct lineage *lineage,
     question.prepared = &prepared;
     question.now = now;
     question.arena = arena;
+    question.guarded = facts_guarded(request);
     if (lineage->count == 0 || lineage->count > LINEAGE_MAX)
         return explain(&question, &finding);
     switch (request_prepare(request, &prepared)) {

@@ -144,11 +144,39 @@ whose(const struct question *question, const struct finding *finding)
                         SLICE_PRINT(subject_name(question, finding)));
 }
 
+/* The fact that the condition stumbled over, as far as one can be named. */
+static const struct fact *
+failing_fact(const struct question *question, const struct finding *finding)
+{
+    const struct request *request = question->request;
+
+    for (size_t i = 0; i < request->fact_count; i++) {
+        const struct fact *fact = &request->facts[i];
+        const struct fact_rules one =
+            finding->rule->when == NULL ? (struct fact_rules){ 0 } : finding->rule->when->facts;
+        const struct request alone = { .facts = fact, .fact_count = 1, .facts_known = true };
+        const char *failed;
+
+        if (strcmp(fact_member_key(fact->name), finding->condition) == 0 &&
+            !facts_hold(&one, &alone, &failed))
+            return fact;
+    }
+    return NULL;
+}
+
 static struct slice
 condition_text(const struct question *question, const struct finding *finding)
 {
     char peer[IP_TEXT_MAX];
+    const struct fact *fact = failing_fact(question, finding);
 
+    if (fact != NULL)
+        return arena_format(question->arena,
+                            "%.*s of role %.*s covers it, but not with %.*s %.*s: a right for that "
+                            "speaks of it, in when: {%s: …}",
+                            SLICE_PRINT(finding->rule->right.text),
+                            SLICE_PRINT(finding->rule->role), SLICE_PRINT(fact->name),
+                            SLICE_PRINT(slice_first(fact->text, 200)), finding->condition);
     if (strcmp(finding->condition, "network") != 0)
         return arena_format(question->arena,
                             "%.*s of role %.*s covers it, but its condition %s does not hold",

@@ -26,6 +26,7 @@ struct question {
     struct prepared *prepared;
     int64_t now;
     struct arena *arena;
+    const struct fact *guarded;                  /* the first that is; NULL: none */
     const struct subject *subjects[LINEAGE_MAX]; /* of each link */
 };
 

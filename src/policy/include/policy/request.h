@@ -5,6 +5,7 @@
 
 #include "base/address.h"
 #include "base/slice.h"
+#include "policy/facts.h"
 
 /* What separates an object's segments; the upstream's door decides. */
 enum object_syntax {
@@ -30,6 +31,10 @@ struct request {
     bool where;   /* SQL: the statement says which rows it changes */
     struct ip peer;
     enum proof_kind proof;
+    /* What its body says; facts_known: the door has read all that conditions may ask of it. */
+    const struct fact *facts;
+    size_t fact_count;
+    bool facts_known;
 };
 
 #endif
