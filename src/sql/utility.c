@@ -108,6 +108,7 @@ read_execute(struct reading *reading, const ExecuteStmt *execute)
 {
     struct scope scope = { 0 };
 
+    lasts(reading, &prepared);
     reading->statement->kind = SQL_EXECUTE;
     return keep_name(reading, execute->name) &&
            read_expression(reading, (Node *)execute->params, &scope);

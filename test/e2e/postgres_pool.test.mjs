@@ -16,7 +16,7 @@ let server, writ, port, tokens = {};
 const roles = {
     all: { allow: ['warehouse:*:**', 'small:*:**', 'calls:*:**'] },
     thief: { allow: ['warehouse:*:**'] },
-    clerk: { allow: ['warehouse:select|insert|update|delete:public.orders', 'warehouse:call:pg_catalog.pg_sleep'] },
+    clerk: { allow: ['warehouse:select|insert|update|delete:public.orders', 'warehouse:call:pg_catalog.pg_sleep', 'small:select:public.orders'] },
 };
 
 before(async () => {
@@ -251,7 +251,7 @@ test('nothing that statements, a trigger or DO leave is there for the next', asy
     assert.notEqual(await one(thief, 'SELECT pg_backend_pid()'), pid);
     // The other's unnamed statement, portal and cursor are no longer there, or never were.
     await victim.query('SELECT v FROM secrets WHERE id = $1', [1]);
-    for (const [query, code] of [["EXECUTE stolen", '26000'], ['FETCH ALL FROM held', '34000'], ['CLOSE held', '34000'], ['DEALLOCATE stolen', '0A000']])
+    for (const [query, code] of [['EXECUTE stolen', '0A000'], ['EXECUTE "writ:s1"', '0A000'], ['FETCH ALL FROM held', '34000'], ['CLOSE held', '34000'], ['DEALLOCATE stolen', '0A000']])
         await assert.rejects(thief.query(query), { code }, query);
     // A transaction that is left open ends with its client.
     await victim.query('BEGIN');
@@ -386,12 +386,201 @@ test('COPY, cursors, batches, a mix of both protocols', async () => {
     await made.end();
 });
 
+// --- prepared statements ---------------------------------------------------------------------
+
+// Messages as bytes, for what no driver would send.
+class Raw {
+    static async connect(database, role) {
+        const raw = new Raw();
+        raw.socket = new Socket();
+        raw.bytes = Buffer.alloc(0);
+        raw.messages = [];
+        raw.socket.on('data', (bytes) => raw.take(bytes));
+        await new Promise((done) => raw.socket.connect(port, '127.0.0.1', done));
+        const pairs = Buffer.from(`user\0raw\0database\0${database}\0\0`);
+        const head = Buffer.alloc(8);
+        head.writeInt32BE(8 + pairs.length, 0);
+        head.writeInt32BE(196608, 4);
+        raw.socket.write(Buffer.concat([head, pairs]));
+        await until('the request for the password', () => raw.messages.length > 0, { every: 2 });
+        raw.send('p', `${tokens[role]}\0`);
+        await raw.ready(1);
+        return raw;
+    }
+
+    take(bytes) {
+        this.bytes = Buffer.concat([this.bytes, bytes]);
+        while (this.bytes.length >= 5 && this.bytes.length >= 1 + this.bytes.readInt32BE(1)) {
+            const size = 1 + this.bytes.readInt32BE(1);
+            this.messages.push({ type: String.fromCharCode(this.bytes[0]), body: this.bytes.subarray(5, size) });
+            this.bytes = this.bytes.subarray(size);
+        }
+    }
+
+    message(type, body) {
+        const head = Buffer.alloc(5);
+        head.write(type, 0, 'latin1');
+        head.writeInt32BE(4 + Buffer.byteLength(body, 'latin1'), 1);
+        return Buffer.concat([head, Buffer.from(body, 'latin1')]);
+    }
+
+    send(...pairs) {
+        const all = [];
+        for (let i = 0; i < pairs.length; i += 2)
+            all.push(this.message(pairs[i], pairs[i + 1]));
+        this.socket.write(Buffer.concat(all));
+    }
+
+    // What came until the server was ready that often: types, and texts of rows and errors.
+    async ready(times) {
+        await until('ReadyForQuery', () => this.messages.filter(({ type }) => type === 'Z').length >= times, { every: 1 });
+        const all = this.messages;
+        this.messages = [];
+        return {
+            types: all.map(({ type }) => type).join(''),
+            texts: all.filter(({ type }) => type === 'D').map(({ body }) => body.subarray(6).toString()),
+            codes: all.filter(({ type }) => type === 'E').map(({ body }) => /\0C([0-9A-Z]{5})\0/.exec(body.toString())[1]),
+        };
+    }
+}
+
+const parse = (name, text) => `${name}\0${text}\0\0\0`;
+const bind = (portal, name) => `${portal}\0${name}\0\0\0\0\0\0\0`;
+const execute = (portal) => `${portal}\0\0\0\0\0`;
+const steps = (name, text) => ['P', parse(name, text), 'B', bind('', name), 'E', execute('')];
+
+test('prepared statements follow their client from server to server', async () => {
+    const clients = await Promise.all(Array.from({ length: 12 }, () => client('clerk')));
+    const query = (i) => ({ name: 'by-id', text: 'SELECT item FROM orders WHERE id = $1', values: [i] });
+    for (let round = 0; round < 5; round++) {
+        const rows = await Promise.all(clients.map((at, i) => one(at, query(i + 1))));
+        assert.deepEqual(rows, clients.map((_, i) => `item ${i + 1}`));
+        const other = await Promise.all(clients.map((at, i) => one(at, { name: `own-${i}`, text: `SELECT ${i} + $1::int`, values: [round] })));
+        assert.deepEqual(other, clients.map((_, i) => i + round));
+    }
+    // After an error, a change of the table under the plan, and the end of all servers.
+    await assert.rejects(clients[0].query({ name: 'bad', text: 'SELECT 1 / $1::int', values: [0] }), { code: '22012' });
+    assert.equal(await one(clients[0], { name: 'bad', text: 'SELECT 1 / $1::int', values: [1] }), 1);
+    await assert.rejects(clients[0].query({ name: 'refused', text: 'SELECT v FROM secrets WHERE id = $1', values: [1] }), { code: '42501' });
+    await server.must('CREATE TABLE grows AS SELECT 1 AS id', 'shop');
+    await server.must('GRANT ALL ON grows TO writ', 'shop');
+    const all = await client();
+    const grown = { name: 'grown', text: 'SELECT * FROM grows' };
+    assert.equal((await all.query(grown)).rows.length, 1);
+    await server.must('ALTER TABLE grows ADD COLUMN more int', 'shop');
+    await all.query(grown).catch(() => {});
+    assert.deepEqual(Object.keys((await all.query(grown)).rows[0]), ['id', 'more']);
+    await server.must("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'writ'");
+    await until('their end', async () => await backends() === 0);
+    await sleep(100);
+    assert.deepEqual(await Promise.all(clients.map((at) => one(at, query(3)))), clients.map(() => 'item 3'));
+    await all.query('DEALLOCATE ALL');
+    await closed(all, ...clients);
+});
+
+test('prepared statements as the protocol has them', async () => {
+    const raw = await Raw.connect('small', 'all'), other = await Raw.connect('small', 'all');
+    // Parse in one transaction, the rest in later ones; another session in between.
+    for (const name of ['', 'a']) {
+        raw.send('P', parse(name, "SELECT 'mine'"), 'D', `S${name}\0`, 'S', '');
+        assert.equal((await raw.ready(1)).types, '1tTZ');
+        other.send(...steps('', "SELECT 'other'"), ...steps('a', "SELECT 'another'"), 'C', 'Sa\0', 'S', '');
+        assert.deepEqual((await other.ready(1)).texts, ['other', 'another']);
+        raw.send('B', bind('', name), 'D', 'P\0', 'E', execute(''), 'S', '');
+        const { types, texts } = await raw.ready(1);
+        assert.equal(types, '2TDCZ');
+        assert.deepEqual(texts, ['mine']);
+    }
+    raw.send('P', parse('a', 'SELECT 1'), 'S', '');
+    assert.deepEqual((await raw.ready(1)).codes, ['42P05']);
+    raw.send('C', 'Sa\0', ...steps('a', "SELECT 'new'"), 'C', 'Sa\0', 'S', '');
+    const again = await raw.ready(1);
+    assert.equal(again.types, '312DC3Z');
+    assert.deepEqual(again.texts, ['new']);
+    raw.send('B', bind('', 'a'), 'S', '', 'D', 'Sa\0', 'S', '', 'C', 'Sa\0', 'S', '');
+    const gone = await raw.ready(3);
+    assert.deepEqual(gone.codes, ['26000', '26000']);
+    assert.equal(gone.types, 'EZEZ3Z');
+    // A batch that fails takes back what it named, and no more.
+    raw.send(...steps('k', "SELECT 'kept'"), 'S', '');
+    await raw.ready(1);
+    raw.send(...steps('x', 'SELECT 1 / 0'), 'C', 'Sk\0', 'P', parse('y', 'SELECT 1'), 'S', '');
+    assert.deepEqual((await raw.ready(1)).codes, ['22012']);
+    raw.send('B', bind('', 'k'), 'E', execute(''), 'S', '');
+    assert.deepEqual((await raw.ready(1)).texts, ['kept']);
+    raw.send('B', bind('', 'y'), 'S', '');
+    assert.deepEqual((await raw.ready(1)).codes, ['26000']);
+    // In a failed transaction, and after DEALLOCATE ALL.
+    raw.send('Q', 'BEGIN\0', 'Q', 'SELECT 1 / 0\0');
+    assert.deepEqual((await raw.ready(2)).codes, ['22012']);
+    raw.send('P', parse('z', "SELECT 'kept'"), 'S', '', 'Q', 'ROLLBACK\0');
+    assert.deepEqual((await raw.ready(2)).codes, ['25P02']);
+    raw.send(...steps('z', "SELECT 'kept'"), 'S', '', 'Q', 'DEALLOCATE ALL\0', ...steps('z2', "SELECT 'kept'"), 'S', '');
+    assert.deepEqual((await raw.ready(3)).texts, ['kept', 'kept']);
+    raw.socket.destroy();
+    other.socket.destroy();
+});
+
+test('nobody runs or sees what another has prepared', async () => {
+    const victim = await Raw.connect('small', 'all'), thief = await Raw.connect('small', 'clerk');
+    await server.must("INSERT INTO secrets VALUES (1, 'top')", 'shop');
+    const secret = 'SELECT v FROM secrets';
+    let attempts = 0;
+    const attempt = async (times, ...messages) => {
+        for (const name of ['', 'p']) {
+            victim.send(...steps(name, secret), 'C', `S${name === '' ? 'none' : name}\0`, 'S', '');
+            assert.deepEqual((await victim.ready(1)).texts, ['top']);
+        }
+        victim.send(...steps('', secret), 'S', '');
+        await victim.ready(1);
+        thief.send(...messages);
+        const got = await thief.ready(times);
+        attempts++;
+        assert.ok(!JSON.stringify(got).includes('top'), JSON.stringify(got));
+        return got;
+    };
+    // An error at the server, before a Parse that it therefore skips, and a Bind behind it.
+    const use = ['B', bind('', ''), 'E', execute(''), 'S', ''];
+    const fails = ['D', 'Pnone\0'];
+    for (const name of ['', 'p', 'q']) {
+        const again = ['B', bind('', name), 'E', execute(''), 'S', ''];
+        const own = parse(name, 'SELECT 1');
+        await attempt(2, ...fails, 'P', own, 'S', '', ...again);
+        thief.send('C', `S${name}\0`, 'S', '');
+        await thief.ready(1);
+        await attempt(3, 'P', own, 'S', '', ...fails, 'P', own, 'S', '', ...again);
+        thief.send('C', `S${name}\0`, 'S', '');
+        await thief.ready(1);
+        await attempt(3, ...fails, 'C', `S${name}\0`, 'P', own, 'S', '', ...fails, 'P', own, 'S', '', ...again);
+        thief.send('C', `S${name}\0`, 'S', '');
+        await thief.ready(1);
+    }
+    assert.equal((await attempt(1, ...use)).codes[0], '26000');
+    assert.equal((await attempt(1, 'D', 'S\0', 'S', '')).codes[0], '26000');
+    for (const name of ['p', 'writ:s1', 'writ:s2', 'writ:s3', 'writ:limit', 'writ:refused']) {
+        assert.equal((await attempt(1, 'B', bind('', name), 'E', execute(''), 'S', '')).codes[0], '26000');
+        assert.equal((await attempt(1, 'D', `S${name}\0`, 'S', '')).codes[0], '26000');
+        assert.equal((await attempt(1, 'Q', `EXECUTE "${name}"\0`)).codes[0], '0A000');
+        // Under the very name that the server may have another's statement by.
+        const got = await attempt(2, ...steps(name, 'SELECT 1'), 'S', '', 'Q', `EXPLAIN ANALYZE EXECUTE "${name}"\0`);
+        assert.deepEqual([got.texts, got.codes], [['1'], ['0A000']]);
+        thief.send('C', `S${name}\0`, 'S', '');
+        await thief.ready(1);
+    }
+    assert.equal((await attempt(1, 'E', execute(''), 'S', '')).codes[0], '34000');
+    await attempt(1, 'D', 'P\0', 'S', '');
+    await attempt(2, 'Q', 'SELECT 1\0', ...use);
+    assert.ok(attempts >= 25, `${attempts}`);
+    victim.socket.destroy();
+    thief.socket.destroy();
+});
+
 test('pgbench and psycopg2 through the pool', async (t) => {
     const script = join(writ.place, 'bench.sql');
     writeFileSync(script, '\\set id random(1, 100)\nBEGIN;\nSELECT item FROM orders WHERE id = :id;\nUPDATE orders SET item = item WHERE id = :id;\nEND;\n');
-    const bench = (mode) => run('pgbench', ['-n', '-M', mode, '-c', '16', '-j', '1', '-t', '40', '-f', script, '-h', '127.0.0.1', '-p', String(port), '-U', 'x', 'warehouse'],
+    const bench = (mode) => run('pgbench', ['-n', '-M', mode, '-c', '16', '-j', mode === 'prepared' ? '16' : '1', '-t', '40', '-f', script, '-h', '127.0.0.1', '-p', String(port), '-U', 'x', 'warehouse'],
         { env: { ...clean, PGPASSWORD: tokens.clerk } });
-    for (const mode of ['simple', 'extended']) {
+    for (const mode of ['simple', 'extended', 'prepared']) {
         const { code, out, err } = await bench(mode);
         assert.equal(code, 0, err);
         assert.match(out, /number of transactions actually processed: 640\/640/);

@@ -1,6 +1,7 @@
 /* gateway/postgres/ask.c - what each message of the client asks for: statements are decided,
  * and what is let through goes to the server as it came. */
 #include "front_inside.h"
+#include "prepare.h"
 
 void
 ask_malformed(struct pg_session *session, const char *message)
@@ -25,6 +26,15 @@ pass(struct pg_session *session, const struct message *message)
 {
     if (session->link.server != NULL)
         put_slice(&session->door->to_server, message->whole);
+}
+
+/* What is sent next does not fail with what was sent. */
+static void
+end_batch(struct pg_session *session)
+{
+    session->batch = false;
+    if (pool_prepared(session) != NULL)
+        prepared_next_batch(pool_prepared(session));
 }
 
 /* --- texts ---------------------------------------------------------------------------- */
@@ -60,6 +70,19 @@ has_copy_in(const struct analysis *analysis)
     return false;
 }
 
+static void
+note_traces(struct pg_session *session, const struct analysis *analysis)
+{
+    for (size_t i = 0; i < analysis->script.count; i++) {
+        enum sql_kind kind = analysis->script.statements[i].kind;
+
+        pool_trace(session, analysis->script.statements[i].trace);
+        if ((kind == SQL_DISCARD_ALL || kind == SQL_DEALLOCATE_ALL) &&
+            pool_prepared(session) != NULL)
+            prepared_doubt_all(pool_prepared(session));
+    }
+}
+
 /* What runs, and is answered by owed. Takes over the errands and the analysis. */
 static bool
 owe_run(struct pg_session *session, enum owed_kind kind, struct analysis *analysis,
@@ -77,8 +100,7 @@ owe_run(struct pg_session *session, enum owed_kind kind, struct analysis *analys
     owed->errands = decided->errands;
     owed->errand_count = decided->count;
     owed->max_rows = decided->limits.max_rows;
-    for (size_t i = 0; i < analysis->script.count; i++)
-        pool_trace(session, analysis->script.statements[i].trace);
+    note_traces(session, analysis);
     /* What comes behind a COPY depends on whether it begins. */
     if (has_copy_in(analysis)) {
         session->waits_copy = true;
@@ -115,35 +137,53 @@ ask_query(struct pg_session *session, const struct message *message)
         return;
     }
     pass(session, message);
-    session->batch = false;
+    end_batch(session);
+    if (pool_prepared(session) != NULL)
+        prepared_drop_unnamed(pool_prepared(session));
 }
 
 /* --- extended query -------------------------------------------------------------------- */
 
 /* Gives the name a new meaning, and remembers the old one for when it does not come to pass. */
 static bool
-owe_name(struct pg_session *session, enum owed_kind kind, struct named *named, struct slice name,
-         struct analysis *analysis)
+owe_name(struct pg_owed *owed, struct named *named, struct slice name, struct meaning meaning)
 {
-    struct pg_owed *owed = pg_owed_add(&session->owed, kind);
-
-    if (owed == NULL || !pg_owed_name_set(owed, name))
-        return false;
-    return named_set(named, name, analysis, &owed->previous) == STATUS_OK;
+    return owed != NULL && pg_owed_name_set(owed, name) &&
+           named_set(named, name, meaning, &owed->previous) == STATUS_OK;
 }
 
-static void
-refuse_named(struct pg_session *session)
+static bool
+owe_parse(struct pg_session *session, struct slice name, struct slice body,
+          struct analysis *analysis, const struct message *message)
 {
-    const struct sql_fault fault = {
-        .sqlstate = "0A000",
-        .message = SLICE_LITERAL("a prepared statement with a name would outlive its transaction: "
-                                 "sessions share the upstream's connections"),
-    };
-    struct pg_refused refused;
+    struct meaning meaning = { .analysis = analysis };
+    struct pg_owed *owed = NULL;
+    bool good = prepare_keep(session, name, body, &meaning.kept);
 
-    decide_unreadable(session, &fault, &refused);
-    (void)refuse_message(session, &refused);
+    if (good && meaning.kept != NULL)
+        good = prepare_parse(session, name, meaning.kept, &owed);
+    else if (good)
+        owed = pg_owed_add(&session->owed, OWED_PARSE);
+    good = good && owe_name(owed, &session->statements, name, meaning);
+    if (meaning.kept == NULL)
+        pass(session, message);
+    session->batch |= good && !owed->local;
+    kept_release(meaning.kept);
+    if (good)
+        prepare_answer(session);
+    return good;
+}
+
+/* As the server would say, which knows it by another name. */
+static struct pg_refused
+there_is_one(struct pg_session *session, struct slice name)
+{
+    return (struct pg_refused){
+        .sqlstate = "42P05",
+        .message =
+            arena_format(&session->door->scratch, "prepared statement \"%.*s\" already exists",
+                         SLICE_PRINT(slice_first(name, 64))),
+    };
 }
 
 void
@@ -156,8 +196,9 @@ ask_parse(struct pg_session *session, const struct message *message)
         ask_malformed(session, "a parse message is malformed");
         return;
     }
-    if (name.size > 0 && session->seat.pool != NULL) {
-        refuse_named(session);
+    if (name.size > 0 && named_kept(&session->statements, name) != NULL) {
+        refused = there_is_one(session, name);
+        (void)refuse_message(session, &refused);
         return;
     }
     struct analysis *analysis = read_text(session, text, &refused);
@@ -166,14 +207,11 @@ ask_parse(struct pg_session *session, const struct message *message)
         (void)refuse_message(session, &refused);
         return;
     }
-    bool owed = owe_name(session, OWED_PARSE, &session->statements, name, analysis);
+    bool owed =
+        owe_parse(session, name, slice_from(message->body, name.size + 1), analysis, message);
     analysis_release(analysis);
-    if (!owed) {
+    if (!owed)
         (void)ask_out_of_memory(session);
-        return;
-    }
-    pass(session, message);
-    session->batch = true;
 }
 
 static struct pg_refused
@@ -207,8 +245,9 @@ current(struct pg_session *session, struct analysis *analysis)
 }
 
 bool
-ask_bind(struct pg_session *session, struct slice portal, struct slice name)
+ask_bind(struct pg_session *session, struct slice portal, struct slice name, uint32_t more)
 {
+    char text[KEPT_NAME_SIZE];
     struct analysis *analysis = named_find(&session->statements, name);
 
     if (analysis == NULL) {
@@ -219,17 +258,39 @@ ask_bind(struct pg_session *session, struct slice portal, struct slice name)
     analysis = current(session, analysis);
     if (analysis == NULL)
         return false;
-    bool owed = owe_name(session, OWED_BIND, &session->portals, portal, analysis);
+    bool owed = prepare_use(session, &name, text) &&
+                owe_name(pg_owed_add(&session->owed, OWED_BIND), &session->portals, portal,
+                         (struct meaning){ .analysis = analysis });
     analysis_release(analysis);
     if (!owed)
         return ask_out_of_memory(session);
+    pg_put_bind_head(&session->door->to_server, portal, name, more);
     session->batch = true;
     return true;
+}
+
+/* A shared server has statements of others: only what this client prepared is described. */
+static bool
+may_describe(struct pg_session *session, struct slice name)
+{
+    struct analysis *analysis = named_find(&session->statements, name);
+
+    if (session->seat.pool == NULL)
+        return true;
+    if (analysis == NULL) {
+        struct pg_refused refused = unknown(session, "26000", "prepared statement", name);
+        (void)refuse_message(session, &refused);
+        return false;
+    }
+    analysis = current(session, analysis);
+    analysis_release(analysis);
+    return analysis != NULL;
 }
 
 void
 ask_describe(struct pg_session *session, const struct message *message)
 {
+    char text[KEPT_NAME_SIZE];
     uint8_t what;
     struct slice name;
 
@@ -237,11 +298,14 @@ ask_describe(struct pg_session *session, const struct message *message)
         ask_malformed(session, "a describe message is malformed");
         return;
     }
-    if (pg_owed_add(&session->owed, OWED_DESCRIBE) == NULL) {
+    if (what == 'S' && !may_describe(session, name))
+        return;
+    if ((what == 'S' && !prepare_use(session, &name, text)) ||
+        pg_owed_add(&session->owed, OWED_DESCRIBE) == NULL) {
         (void)ask_out_of_memory(session);
         return;
     }
-    pass(session, message);
+    pg_put_describe(&session->door->to_server, (char)what, name);
     session->batch = true;
 }
 
@@ -282,7 +346,6 @@ ask_execute(struct pg_session *session, const struct message *message)
 void
 ask_close(struct pg_session *session, const struct message *message)
 {
-    struct analysis *previous = NULL;
     uint8_t what;
     struct slice name;
 
@@ -296,8 +359,12 @@ ask_close(struct pg_session *session, const struct message *message)
         (void)ask_out_of_memory(session);
         return;
     }
-    if (what == 'P' && named_set(&session->portals, name, NULL, &previous) == STATUS_OK)
-        analysis_release(previous);
+    if (what == 'P')
+        named_put(&session->portals, name, (struct meaning){ 0 });
+    if (what == 'S' && session->seat.pool != NULL) {
+        prepare_close(session, owed);
+        return;
+    }
     pass(session, message);
     session->batch = true;
 }
@@ -312,6 +379,7 @@ ask_sync(struct pg_session *session, const struct message *message)
     }
     bool aside = session->link.server == NULL || (session->skipping && !session->server_too);
     session->skipping = session->server_too = false;
+    end_batch(session);
     if (aside) {
         pg_put_ready(&session->door->to_client, session->transaction);
         return;
@@ -321,7 +389,6 @@ ask_sync(struct pg_session *session, const struct message *message)
         return;
     }
     pass(session, message);
-    session->batch = false;
 }
 
 void

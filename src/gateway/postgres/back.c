@@ -2,7 +2,7 @@
  * passed to the client as it came. */
 #include <stdlib.h>
 
-#include "session.h"
+#include "prepare.h"
 
 enum {
     TAG_MAX = 256, /* of a CommandComplete */
@@ -74,15 +74,15 @@ end_errands(struct pg_session *session, struct pg_owed *owed, unsigned status)
 static void
 take_name_back(struct pg_session *session, struct pg_owed *owed)
 {
-    struct named *named = owed->kind == OWED_PARSE  ? &session->statements
+    bool statement = owed->kind == OWED_PARSE || owed->local;
+    struct named *named = statement                 ? &session->statements
                           : owed->kind == OWED_BIND ? &session->portals
                                                     : NULL;
-    struct analysis *now = NULL;
 
-    if (named == NULL || owed->name == NULL)
-        return;
-    if (named_set(named, pg_owed_name(owed), owed->previous, &now) == STATUS_OK)
-        analysis_release(now);
+    if (owed->kept != NULL)
+        prepared_failed(pool_prepared(session), owed->kept, owed->ticket);
+    if (named != NULL && owed->name != NULL)
+        named_put(named, pg_owed_name(owed), owed->previous);
 }
 
 /* An extended message failed: the server drops what follows, up to Sync. The names come back
@@ -157,11 +157,10 @@ on_done(struct pg_session *session, enum owed_kind kind)
         return FATE_DROP;
     }
     enum fate fate = owed->own ? FATE_DROP : FATE_PASS;
-    if (kind == OWED_CLOSE && owed->name != NULL) {
-        struct analysis *previous = NULL;
-        if (named_set(&session->statements, pg_owed_name(owed), NULL, &previous) == STATUS_OK)
-            analysis_release(previous);
-    }
+    if (kind == OWED_CLOSE && owed->name != NULL)
+        named_put(&session->statements, pg_owed_name(owed), (struct meaning){ 0 });
+    if (owed->kept != NULL)
+        prepared_done(pool_prepared(session), owed->kept, owed->ticket);
     pg_owed_drop_first(&session->owed);
     return fate;
 }
@@ -388,6 +387,19 @@ take_body(struct passing *passing, struct cursor *in, uint32_t size, enum fate f
     flow->what = fate == FATE_PASS ? REMAINDER_PASS : REMAINDER_DROP;
 }
 
+/* What the gateway answers itself comes in its place among the answers. */
+static void
+answer_own(struct passing *passing)
+{
+    struct pg_session *session = passing->session;
+    const struct pg_owed *owed = pg_owed_first(&session->owed);
+
+    if (owed == NULL || !owed->local || session->from_server.left > 0)
+        return;
+    end_run(passing);
+    prepare_answer(session);
+}
+
 /* True: a message, or its beginning, was taken. */
 static bool
 take_message(struct passing *passing, struct cursor *in)
@@ -422,6 +434,7 @@ take_message(struct passing *passing, struct cursor *in)
     in->at = at.at;
     if (!whole)
         take_body(passing, in, header.body, fate);
+    answer_own(passing);
     return true;
 }
 
@@ -433,6 +446,7 @@ take_all(struct passing *passing, struct cursor *in)
 
     if (flow->left > 0)
         take_body(passing, in, flow->left, flow->what == REMAINDER_PASS ? FATE_PASS : FATE_DROP);
+    answer_own(passing);
     while (flow->left == 0 && in->at < in->end && session->state == SESSION_OPEN &&
            take_message(passing, in))
         continue;

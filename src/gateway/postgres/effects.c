@@ -42,14 +42,11 @@ effects_expect(struct pg_session *session, const struct analysis *analysis)
     return changed;
 }
 
+/* Out of room the name stays unknown, and what uses it is refused. */
 static void
 set(struct named *named, struct slice name, struct analysis *analysis)
 {
-    struct analysis *previous = NULL;
-
-    /* Out of room the name stays unknown, and what uses it is refused. */
-    if (named_set(named, name, analysis, &previous) == STATUS_OK)
-        analysis_release(previous);
+    named_put(named, name, (struct meaning){ .analysis = analysis });
 }
 
 /* With no transaction around it and nothing else before the server is ready, it holds then: an

@@ -116,7 +116,6 @@ static bool
 take_bind(struct pg_session *session, struct cursor *in, struct cursor at,
           const struct pg_header *header)
 {
-    const uint8_t *begin = in->at;
     struct slice head =
         slice_of(at.at, cursor_left(&at) < header->body ? cursor_left(&at) : header->body);
     struct slice portal, name;
@@ -138,13 +137,13 @@ take_bind(struct pg_session *session, struct cursor *in, struct cursor at,
         return false;
     if (serving == UNSERVED)
         refuse_unserved(session, header->type);
-    bool passes = !session->skipping && ask_bind(session, portal, name);
+    uint32_t names = (uint32_t)(portal.size + 1 + name.size + 1);
+    bool passes = !session->skipping && ask_bind(session, portal, name, header->body - names);
     if (session->state != SESSION_OPEN)
         return true;
-    if (passes)
-        put_bytes(&session->door->to_server, begin, (size_t)(at.at - begin));
-    in->at = at.at;
-    take_body(session, in, header->body, passes ? REMAINDER_PASS : REMAINDER_DROP);
+    in->at = at.at + (passes ? names : 0);
+    take_body(session, in, header->body - (passes ? names : 0),
+              passes ? REMAINDER_PASS : REMAINDER_DROP);
     return true;
 }
 

@@ -15,9 +15,9 @@ struct message {
 
 void ask_query(struct pg_session *session, const struct message *message);
 void ask_parse(struct pg_session *session, const struct message *message);
-/* Only its names are read: the values pass as they come, however long they are. False: it does
- * not pass. */
-bool ask_bind(struct pg_session *session, struct slice portal, struct slice name);
+/* Only its names are read: the values pass as they come, however long they are (more: bytes
+ * behind the names). False: it does not pass. */
+bool ask_bind(struct pg_session *session, struct slice portal, struct slice name, uint32_t more);
 void ask_describe(struct pg_session *session, const struct message *message);
 void ask_execute(struct pg_session *session, const struct message *message);
 void ask_close(struct pg_session *session, const struct message *message);

@@ -8,7 +8,6 @@
 enum {
     LINGER_MS = 2000,
     RESET_US = 10 * 1000 * 1000, /* the longest that it may take */
-    RESET_QUERIES = 2,
     MESSAGE_MAX = 64 << 10,
 };
 
@@ -35,6 +34,7 @@ pool_server_free(struct pg_server *server)
     pool_kind_release(pool, server->kind);
     buffer_free(&server->path);
     buffer_free(&server->in);
+    prepared_clear(&server->prepared);
     free(server);
     pool_poke(pool);
 }
@@ -119,7 +119,9 @@ on_message(struct pg_server *server, uint8_t type, struct slice body)
         server->awaits--;
         return body.size == 1 && body.at[0] == 'I';
     case 'D':
-        return pg_first_column_read(body, &value) && pool_server_path(server, value);
+        /* The settling's; before it only a function without a value is asked. */
+        return server->awaits > 1 ||
+               (pg_first_column_read(body, &value) && pool_server_path(server, value));
     case 'S':
         return pg_setting_read(body, &name, &value) && open_reads_as_we_do(name, value);
     case 'T':
@@ -172,16 +174,25 @@ on_answer(struct stream *stream, enum status status, struct slice bytes, void *c
 
 /* DISCARD ALL leaves nothing of what a session may have: settings, prepared statements,
  * temporary tables, cursors, locks, what is listened to, the state of sequences. It can't stand
- * with others in one query. */
+ * with others in one query. Where no code but that of triggers has run the prepared statements,
+ * which are the gateway's own, stay. */
+static const char all_but_prepared[] =
+    "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; "
+    "SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES";
+
 static void
-reset(struct pg_server *server)
+reset(struct pg_server *server, enum sql_trace trace)
 {
     struct buffer text = { 0 };
+    bool all = trace > SQL_TRACE_ROWS;
 
-    pg_put_query(&text, SLICE_LITERAL("DISCARD ALL"));
+    if (all)
+        prepared_clear(&server->prepared);
+    prepared_drop_unnamed(&server->prepared);
+    pg_put_query(&text, all ? SLICE_LITERAL("DISCARD ALL") : slice_text(all_but_prepared));
     pg_put_query(&text, slice_text(open_settle));
     struct slice bytes = buffer_slice(&text);
-    server->awaits = RESET_QUERIES;
+    server->awaits = 2; /* queries */
     stream_read_start(server->stream, on_answer, server);
     if (buffer_status(&text) != STATUS_OK ||
         stream_write(server->stream, &bytes, 1, NULL, NULL) == STREAM_BROKEN)
@@ -212,7 +223,7 @@ pool_server_back(struct pg_server *server, enum sql_trace trace)
     if (trace == SQL_TRACE_ANY || pool->door->stopping)
         pool_server_close(server);
     else if (trace >= least_for_reset(pool->upstream->plan.pool.reset))
-        reset(server);
+        reset(server, trace);
     else
         keep(server);
 }

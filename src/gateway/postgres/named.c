@@ -7,7 +7,7 @@ enum { BUCKETS_FIRST = 8 };
 
 struct named_entry {
     struct named_entry *next;
-    struct analysis *analysis;
+    struct meaning meaning;
     size_t size;
     char name[];
 };
@@ -22,12 +22,28 @@ place_of(const struct named *named, struct slice name)
     return link;
 }
 
+void
+meaning_release(struct meaning *meaning)
+{
+    analysis_release(meaning->analysis);
+    kept_release(meaning->kept);
+    *meaning = (struct meaning){ 0 };
+}
+
+struct pg_kept *
+named_kept(const struct named *named, struct slice name)
+{
+    const struct named_entry *entry = named->buckets == NULL ? NULL : *place_of(named, name);
+
+    return entry == NULL ? NULL : entry->meaning.kept;
+}
+
 struct analysis *
 named_find(const struct named *named, struct slice name)
 {
     const struct named_entry *entry = named->buckets == NULL ? NULL : *place_of(named, name);
 
-    return entry == NULL ? NULL : entry->analysis;
+    return entry == NULL ? NULL : entry->meaning.analysis;
 }
 
 static bool
@@ -55,25 +71,24 @@ grow(struct named *named)
 }
 
 static void
-take_away(struct named *named, struct slice name, struct analysis **previous)
+take_away(struct named *named, struct slice name, struct meaning *previous)
 {
     struct named_entry **link = named->buckets == NULL ? NULL : place_of(named, name);
     struct named_entry *entry = link == NULL ? NULL : *link;
 
-    *previous = NULL;
+    *previous = (struct meaning){ 0 };
     if (entry == NULL)
         return;
-    *previous = entry->analysis;
+    *previous = entry->meaning;
     *link = entry->next;
     free(entry);
     named->count--;
 }
 
 enum status
-named_set(struct named *named, struct slice name, struct analysis *analysis,
-          struct analysis **previous)
+named_set(struct named *named, struct slice name, struct meaning meaning, struct meaning *previous)
 {
-    if (analysis == NULL) {
+    if (meaning.analysis == NULL) {
         take_away(named, name, previous);
         return STATUS_OK;
     }
@@ -92,9 +107,18 @@ named_set(struct named *named, struct slice name, struct analysis *analysis,
         *link = entry;
         named->count++;
     }
-    *previous = (*link)->analysis;
-    (*link)->analysis = analysis_hold(analysis);
+    *previous = (*link)->meaning;
+    (*link)->meaning = (struct meaning){ analysis_hold(meaning.analysis), kept_hold(meaning.kept) };
     return STATUS_OK;
+}
+
+void
+named_put(struct named *named, struct slice name, struct meaning meaning)
+{
+    struct meaning previous;
+
+    if (named_set(named, name, meaning, &previous) == STATUS_OK)
+        meaning_release(&previous);
 }
 
 void
@@ -104,7 +128,7 @@ named_clear(struct named *named)
         struct named_entry *entry = named->buckets[i], *following;
         for (; entry != NULL; entry = following) {
             following = entry->next;
-            analysis_release(entry->analysis);
+            meaning_release(&entry->meaning);
             free(entry);
         }
     }

@@ -4,10 +4,19 @@
 #define WRIT_GATEWAY_POSTGRES_NAMED_H
 
 #include "analysis.h"
+#include "kept.h"
 
 enum { NAMED_MOST = 4096 };
 
 struct named_entry;
+
+/* What a name stands for. */
+struct meaning {
+    struct analysis *analysis; /* NULL: nothing */
+    struct pg_kept *kept;      /* of a prepared statement where connections are shared */
+};
+/* Both are references. */
+void meaning_release(struct meaning *meaning);
 
 /* A zeroed one is empty. */
 struct named {
@@ -17,10 +26,13 @@ struct named {
 
 /* NULL: there is none of this name. Borrowed. */
 struct analysis *named_find(const struct named *named, struct slice name);
-/* Takes a reference of its own; NULL takes the name away. *previous is what it was (NULL:
- * none), and the caller's to release. LIMIT: there are too many. */
-enum status named_set(struct named *named, struct slice name, struct analysis *analysis,
-                      struct analysis **previous) WRIT_MUST_USE;
+struct pg_kept *named_kept(const struct named *named, struct slice name);
+/* Takes references of its own; nothing takes the name away. *previous is what it was, and the
+ * caller's to release. LIMIT: there are too many. */
+enum status named_set(struct named *named, struct slice name, struct meaning meaning,
+                      struct meaning *previous) WRIT_MUST_USE;
+/* The same for a meaning without a past. Out of room the name stands for what it stood. */
+void named_put(struct named *named, struct slice name, struct meaning meaning);
 void named_clear(struct named *named);
 
 #endif

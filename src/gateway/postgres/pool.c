@@ -211,6 +211,7 @@ lend(struct pg_session *session, struct pg_server *server)
     seat->server = server;
     seat->wants = false;
     session->server_key = server->key;
+    prepared_next_batch(&server->prepared);
     duplex_join(&session->link, server->stream);
     server->stream = NULL;
     return true;
@@ -466,6 +467,18 @@ pool_wanted(const struct pg_session *session)
     return &session->seat.kind->wanted;
 }
 
+struct kepts *
+pool_kepts(const struct pg_session *session)
+{
+    return &session->seat.pool->kepts;
+}
+
+struct prepared *
+pool_prepared(const struct pg_session *session)
+{
+    return session->seat.server == NULL ? NULL : &session->seat.server->prepared;
+}
+
 const struct buffer *
 pool_hello(const struct pg_session *session)
 {
@@ -525,11 +538,10 @@ is_at_rest(const struct pg_session *session)
            session->from_server.in.size == 0 && duplex_may_part(&session->link);
 }
 
-/* What had a name at the server has none at the next. */
+/* What a transaction has named goes with it; prepared statements are kept. */
 static void
 forget(struct pg_session *session)
 {
-    named_clear(&session->statements);
     named_clear(&session->portals);
     named_clear(&session->cursors);
 }

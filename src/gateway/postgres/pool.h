@@ -4,7 +4,7 @@
 #ifndef WRIT_GATEWAY_POSTGRES_POOL_H
 #define WRIT_GATEWAY_POSTGRES_POOL_H
 
-#include "base/buffer.h"
+#include "kept.h"
 #include "sql/sql.h"
 
 struct pg_door;
@@ -50,6 +50,10 @@ void pool_failed(struct pg_session *session, const char *sqlstate, const char *w
 /* For the log-in: the client's settings. Then, for the client: the server's own. */
 const struct buffer *pool_wanted(const struct pg_session *session);
 const struct buffer *pool_hello(const struct pg_session *session);
+
+/* What was prepared, and what of it the session's server has (NULL: it has no server). */
+struct kepts *pool_kepts(const struct pg_session *session);
+struct prepared *pool_prepared(const struct pg_session *session);
 
 /* Marks what may be left at the server that the session has. */
 void pool_trace(struct pg_session *session, enum sql_trace trace);

@@ -4,6 +4,7 @@
 #define WRIT_GATEWAY_POSTGRES_POOL_INSIDE_H
 
 #include "door.h"
+#include "kept.h"
 
 struct pg_kind {
     struct pg_kind *next;
@@ -24,6 +25,7 @@ struct pg_server {
     uint64_t since_us;  /* with nobody */
     unsigned awaits;    /* answers, until it is as it was at its log-in */
     struct buffer in;
+    struct prepared prepared;
 };
 
 struct pg_pool {
@@ -35,6 +37,7 @@ struct pg_pool {
     struct pg_kind *kinds;
     struct pg_server *servers; /* that nobody has; the latest first */
     struct pg_session *first, *last;
+    struct kepts kepts;
     struct buffer path; /* the latest, and its number */
     uint64_t path_id;
     bool news;    /* a kind has become known */

@@ -67,7 +67,8 @@ clear(struct pg_owed *owed)
 {
     buffer_free(&owed->refused);
     analysis_release(owed->analysis);
-    analysis_release(owed->previous);
+    meaning_release(&owed->previous);
+    kept_release(owed->kept);
     free(owed->errands);
     free(owed->name);
     *owed = (struct pg_owed){ 0 };

@@ -4,7 +4,7 @@
 #define WRIT_GATEWAY_POSTGRES_QUEUE_H
 
 #include "../errand.h"
-#include "analysis.h"
+#include "named.h"
 
 enum { OWED_MOST = 1024 }; /* then the client waits */
 
@@ -35,7 +35,10 @@ struct pg_owed {
     /* PARSE, BIND: what its name stood for before, for when it never comes to pass. */
     char *name; /* owned */
     size_t name_size;
-    struct analysis *previous;
+    struct meaning previous;
+    struct pg_kept *kept; /* PARSE: what the server will have; a reference, or NULL */
+    uint64_t ticket;      /* … by this Parse */
+    bool local;           /* PARSE, CLOSE: the server was not asked, the gateway answers */
 };
 
 /* A zeroed one is empty. */

@@ -414,6 +414,25 @@ pg_put_parse(struct buffer *out, struct slice name, struct slice text)
 }
 
 void
+pg_put_parse_of(struct buffer *out, struct slice name, struct slice rest)
+{
+    size_t begun = begin(out, 'P');
+
+    put_zero_text(out, name);
+    put_slice(out, rest);
+    end(out, begun);
+}
+
+void
+pg_put_bind_head(struct buffer *out, struct slice portal, struct slice statement, uint32_t more)
+{
+    put_u8(out, 'B');
+    put_be32(out, (uint32_t)(4 + portal.size + 1 + statement.size + 1) + more);
+    put_zero_text(out, portal);
+    put_zero_text(out, statement);
+}
+
+void
 pg_put_bind(struct buffer *out, struct slice portal, struct slice statement)
 {
     size_t begun = begin(out, 'B');
@@ -436,14 +455,32 @@ pg_put_execute(struct buffer *out, struct slice portal)
     end(out, begun);
 }
 
-void
-pg_put_close(struct buffer *out, char what, struct slice name)
+static void
+put_named(struct buffer *out, char type, char what, struct slice name)
 {
-    size_t begun = begin(out, 'C');
+    size_t begun = begin(out, type);
 
     put_u8(out, (uint8_t)what);
     put_zero_text(out, name);
     end(out, begun);
+}
+
+void
+pg_put_done(struct buffer *out, char type)
+{
+    end(out, begin(out, type));
+}
+
+void
+pg_put_describe(struct buffer *out, char what, struct slice name)
+{
+    put_named(out, 'D', what, name);
+}
+
+void
+pg_put_close(struct buffer *out, char what, struct slice name)
+{
+    put_named(out, 'C', what, name);
 }
 
 void

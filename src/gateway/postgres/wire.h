@@ -80,6 +80,8 @@ void pg_put_error(struct buffer *out, const struct pg_error *error);
 void pg_put_ready(struct buffer *out, char transaction);
 void pg_put_auth(struct buffer *out, enum pg_auth kind);
 void pg_put_auth_data(struct buffer *out, enum pg_auth kind, struct slice data);
+/* ParseComplete ('1'), CloseComplete ('3'). */
+void pg_put_done(struct buffer *out, char type);
 void pg_put_setting(struct buffer *out, struct slice name, struct slice value);
 void pg_put_key(struct buffer *out, uint32_t process, uint32_t secret);
 /* NegotiateProtocolVersion, when the client asked for more than 3.0; else nothing. */
@@ -92,7 +94,13 @@ void pg_put_password(struct buffer *out, struct slice password);
 void pg_put_sasl(struct buffer *out, struct slice body);
 void pg_put_query(struct buffer *out, struct slice text);
 void pg_put_parse(struct buffer *out, struct slice name, struct slice text);
+/* rest: what stands behind the name. */
+void pg_put_parse_of(struct buffer *out, struct slice name, struct slice rest);
 void pg_put_bind(struct buffer *out, struct slice portal, struct slice statement); /* no values */
+/* Its beginning: the caller sends as many bytes more. */
+void pg_put_bind_head(struct buffer *out, struct slice portal, struct slice statement,
+                      uint32_t more);
+void pg_put_describe(struct buffer *out, char what, struct slice name);
 void pg_put_execute(struct buffer *out, struct slice portal);
 void pg_put_close(struct buffer *out, char what, struct slice name);
 void pg_put_sync(struct buffer *out);

@@ -70,7 +70,7 @@ names_come_and_go(void **state)
     struct analyses *analyses;
     struct pg_names names = { 0 };
     struct named named = { 0 };
-    struct analysis *previous;
+    struct meaning previous;
     struct sql_fault fault;
     char name[16];
 
@@ -79,18 +79,18 @@ names_come_and_go(void **state)
     struct analysis *two = analysis_read(analyses, SLICE_LITERAL("SELECT 2, 3"), &names, &fault);
     for (int i = 0; i < 500; i++) {
         snprintf(name, sizeof(name), "s%d", i);
-        assert_int_equal(named_set(&named, slice_text(name), i % 2 ? one : two, &previous),
+        assert_int_equal(named_set(&named, slice_text(name), (struct meaning){ .analysis = i % 2 ? one : two }, &previous),
                          STATUS_OK);
-        assert_null(previous);
+        assert_null(previous.analysis);
     }
     assert_ptr_equal(named_find(&named, SLICE_LITERAL("s7")), one);
     assert_ptr_equal(named_find(&named, SLICE_LITERAL("s8")), two);
     assert_null(named_find(&named, SLICE_LITERAL("")));
-    assert_int_equal(named_set(&named, SLICE_LITERAL("s7"), two, &previous), STATUS_OK);
-    assert_ptr_equal(previous, one);
-    analysis_release(previous);
-    assert_int_equal(named_set(&named, SLICE_LITERAL("s7"), NULL, &previous), STATUS_OK);
-    analysis_release(previous);
+    assert_int_equal(named_set(&named, SLICE_LITERAL("s7"), (struct meaning){ .analysis = two }, &previous), STATUS_OK);
+    assert_ptr_equal(previous.analysis, one);
+    meaning_release(&previous);
+    assert_int_equal(named_set(&named, SLICE_LITERAL("s7"), (struct meaning){ 0 }, &previous), STATUS_OK);
+    meaning_release(&previous);
     assert_null(named_find(&named, SLICE_LITERAL("s7")));
     named_clear(&named);
     analysis_release(one);

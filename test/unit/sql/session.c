@@ -252,6 +252,8 @@ what_lasts(void **state)
         { "DECLARE c CURSOR FOR SELECT 1", false },
         { "DECLARE c CURSOR WITHOUT HOLD FOR SELECT 1", false },
         { "PREPARE p AS SELECT 1", true },
+        { "EXECUTE p", true },
+        { "EXPLAIN EXECUTE p", true },
         { "DEALLOCATE p", true },
         { "DEALLOCATE ALL", false },
         { "LOAD 'x'", true },
