@@ -91,6 +91,12 @@ async function client(role = 'all', more = {}) {
 const one = async (from, text, values) => Object.values((await from.query(text, values)).rows[0] ?? { none: null })[0];
 const ask = (role, input, more = {}) => psql(port, { database: 'warehouse', password: tokens[role], input, ...more });
 const backends = async () => Number(await server.must("SELECT count(*) FROM pg_stat_activity WHERE usename = 'writ'"));
+// All of the gateway's connections end, and it has seen it.
+async function endAll() {
+    await server.must("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'writ'");
+    await until('their end', async () => await backends() === 0);
+    await sleep(100);
+}
 const closed = (...clients) => Promise.all(clients.map((at) => at.end()));
 
 test('many clients over few servers', async () => {
@@ -272,7 +278,7 @@ test('names mean what they mean at the server that one gets', async () => {
         const texts = await Promise.all([made, ...holders.slice(1)].map((at) => look(at, 'SELECT item FROM orders WHERE id = 1')));
         assert.notEqual(texts[0], 'of writ');
         if (i === 5)
-            await server.must("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'writ'");
+            await endAll();
     }
     await assert.rejects(made.query('SELECT item FROM orders WHERE id = 1'), { code: '42501', hint: 'you need warehouse:select:writ.orders(id,item)' });
     await server.must('DROP SCHEMA writ CASCADE', 'shop');
@@ -470,9 +476,7 @@ test('prepared statements follow their client from server to server', async () =
     await server.must('ALTER TABLE grows ADD COLUMN more int', 'shop');
     await all.query(grown).catch(() => {});
     assert.deepEqual(Object.keys((await all.query(grown)).rows[0]), ['id', 'more']);
-    await server.must("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'writ'");
-    await until('their end', async () => await backends() === 0);
-    await sleep(100);
+    await endAll();
     assert.deepEqual(await Promise.all(clients.map((at) => one(at, query(3)))), clients.map(() => 'item 3'));
     await all.query('DEALLOCATE ALL');
     await closed(all, ...clients);
