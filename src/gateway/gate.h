@@ -52,6 +52,8 @@ struct asked {
     /* A session is opened: what is asked in it are errands (errand.h). The request names
      * its upstream, and is "login" of "-". */
     bool login;
+    /* To whoever may ask for anything at all at this upstream. */
+    bool free;
     uint64_t session;
     uint16_t peer_port;
     struct upstream *upstream; /* NULL: there is none of that name */

@@ -145,7 +145,7 @@ judge(struct passage *passage, struct arena *arena, struct finding *finding)
     if (!is_clear(asked, finding) || !known ||
         !prove(passage, &finding->credential, arena, &finding->refusal))
         return false;
-    return asked->login ? find_admission(passage, arena, finding)
+    return asked->login || asked->free ? find_admission(passage, arena, finding)
                         : find_decision(passage, &asked->request, arena, finding);
 }
 

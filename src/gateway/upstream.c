@@ -373,6 +373,18 @@ upstream_door(enum upstream_type type)
     return type < UPSTREAM_OTHER ? types[type].door : DOOR_KINDS;
 }
 
+/* What follows logs or waits for an end is silent for hours. */
+static void
+wait_longer(struct upstream_plan *plan)
+{
+    if (plan->type == UPSTREAM_HTTP)
+        return;
+    if (plan->idle_ms == 0)
+        plan->idle_ms = -1;
+    if (plan->header_ms == 0)
+        plan->header_ms = 10 * MS_MINUTE;
+}
+
 enum status
 upstream_plan_read(const json_t *definition, struct upstream_plan *out, struct fault *fault)
 {
@@ -384,7 +396,9 @@ upstream_plan_read(const json_t *definition, struct upstream_plan *out, struct f
         return status;
     switch (upstream_door(out->type)) {
     case DOOR_HTTP:
-        return read_http(definition, out, fault);
+        status = read_http(definition, out, fault);
+        wait_longer(out);
+        return status;
     case DOOR_POSTGRES:
     case DOOR_REDIS:
         return plan_read_session(definition, out, fault);

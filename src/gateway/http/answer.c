@@ -99,8 +99,8 @@ put_challenges(struct challenges *out, const struct passage *passage, const stru
         put_error(&out->dpop, refusal);
 }
 
-static void
-put_detail(struct buffer *out, const struct refusal *refusal)
+void
+answer_detail(struct buffer *out, const struct refusal *refusal)
 {
     put_slice(out, refusal->reason);
     switch (refusal->kind) {
@@ -166,7 +166,7 @@ respond(struct http_call *call, const struct refusal *refusal, const struct http
     json_t *more = extra_members(refusal);
 
     snprintf(type, sizeof(type), "urn:writ:problem:%s", refusal_name(refusal->kind));
-    put_detail(&detail, refusal);
+    answer_detail(&detail, refusal);
     http_respond_problem(call, &(struct http_problem){
                                    .status = refusal_status(refusal->kind),
                                    .type = type,

@@ -1,7 +1,11 @@
 /* gateway/http/dialect.c - the table of dialects. */
 #include "dialect.h"
 
-static const struct dialect *const dialects[UPSTREAM_OTHER] = { 0 };
+#include "../docker/docker.h"
+
+static const struct dialect *const dialects[UPSTREAM_OTHER] = {
+    [UPSTREAM_DOCKER] = &docker_dialect,
+};
 
 const struct dialect *
 dialect_of(enum upstream_type type)

@@ -4,6 +4,7 @@
 #ifndef WRIT_GATEWAY_HTTP_DIALECT_H
 #define WRIT_GATEWAY_HTTP_DIALECT_H
 
+#include "base/json.h"
 #include "door.h"
 
 /* What must be known before a request is a certain triple. */
@@ -61,9 +62,11 @@ struct dialect {
     void (*add_fields)(const struct http_passage *http, struct buffer *out);
     /* May this request upgrade? NULL: what upgrade_passes says. */
     bool (*upgrades)(const struct http_passage *http);
-    /* The answer's head came: NULL lets its body pass as it is. An answer that is filtered
-     * has no Content-Length; one with a Content-Encoding is refused. */
-    struct body_filter *(*filter)(struct http_passage *http, const struct http_head *head);
+    /* The answer's head came: *out stays NULL to let its body pass as it is; not OK: it must
+     * be filtered and can't. An answer that is filtered has no Content-Length; one with a
+     * Content-Encoding is refused. */
+    enum status (*filter)(struct http_passage *http, const struct http_head *head,
+                          struct body_filter **out);
     /* 101 came. *out stays NULL when nobody need look; not OK: who must can't, and the
      * connection is closed. The tap outlives the call: it owns its memory. */
     enum status (*tap)(struct http_passage *http, const struct http_head *head,
@@ -83,6 +86,7 @@ struct http_talk {
     void *own; /* the dialect's part; in the arena */
     struct dialect_step step;
     struct buffer body; /* of the request, gathered; forwarded as it stands here */
+    json_t *tree;        /* of the body, when the dialect reads it so; ends with the passage */
     bool gathered;      /* it is whole */
     bool gathering;     /* it is coming */
     bool admitted;      /* whoever asks has rights at this upstream */

@@ -30,6 +30,8 @@ struct http_passage {
 
 /* answer.c */
 void answer_refusal(struct passage *passage, const struct refusal *refusal);
+/* A refusal as a sentence, with the right that is needed. */
+void answer_detail(struct buffer *out, const struct refusal *refusal);
 void answer_problem(struct http_call *call, const struct refusal *refusal);
 /* A new nonce for a client whose last one ends soon (RFC 9449 §8.2). */
 void answer_nonce(const struct http_passage *http, struct buffer *out);

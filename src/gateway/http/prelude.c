@@ -18,6 +18,8 @@ talk_free(struct gate *gate, struct http_talk *talk)
     gate->bodies -= talk->reserved;
     talk->filter = NULL;
     talk->reserved = 0;
+    json_decref(talk->tree);
+    talk->tree = NULL;
     buffer_wipe_free(&talk->body);
     buffer_free(&talk->answer);
     buffer_free(&talk->filtered);

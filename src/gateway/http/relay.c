@@ -62,7 +62,8 @@ filter_begin(struct http_passage *http, const struct http_head *head)
 
     if (talk == NULL || talk->dialect->filter == NULL)
         return true;
-    talk->filter = talk->dialect->filter(http, head);
+    if (talk->dialect->filter(http, head, &talk->filter) != STATUS_OK)
+        return false;
     return talk->filter == NULL || http_head_field(head, HTTP_FIELD_CONTENT_ENCODING) == NULL;
 }
 
@@ -466,8 +467,8 @@ relay_open(struct passage *passage, const struct decision *decision)
     }
     struct slice target = upstream_target(http, http_call_arena(http->call));
     if (target.size > 0)
-        http->exchange = http_exchange_begin(client, passage->asked.request.action, target,
-                                             &exchange_handler, http);
+        http->exchange = http_exchange_begin(client, http_head_method(http_call_head(http->call)),
+                                             target, &exchange_handler, http);
     if (http->exchange != NULL && send_request(http) == STATUS_OK)
         return;
     if (http->exchange != NULL)

@@ -183,7 +183,8 @@ target_show(const struct passage *passage, struct arena *arena, struct proof_sho
     struct slice base, path = http->original ? http->original_uri : http_head_path(head);
     const char *why = "";
 
-    out->method = passage->asked.request.action;
+    /* A dialect has actions of its own. */
+    out->method = http->original ? passage->asked.request.action : http_head_method(head);
     out->dpop = http_head_value(head, HTTP_FIELD_DPOP);
     out->dpop_count = http_head_field_count(head, HTTP_FIELD_DPOP);
     if (!show_certificate(http, arena, out, refusal))
