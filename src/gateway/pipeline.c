@@ -107,8 +107,10 @@ decided(struct finding *finding, const struct decision *decision)
     finding->refusal = (struct refusal){
         .kind = kind_of(decision_refusal(finding->decision)),
         .reason = decision_reason(finding->decision),
-        .right = decision_right(finding->decision),
     };
+    /* Where a condition does not hold the right is there: to name it would mislead. */
+    if (decision_refusal(finding->decision) != REFUSAL_CONDITION)
+        finding->refusal.right = decision_right(finding->decision);
     return false;
 }
 
