@@ -2,6 +2,7 @@
  * meant to leave, and what it may. */
 #include "reader.h"
 
+#include <stdlib.h>
 #include <strings.h>
 
 /* The first thing counts: it is the one that is told. */
@@ -26,6 +27,72 @@ lasts_setting(struct reading *reading, bool local, const char *name)
         lasts(reading, &seed);
     else if (!local)
         lasts(reading, &setting);
+}
+
+/* Each name of a search_path is quoted, as the server itself writes it. */
+static bool
+put_value(struct buffer *out, const Node *node, bool quoted)
+{
+    const A_Const *value = (const A_Const *)node;
+
+    if (!IsA(value, A_Const) || value->isnull)
+        return false;
+    switch (nodeTag(&value->val.node)) {
+    case T_Integer:
+        if (value->val.ival.ival < 0)
+            put_u8(out, '-');
+        put_decimal(out, (uint64_t)llabs(value->val.ival.ival));
+        return true;
+    case T_Float:
+        put_text(out, value->val.fval.fval);
+        return true;
+    case T_String:
+        break;
+    default:
+        return false;
+    }
+    if (quoted)
+        put_u8(out, '"');
+    for (const char *at = value->val.sval.sval; *at != '\0'; at++) {
+        if (quoted && *at == '"')
+            put_u8(out, '"');
+        put_u8(out, (uint8_t)*at);
+    }
+    if (quoted)
+        put_u8(out, '"');
+    return true;
+}
+
+static struct slice
+lower_copy(struct reading *reading, const char *name)
+{
+    size_t size = strlen(name);
+    char *text = arena_take(reading->arena, size + 1);
+
+    for (size_t i = 0; i < size && text != NULL; i++)
+        text[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] | 0x20) : name[i];
+    return slice_of(text, text == NULL ? 0 : size);
+}
+
+bool
+keep_setting(struct reading *reading, const char *name, const List *values)
+{
+    struct sql_statement *statement = reading->statement;
+    struct buffer text = { 0 };
+    bool known = values != NIL;
+
+    statement->setting = lower_copy(reading, name);
+    for (int i = 0; i < list_length(values) && known; i++) {
+        if (i > 0)
+            put_text(&text, ", ");
+        known = put_value(&text, list_nth(values, i), strcasecmp(name, "search_path") == 0);
+    }
+    if (known)
+        statement->value = arena_copy(reading->arena, buffer_slice(&text));
+    bool good = buffer_status(&text) == STATUS_OK && statement->setting.at != NULL &&
+                (!known || statement->value.at != NULL);
+    buffer_free(&text);
+    return good || sql_out_of_room(reading);
 }
 
 /* --- functions --------------------------------------------------------------------------- */

@@ -121,6 +121,7 @@ bool read_into(struct reading *reading, const IntoClause *into);
 /* lasting.c: what stays in the session beyond the transaction. */
 void lasts(struct reading *reading, const struct sql_lasting *lasting);
 void lasts_setting(struct reading *reading, bool local, const char *name);
+bool keep_setting(struct reading *reading, const char *name, const List *values);
 void lasts_call(struct reading *reading, const char *schema, const char *function);
 /* After all else of the statement is read. */
 void trace_statement(struct reading *reading, const Node *node);

@@ -209,6 +209,8 @@ static bool
 set_value(struct reading *reading, const VariableSetStmt *statement)
 {
     lasts_setting(reading, statement->is_local, statement->name);
+    if (!statement->is_local && !keep_setting(reading, statement->name, statement->args))
+        return false;
     switch (setting_kind_of(statement->name)) {
     case SETTING_FREE:
         return true;
@@ -232,6 +234,8 @@ static bool
 reset_value(struct reading *reading, const char *name)
 {
     reading->statement->trace = SQL_TRACE_SESSION;
+    if (!reading->statement->local && !keep_setting(reading, name, NIL))
+        return false;
     switch (setting_kind_of(name)) {
     case SETTING_NEVER:
         return refuse_setting(reading, name);

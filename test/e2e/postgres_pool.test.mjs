@@ -146,9 +146,9 @@ test('what the client sets at its log-in holds for all its transactions, and for
 });
 
 const lasting = [
-    ["SET timezone = 'UTC'", "SET LOCAL timezone = 'UTC'"],
-    ["SET SESSION timezone = 'UTC'"],
-    ['SET search_path = app', 'SET LOCAL search_path = app'],
+    ['SET work_mem = 64', "SET LOCAL timezone = 'UTC'"],
+    ['SET SESSION enable_seqscan = off', 'SET LOCAL enable_seqscan = off'],
+    ["SET timezone = 'UTC'; SELECT 1", 'SET LOCAL search_path = app'],
     ['SET ROLE other', 'SET LOCAL ROLE other'],
     ['SET SESSION AUTHORIZATION writ'],
     ['SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY', 'SET TRANSACTION READ ONLY'],
@@ -188,9 +188,41 @@ test('what would outlive its transaction is refused, the local form beside it is
     for (const text of ['DISCARD ALL', 'RESET ALL', 'RESET timezone', 'UNLISTEN *', 'CLOSE ALL', 'SELECT pg_advisory_unlock_all()'])
         await made.query(text);
     assert.equal(await one(made, 'SELECT item FROM orders WHERE id = 1'), 'item 1');
-    const { err } = await ask('all', "SET timezone = 'UTC'");
+    const { err } = await ask('all', "SET work_mem = 64");
     assert.match(err, /HINT:  use SET LOCAL in a transaction/);
     await made.end();
+});
+
+test('a SET of what the log-in could have said holds for the session, and for it alone', async () => {
+    const made = await client(), other = await client();
+    const zone = await one(other, 'SHOW timezone');
+    for (const values of [undefined, []]) {
+        await made.query("SET timezone = 'Asia/Tokyo'", values);
+        await made.query('SET extra_float_digits = -3', values);
+        await made.query('SET search_path = app, public', values);
+        for (let i = 0; i < 10; i++) {
+            assert.deepEqual(await Promise.all([one(made, 'SHOW timezone'), one(other, 'SHOW timezone')]), ['Asia/Tokyo', zone]);
+            assert.deepEqual(await Promise.all([one(made, 'SELECT item FROM orders WHERE id < 2'), one(other, 'SELECT item FROM orders WHERE id < 2')]), ['of app', 'item 1']);
+            assert.equal(await one(made, 'SHOW extra_float_digits'), '-3');
+        }
+        await assert.rejects(made.query("SET timezone = 'Nowhere/Here'", values), { code: '22023' });
+        assert.equal(await one(made, 'SHOW timezone'), 'Asia/Tokyo');
+        await made.query('RESET timezone', values);
+        assert.equal(await one(made, 'SHOW timezone'), zone);
+        assert.equal(await one(made, 'SELECT item FROM orders WHERE id < 2'), 'of app');
+        await made.query('BEGIN');
+        await assert.rejects(made.query("SET timezone = 'Asia/Tokyo'", values), { code: '0A000', hint: /SET LOCAL/ });
+        await made.query('ROLLBACK');
+        await made.query('DISCARD ALL');
+        assert.equal(await one(made, 'SELECT item FROM orders WHERE id < 2'), 'item 1');
+        assert.notEqual(await one(made, 'SHOW extra_float_digits'), '-3');
+    }
+    await closed(made, other);
+    // What a driver sets right after its log-in; names are decided by the new path.
+    const clerk = await client('clerk');
+    await clerk.query('SET search_path = app, public');
+    await assert.rejects(clerk.query('SELECT item FROM orders'), (error) => error.code === '42501' && /app\.orders/.test(error.hint));
+    await clerk.end();
 });
 
 // --- leaks ----------------------------------------------------------------------------------

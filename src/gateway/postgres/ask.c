@@ -77,6 +77,8 @@ note_traces(struct pg_session *session, const struct analysis *analysis)
         enum sql_kind kind = analysis->script.statements[i].kind;
 
         pool_trace(session, analysis->script.statements[i].trace);
+        if (analysis->script.statements[i].lasting != NULL) /* a SET that is kept */
+            pool_trace(session, SQL_TRACE_SESSION);
         if ((kind == SQL_DISCARD_ALL || kind == SQL_DEALLOCATE_ALL) &&
             pool_prepared(session) != NULL)
             prepared_doubt_all(pool_prepared(session));
@@ -331,7 +333,8 @@ ask_execute(struct pg_session *session, const struct message *message)
     (void)effects_expect(session, analysis);
     if (session->state != SESSION_OPEN)
         return;
-    if (!decide_run(session, analysis, &decided, &refused)) {
+    if (decide_lasting(session, analysis, &refused) ||
+        !decide_run(session, analysis, &decided, &refused)) {
         (void)refuse_message(session, &refused);
         return;
     }

@@ -491,5 +491,6 @@ pg_back_abandon(struct pg_session *session, unsigned status)
         pg_owed_drop_first(&session->owed);
     }
     analysis_release(session->path_next);
-    session->path_next = NULL;
+    analysis_release(session->seat.set_next);
+    session->path_next = session->seat.set_next = NULL;
 }

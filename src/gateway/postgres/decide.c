@@ -168,7 +168,7 @@ decide_lasting(struct pg_session *session, const struct analysis *analysis,
 {
     struct arena *arena = &session->door->scratch;
 
-    if (session->seat.pool == NULL)
+    if (session->seat.pool == NULL || wanted_keeps(session, analysis))
         return false;
     for (size_t i = 0; i < analysis->script.count; i++) {
         const struct sql_lasting *lasting = analysis->script.statements[i].lasting;

@@ -69,6 +69,7 @@ effects_done(struct pg_session *session, const struct pg_owed *owed, unsigned in
     if (owed->analysis == NULL || index >= owed->analysis->script.count)
         return;
     session->completed++;
+    wanted_note(session, owed);
     statement = &owed->analysis->script.statements[index];
     switch (statement->kind) {
     case SQL_PREPARE:
@@ -144,12 +145,17 @@ effects_ready(struct pg_session *session)
     bool alone = session->completed == 1 && !session->failed;
     session->completed = 0;
     session->failed = false;
+    wanted_ready(session, alone);
     if (session->transaction == 'I' && session->owed.count == 0) {
         if (path != NULL && alone)
             take_path(session, &path->script.statements[0]);
         named_clear(&session->portals);
     }
     analysis_release(path);
+    /* A shared server goes back now, and comes with its path pinned. */
+    if (session->seat.pool != NULL && session->transaction == 'I' && session->owed.count == 0 &&
+        !session->batch)
+        session->pin = false;
     if (session->pin && session->transaction != 'E')
         put_pin(session);
 }

@@ -16,46 +16,6 @@ enum {
     LOOK_MOST = 64,        /* in the queue, for somebody whom a server fits */
 };
 
-/* --- kinds ---------------------------------------------------------------------------- */
-
-static struct pg_kind *
-kind_hold(struct pg_pool *pool, struct slice wanted)
-{
-    struct pg_kind *kind = pool->kinds;
-
-    while (kind != NULL && !slice_equal(buffer_slice(&kind->wanted), wanted))
-        kind = kind->next;
-    if (kind == NULL) {
-        kind = calloc(1, sizeof(*kind));
-        if (kind == NULL)
-            return NULL;
-        put_slice(&kind->wanted, wanted);
-        if (buffer_status(&kind->wanted) != STATUS_OK) {
-            free(kind);
-            return NULL;
-        }
-        kind->next = pool->kinds;
-        pool->kinds = kind;
-    }
-    kind->users++;
-    return kind;
-}
-
-void
-pool_kind_release(struct pg_pool *pool, struct pg_kind *kind)
-{
-    struct pg_kind **link = &pool->kinds;
-
-    if (kind == NULL || --kind->users > 0)
-        return;
-    while (*link != kind)
-        link = &(*link)->next;
-    *link = kind->next;
-    buffer_free(&kind->wanted);
-    buffer_free(&kind->hello);
-    free(kind);
-}
-
 /* --- pools -------------------------------------------------------------------------------- */
 
 static void on_serve(struct lane_message *message);
@@ -418,13 +378,15 @@ pool_enter(struct pg_session *session)
     struct pg_pool *pool = pool_of(session->door, session->passage->asked.upstream);
 
     if (pool != NULL)
-        seat->kind = kind_hold(pool, buffer_slice(&session->wanted));
+        seat->kind = pool_kind(pool, buffer_slice(&session->wanted));
     if (seat->kind == NULL) {
         fail_for_memory(session);
         return;
     }
     buffer_free(&session->wanted);
     seat->pool = pool;
+    seat->first = seat->kind;
+    seat->first->users++;
     pool->sessions++;
     if (seat->kind->known)
         open_let_in(session);
@@ -444,6 +406,7 @@ pool_leave(struct pg_session *session)
     if (seat->server != NULL)
         pool_server_free(seat->server);
     pool_kind_release(pool, seat->kind);
+    pool_kind_release(pool, seat->first);
     pool->sessions--;
     pool_poke(pool);
     *seat = (struct pool_seat){ 0 };

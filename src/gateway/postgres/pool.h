@@ -7,7 +7,9 @@
 #include "kept.h"
 #include "sql/sql.h"
 
+struct analysis;
 struct pg_door;
+struct pg_owed;
 struct pg_session;
 struct pg_pool;   /* of one upstream */
 struct pg_kind;   /* what its servers were told at their log-in: a session gets one of its own */
@@ -16,7 +18,8 @@ struct pg_server; /* one connection, logged in */
 /* A session's part in it. Zeroed: its upstream does not pool. */
 struct pool_seat {
     struct pg_pool *pool;
-    struct pg_kind *kind;
+    struct pg_kind *kind, *first;   /* of now, and of its log-in */
+    struct analysis *set_next;      /* a SET that holds once the server is ready */
     struct pg_server *server;       /* that it has, or that it logs in; NULL: none */
     struct pg_session *next, *prev; /* in the queue */
     uint64_t since_us;              /* in the queue; 0: not there */
@@ -54,6 +57,14 @@ const struct buffer *pool_hello(const struct pg_session *session);
 /* What was prepared, and what of it the session's server has (NULL: it has no server). */
 struct kepts *pool_kepts(const struct pg_session *session);
 struct prepared *pool_prepared(const struct pg_session *session);
+
+/* wanted.c: may the setting be one of a log-in's? */
+bool wanted_may(struct slice name);
+/* Where connections are shared: a SET of such a one, outside of a transaction, holds for the
+ * session as if its log-in had said so. It was done; and the server is ready. */
+bool wanted_keeps(const struct pg_session *session, const struct analysis *analysis);
+void wanted_note(struct pg_session *session, const struct pg_owed *owed);
+void wanted_ready(struct pg_session *session, bool alone);
 
 /* Marks what may be left at the server that the session has. */
 void pool_trace(struct pg_session *session, enum sql_trace trace);

@@ -47,6 +47,8 @@ struct pg_pool {
 };
 
 void pool_poke(struct pg_pool *pool);
+/* Of these settings; a reference, or NULL: out of memory. */
+struct pg_kind *pool_kind(struct pg_pool *pool, struct slice wanted);
 void pool_kind_release(struct pg_pool *pool, struct pg_kind *kind);
 
 /* Counts among the pool's; NULL: out of memory. */

@@ -70,35 +70,6 @@ answer_tls(struct pg_session *session, bool more)
 
 /* --- parameters --------------------------------------------------------------------- */
 
-/* What a client may set at its log-in without a right: as with SET. */
-static const char *const settable[] = {
-    "application_name",
-    "client_encoding",
-    "client_min_messages",
-    "datestyle",
-    "default_transaction_read_only",
-    "extra_float_digits",
-    "idle_in_transaction_session_timeout",
-    "intervalstyle",
-    "lock_timeout",
-    "search_path",
-    "statement_timeout",
-    "timezone",
-    "bytea_output",
-    "geqo",
-    NULL,
-};
-
-static bool
-is_settable(struct slice name)
-{
-    for (size_t i = 0; settable[i] != NULL; i++) {
-        if (slice_equal_nocase(name, slice_text(settable[i])))
-            return true;
-    }
-    return false;
-}
-
 /* Statements are read as UTF-8: in an encoding where a quote can be half of a character the
  * server would read another statement. */
 static bool
@@ -118,7 +89,7 @@ encoding_is_sound(struct slice value)
 static bool
 set_wanted(struct pg_session *session, struct slice name, struct slice value)
 {
-    if (!is_settable(name)) {
+    if (!wanted_may(name)) {
         fail(session, "42501", "a parameter is not taken at the log-in: SET it in the session",
              403);
         return false;

@@ -189,6 +189,43 @@ roles_move_the_path(void **state)
     assert_refused(fixture, SLICE_LITERAL("SELECT set_config('role', 'admin', false)"), "0A000");
 }
 
+/* As a log-in would give it. */
+static void
+settings(void **state)
+{
+    static const struct {
+        const char *text, *name, *value; /* value NULL: none */
+    } rows[] = {
+        { "SET timezone = 'UTC'", "timezone", "UTC" },
+        { "SET TIME ZONE 'UTC'", "timezone", "UTC" },
+        { "SET TIME ZONE INTERVAL '1' HOUR TO MINUTE", "timezone", NULL },
+        { "SET \"TimeZone\" TO Europe", "timezone", "europe" },
+        { "SET extra_float_digits = 3", "extra_float_digits", "3" },
+        { "SET extra_float_digits = -3", "extra_float_digits", "-3" },
+        { "SET geqo_selection_bias = 1.5", "geqo_selection_bias", "1.5" },
+        { "SET datestyle = ISO, DMY", "datestyle", "iso, dmy" },
+        { "SET search_path = app, \"B \"\"c\"", "search_path", "\"app\", \"B \"\"c\"" },
+        { "SET search_path = ''", "search_path", "\"\"" },
+        { "SET NAMES 'UTF8'", "client_encoding", "UTF8" },
+        { "SET application_name TO DEFAULT", "application_name", NULL },
+        { "RESET application_name", "application_name", NULL },
+        { "SET LOCAL timezone = 'UTC'", "", NULL },
+        { "RESET ALL", "", NULL },
+        { "SELECT set_config('timezone', 'UTC', false)", "", NULL },
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct sql_statement *statement = read_one(*state, rows[i].text);
+        bool same = rows[i].value == NULL
+                        ? statement->value.at == NULL
+                        : statement->value.at != NULL && slice_is(statement->value, rows[i].value);
+
+        if (!same || !slice_is(statement->setting, rows[i].name))
+            fail_msg("%s: %.*s = %.*s", rows[i].text, SLICE_PRINT(statement->setting),
+                     SLICE_PRINT(statement->value));
+    }
+}
+
 /* What is meant to outlive its transaction, beside the form that does not. */
 static void
 what_lasts(void **state)
@@ -321,6 +358,7 @@ main(void)
         cmocka_unit_test(paths),
         cmocka_unit_test(long_schemas_are_refused),
         cmocka_unit_test(roles_move_the_path),
+        cmocka_unit_test(settings),
         cmocka_unit_test(what_lasts),
         cmocka_unit_test(traces),
     };

@@ -99,6 +99,9 @@ struct sql_statement {
     bool by_value;       /* what it touches hangs on a literal in it */
     enum sql_trace trace;
     const struct sql_lasting *lasting; /* NULL: nothing is meant to last */
+    /* SET and RESET of one setting: its name in small letters, and the value as a log-in would
+     * give it; without one (at NULL) it is no literal, or is reset. */
+    struct slice setting, value;
     struct slice normal; /* the statement without its values */
 };
 
