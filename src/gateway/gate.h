@@ -6,6 +6,7 @@
 
 #include <stdatomic.h>
 
+#include "base/secret.h"
 #include "gateway/gateway.h"
 #include "net/listener.h"
 #include "net/timer.h"
@@ -98,6 +99,7 @@ struct gateway {
     struct gateway_options options;
     struct own own;
     struct cidr *trusted;
+    struct secret session_key; /* seals what clients carry back; of this process alone */
     struct gate *gates;
     struct door_place places[DOOR_KINDS];
     atomic_uint_least64_t lease_us; /* clock_boot_us; 0: no end */

@@ -73,6 +73,8 @@ gateway_new(const struct gateway_options *options, struct gateway **out, struct 
     if (gateway->gates != NULL)
         status = copy_trusted(gateway);
     if (status == STATUS_OK)
+        status = random_bytes(gateway->session_key.bytes, SECRET_SIZE);
+    if (status == STATUS_OK)
         status = collect_own(gateway, fault);
     if (status == STATUS_OK)
         status = open_places(gateway, fault);
@@ -115,6 +117,7 @@ gateway_free(struct gateway *gateway)
     for (unsigned kind = 0; kind < DOOR_KINDS; kind++)
         place_close(&gateway->places[kind]);
     own_free(&gateway->own);
+    secret_wipe(&gateway->session_key, sizeof gateway->session_key);
     free(gateway->trusted);
     free(gateway->gates);
     free(gateway);

@@ -148,7 +148,7 @@ judge(struct passage *passage, struct arena *arena, struct finding *finding)
         !prove(passage, &finding->credential, arena, &finding->refusal))
         return false;
     return asked->login || asked->free ? find_admission(passage, arena, finding)
-                        : find_decision(passage, &asked->request, arena, finding);
+                                       : find_decision(passage, &asked->request, arena, finding);
 }
 
 /* The obligations of an allow. */

@@ -325,6 +325,7 @@ fill(struct world *world, const struct presented *presented, struct credential *
 {
     const struct member *member = presented->walk.members[0];
 
+    out->line = member->line->first.id;
     out->binding = presented->binding;
     if (member->rarity != NULL)
         out->audience = rarity_audience(member->rarity);

@@ -2,9 +2,11 @@
 #include "dialect.h"
 
 #include "../docker/docker.h"
+#include "../mcp/mcp.h"
 
 static const struct dialect *const dialects[UPSTREAM_OTHER] = {
     [UPSTREAM_DOCKER] = &docker_dialect,
+    [UPSTREAM_MCP] = &mcp_dialect,
 };
 
 const struct dialect *

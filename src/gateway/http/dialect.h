@@ -60,6 +60,10 @@ struct dialect {
     bool (*withholds)(const struct http_passage *http, struct slice name);
     /* Fields of the request that the gateway adds. */
     void (*add_fields)(const struct http_passage *http, struct buffer *out);
+    /* The same of the answer. */
+    bool (*withholds_answer)(struct slice name);
+    void (*add_answer_fields)(const struct http_passage *http, const struct http_head *head,
+                              struct buffer *out);
     /* May this request upgrade? NULL: what upgrade_passes says. */
     bool (*upgrades)(const struct http_passage *http);
     /* The answer's head came: *out stays NULL to let its body pass as it is; not OK: it must
@@ -86,7 +90,7 @@ struct http_talk {
     void *own; /* the dialect's part; in the arena */
     struct dialect_step step;
     struct buffer body; /* of the request, gathered; forwarded as it stands here */
-    json_t *tree;        /* of the body, when the dialect reads it so; ends with the passage */
+    json_t *tree;       /* of the body, when the dialect reads it so; ends with the passage */
     bool gathered;      /* it is whole */
     bool gathering;     /* it is coming */
     bool admitted;      /* whoever asks has rights at this upstream */

@@ -394,12 +394,17 @@ void
 headers_to_client(struct buffer *out, const struct answer_fields *fields)
 {
     const struct http_head *head = fields->head;
+    const struct dialect *dialect = fields->talks != NULL ? fields->talks->talk->dialect : NULL;
 
     for (unsigned i = 0; i < head->count; i++) {
         const struct http_field *field = &head->fields[i];
-        if ((field->flags & HTTP_FIELD_HOP) == 0 && (answer_rules[field->id] & DROP) == 0)
+        if ((field->flags & HTTP_FIELD_HOP) == 0 && (answer_rules[field->id] & DROP) == 0 &&
+            (dialect == NULL || dialect->withholds_answer == NULL ||
+             !dialect->withholds_answer(http_field_name(head, field))))
             put_answer_field(out, fields, field);
     }
+    if (dialect != NULL && dialect->add_answer_fields != NULL)
+        dialect->add_answer_fields(fields->talks, head, out);
     put_slice(out, SLICE_LITERAL("Via: 1.1 writ\r\n"));
     if (fields->upgrade)
         http_put_header(out, SLICE_LITERAL("Upgrade"), http_head_value(head, HTTP_FIELD_UPGRADE));

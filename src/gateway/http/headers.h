@@ -33,6 +33,7 @@ struct answer_fields {
     const struct upstream *upstream;
     bool by_host; /* the client sees no "/name" */
     bool upgrade;
+    const struct http_passage *talks; /* in a dialect; NULL: plain HTTP */
 };
 void headers_to_client(struct buffer *out, const struct answer_fields *fields);
 

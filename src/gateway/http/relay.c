@@ -98,6 +98,7 @@ on_head(struct http_exchange *exchange, const struct http_head *head, bool more,
         .head = head,
         .upstream = http->passage->asked.upstream,
         .by_host = http->target.by_host,
+        .talks = http->talk != NULL ? http : NULL,
     };
 
     timer_disarm(&http->expect);

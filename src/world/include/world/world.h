@@ -122,7 +122,7 @@ credential_verdict_text(enum credential_verdict verdict); /* for reasons: "the t
 /* Who asks, proven up to possession of the key. Lives in the arena until the
  * next quiescent state. */
 struct credential {
-    struct token_id id;
+    struct token_id id, line;
     struct slice id_text; /* "ID" or "ID/HOP" of the last hop */
     struct slice label;   /* of the last labelled hop */
     struct slice chain;   /* of a child: "SUBJECT/ID" of its parent, of its parent …, by a space */

@@ -1,0 +1,152 @@
+/* gateway/mcp/prune.c - takes items out of a list and leaves every other byte as it is. */
+#include "answers.h"
+
+#include "base/json_reader.h"
+
+static const struct {
+    const char *list, *item, *use;
+    bool uri;
+} lists[] = {
+    { "tools", "name", "tools.call", false },
+    { "resources", "uri", "resources.read", true },
+    { "resourceTemplates", "uriTemplate", "resources.read", true },
+    { "prompts", "name", "prompts.get", false },
+};
+enum { LIST_COUNT = sizeof lists / sizeof lists[0] };
+
+struct pruning {
+    struct json_reader reader;
+    mcp_sees sees;
+    void *context;
+    struct buffer *out;
+    const char *copied; /* all before is written */
+};
+
+static void
+copy_to(struct pruning *in, const char *to)
+{
+    put_bytes(in->out, in->copied, (size_t)(to - in->copied));
+    in->copied = to;
+}
+
+/* An item that is open: is it seen? One without its name is not. */
+static bool
+read_item(struct pruning *in, size_t list, bool *seen)
+{
+    struct json_piece piece;
+    struct slice whole;
+    bool named;
+
+    *seen = false;
+    for (;;) {
+        if (json_next(&in->reader, &piece) == JSON_TOKEN_WRONG)
+            return false;
+        if (piece.token == JSON_TOKEN_END)
+            return true;
+        named = slice_is(piece.text, lists[list].item);
+        if (json_next(&in->reader, &piece) == JSON_TOKEN_WRONG)
+            return false;
+        if (named && piece.token == JSON_TOKEN_STRING)
+            *seen = in->sees(in->context, lists[list].use, piece.text, lists[list].uri);
+        if (!json_skip(&in->reader, &piece, &whole))
+            return false;
+    }
+}
+
+static bool
+prune_list(struct pruning *in, size_t list)
+{
+    struct json_piece piece;
+    const char *from;
+    size_t kept = 0;
+    bool seen = false;
+
+    copy_to(in, in->reader.at);
+    for (;;) {
+        if (json_next(&in->reader, &piece) == JSON_TOKEN_WRONG)
+            return false;
+        if (piece.token == JSON_TOKEN_END)
+            break;
+        from = piece.raw.at;
+        if (piece.token != JSON_TOKEN_OBJECT || !read_item(in, list, &seen))
+            return false;
+        if (!seen)
+            continue;
+        put_text(in->out, kept++ > 0 ? "," : "");
+        put_bytes(in->out, from, (size_t)(in->reader.at - from));
+    }
+    in->copied = piece.raw.at;
+    return true;
+}
+
+static size_t
+list_named(struct slice name)
+{
+    size_t i = 0;
+
+    while (i < LIST_COUNT && !slice_is(name, lists[i].list))
+        i++;
+    return i;
+}
+
+/* The members of the result. */
+static bool
+prune_result(struct pruning *in)
+{
+    struct json_piece piece;
+    struct slice whole;
+    size_t list;
+
+    for (;;) {
+        if (json_next(&in->reader, &piece) == JSON_TOKEN_WRONG)
+            return false;
+        if (piece.token == JSON_TOKEN_END)
+            return true;
+        list = list_named(piece.text);
+        if (json_next(&in->reader, &piece) == JSON_TOKEN_WRONG)
+            return false;
+        if (list < LIST_COUNT && piece.token == JSON_TOKEN_ARRAY) {
+            if (!prune_list(in, list))
+                return false;
+        } else if (!json_skip(&in->reader, &piece, &whole)) {
+            return false;
+        }
+    }
+}
+
+static bool
+prune_message(struct pruning *in)
+{
+    struct json_piece piece;
+    struct slice whole;
+    bool result;
+
+    if (json_next(&in->reader, &piece) != JSON_TOKEN_OBJECT)
+        return false;
+    for (;;) {
+        if (json_next(&in->reader, &piece) == JSON_TOKEN_WRONG)
+            return false;
+        if (piece.token == JSON_TOKEN_END)
+            return json_next(&in->reader, &piece) == JSON_TOKEN_DONE;
+        result = slice_is(piece.text, "result");
+        if (json_next(&in->reader, &piece) == JSON_TOKEN_WRONG)
+            return false;
+        if (result && piece.token == JSON_TOKEN_OBJECT ? !prune_result(in)
+                                                       : !json_skip(&in->reader, &piece, &whole))
+            return false;
+    }
+}
+
+bool
+mcp_prune(struct slice message, mcp_sees sees, void *context, struct buffer *out)
+{
+    struct pruning in = { .sees = sees, .context = context, .out = out, .copied = message.at };
+    bool pruned;
+
+    json_reader_init(&in.reader, message);
+    pruned = prune_message(&in);
+    if (pruned)
+        copy_to(&in, message.at + message.size);
+    json_reader_free(&in.reader);
+    return pruned && buffer_status(out) == STATUS_OK;
+}
