@@ -146,9 +146,11 @@ listen redis
         (self.home / "policy.yaml").write_text(json.dumps({
             "upstreams": {
                 "bench": {"type": "postgres", "address": f"127.0.0.1:{self.postgres_port}", "database": "postgres", "login": {"user": "postgres"}},
+                "pooled": {"type": "postgres", "address": f"127.0.0.1:{self.postgres_port}", "database": "postgres", "login": {"user": "postgres"},
+                           "pool": {"mode": "transaction", "size": 100}},
                 "cache": {"type": "redis", "address": f"127.0.0.1:{self.redis_port}"},
             },
-            "roles": {"bench": {"allow": ["bench:select:public.*", "bench:call:**", "cache:get|set:*", "cache:config.get:-"]}},
+            "roles": {"bench": {"allow": ["bench:select:public.*", "bench:call:**", "pooled:select:public.*", "pooled:call:**", "cache:get|set:*", "cache:config.get:-"]}},
             "subjects": {"bench": {"type": "service", "roles": ["bench"]}},
         }), encoding="ascii")
         (self.home / "writ.yaml").write_text(json.dumps({
@@ -213,13 +215,14 @@ def bench_postgres(programs, options):
     ways = {"direct": (None, programs.postgres_port, "postgres", ""),
             "PgBouncer, session": ("pgbouncer session", programs.pgbouncer("session"), "bench", ""),
             "PgBouncer, transaction": ("pgbouncer transaction", programs.pgbouncer("transaction"), "bench", ""),
-            "Writ": ("writ", programs.writ_postgres, "bench", programs.token)}
+            "Writ": ("writ", programs.writ_postgres, "bench", programs.token),
+            "Writ, transaction": ("writ", programs.writ_postgres, "pooled", programs.token)}
     for mode in ("simple", "prepared"):
         for clients in (8, 64):
             rounds = {name: [] for name in ways}
             for _ in range(options.rounds):
                 for name, (program, port, database, password) in ways.items():
-                    if mode == "prepared" and "transaction" in name:
+                    if mode == "prepared" and name == "PgBouncer, transaction":
                         continue  # this PgBouncer has no prepared statements there
                     rounds[name].append(with_cpu(programs, program, lambda p=port, d=database, w=password:
                                                  pgbench(p, d, w, clients, mode, options.seconds)))
