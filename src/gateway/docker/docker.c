@@ -371,10 +371,11 @@ static enum dialect_need
 next_build(struct http_passage *http)
 {
     struct docker_talk *talk = http->talk->own;
-    struct slice tag, image = slice_of("", 0), remote, mode, version;
+    struct slice tag, image = slice_of("", 0), remote, mode, version, parent;
 
     if (!take_param(http, "t", &tag) || !take_param(http, "remote", &remote) ||
-        !take_param(http, "networkmode", &mode) || !take_param(http, "version", &version))
+        !take_param(http, "networkmode", &mode) || !take_param(http, "version", &version) ||
+        !take_param(http, "cgroupparent", &parent))
         return DIALECT_READY;
     if (version.size > 0 && !slice_is(version, "1"))
         return refuse_as(http, GATE_DENIED,
@@ -384,6 +385,8 @@ next_build(struct http_passage *http)
         return refuse(http, "the image is no reference that can be judged");
     if (remote.size > 0)
         docker_fact_add(&talk->facts, "option", SLICE_LITERAL("Remote=url"), true);
+    if (parent.size > 0)
+        docker_fact_add(&talk->facts, "option", SLICE_LITERAL("CgroupParent=build"), true);
     if (mode.size > 0 && !slice_is(mode, "default"))
         docker_fact_add(&talk->facts, "network", mode,
                         !slice_is(mode, "bridge") && !slice_is(mode, "none"));

@@ -60,6 +60,54 @@ take_text(struct reading *in, struct slice *out)
     return out->at != NULL || refuse(in, "the message is too large", MCP_INVALID_REQUEST);
 }
 
+/* --- names that some readers take for the same ------------------------------------------ */
+
+/* Go's decoder takes a member in any case, and folds two characters beside ASCII to it: the
+ * long s (U+017F) and the Kelvin sign (U+212A). Returns the byte, and steps over it. */
+static char
+folded(struct slice *text)
+{
+    struct slice at = *text;
+    char byte = at.at[0];
+
+    *text = slice_from(at, 1);
+    if (slice_starts(at, SLICE_LITERAL("\xc5\xbf"))) {
+        *text = slice_from(at, 2);
+        return 's';
+    }
+    if (slice_starts(at, SLICE_LITERAL("\xe2\x84\xaa"))) {
+        *text = slice_from(at, 3);
+        return 'k';
+    }
+    return byte >= 'A' && byte <= 'Z' ? (char)(byte | 0x20) : byte;
+}
+
+static bool
+folds_alike(struct slice a, struct slice b)
+{
+    while (a.size > 0 && b.size > 0) {
+        if (folded(&a) != folded(&b))
+            return false;
+    }
+    return a.size == b.size;
+}
+
+/* Two arguments of which a server may take one for the other. */
+static bool
+arguments_differ(struct reading *in)
+{
+    const struct mcp_message *out = in->out;
+
+    for (size_t i = 0; i < out->fact_count; i++) {
+        for (size_t j = i + 1; j < out->fact_count; j++) {
+            if (folds_alike(out->facts[i].name, out->facts[j].name))
+                return refuse(in, "two arguments differ in the case of their names alone",
+                              MCP_INVALID_REQUEST);
+        }
+    }
+    return true;
+}
+
 /* --- arguments ---------------------------------------------------------------------- */
 
 /* As it stands in the message; decoded where it has escapes. A long one that is not plain is
@@ -156,7 +204,7 @@ read_arguments(struct reading *in)
         return false;
     put_text(&path, "arguments");
     if (piece.token == JSON_TOKEN_OBJECT)
-        read = take_arguments(in, &path);
+        read = take_arguments(in, &path) && arguments_differ(in);
     else if (piece.token == JSON_TOKEN_NULL)
         read = true;
     else
@@ -192,11 +240,28 @@ read_ref(struct reading *in)
     }
 }
 
+/* A member that is looked at, spelled otherwise, could hide what a server reads. */
+static bool
+is_spelled_right(struct slice name)
+{
+    static const char *const read[] = { "name",      "uri", "taskId", "protocolVersion",
+                                        "arguments", "ref" };
+
+    for (size_t i = 0; i < sizeof read / sizeof read[0]; i++) {
+        if (folds_alike(name, slice_text(read[i])) && !slice_is(name, read[i]))
+            return false;
+    }
+    return true;
+}
+
 static bool
 read_param(struct reading *in, struct slice name)
 {
     struct json_piece piece;
 
+    if (!is_spelled_right(name))
+        return refuse(in, "a member of the params is spelled in another case than MCP says",
+                      MCP_INVALID_REQUEST);
     if (slice_is(name, "name"))
         return take_text(in, &in->out->name);
     if (slice_is(name, "uri"))
