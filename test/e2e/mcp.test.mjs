@@ -153,6 +153,20 @@ test('what the server asks of its client has a right of its own', async () => {
     await until('the line', async () => (await writ.audit('--action', 'roots.list', '--decision', 'deny')).length > 0);
     assert.deepEqual(asked, []);
     await other.close();
+
+    recorder.seen.length = 0;
+    recorder.answer = (message, req, res) => {
+        if (message.error)
+            return { status: 202, text: '' };
+        res.writeHead(200, { 'content-type': 'text/event-stream' });
+        res.write('data: {"jsonrpc":"2.0","id":"s\\u0031","method":"sampling/createMessage","params":{}}\n\n');
+        setTimeout(() => res.end('data: {"jsonrpc":"2.0","id":1,"result":{}}\n\n'), 200);
+        return undefined;
+    };
+    assert.doesNotMatch((await post(request('tools/call', { name: 'good_a' }))).body, /sampling/);
+    const told = await until('the server to be told', () => recorder.seen.find((one) => one.text.includes('"error"')));
+    assert.match(told.text, /"id":"s\\u0031","error":\{"code":-32003/);
+    assert.equal(told.headers.authorization, 'Bearer servers-own-secret');
 });
 
 test('a session is of the tokens that opened it', async () => {

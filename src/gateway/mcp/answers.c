@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "../errand.h"
+#include "decline.h"
 #include "methods.h"
 
 enum { MESSAGE_MAX = 16 << 20, SCRATCH_MAX = 1 << 20 };
@@ -67,6 +68,8 @@ judge(struct mcp_filter *filter, struct slice text, struct buffer *out, bool *pa
     enum mcp_kind kind = message.kind;
 
     *passes = read && (kind != MCP_REQUEST || may_ask(filter, &message));
+    if (read && !*passes)
+        mcp_decline(filter->passage, message.id);
     arena_reset(&filter->scratch);
     if (!read)
         return STATUS_INVALID;

@@ -5,6 +5,7 @@
 #include "../pipeline.h"
 #include "answers.h"
 #include "base/encoding.h"
+#include "decline.h"
 #include "methods.h"
 #include "session.h"
 
@@ -350,6 +351,14 @@ add_answer_fields(const struct http_passage *http, const struct http_head *head,
     sealed = mcp_session_seal(&owner, id, arena_of(http));
     if (sealed.size > 0)
         http_put_header(out, SLICE_LITERAL("Mcp-Session-Id"), sealed);
+}
+
+struct slice
+mcp_session_of(const struct http_passage *http)
+{
+    const struct mcp_talk *talk = http->talk->own;
+
+    return talk->session;
 }
 
 static bool
