@@ -1,7 +1,7 @@
 // Transaction pooling: many sessions over few server connections, and nothing of one for another.
 import assert from 'node:assert/strict';
 import { Socket } from 'node:net';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import pg from 'pg';
@@ -667,4 +667,31 @@ test('a new definition takes over, and the old connections are closed', async ()
         assert.equal((await writ.api('PUT', '/v1/upstreams/bad', { ...definition(1), pool })).status, 400);
     await until('the connections to be closed', async () => await backends() <= SIZE + 2);
     await closed(made);
+});
+
+// --- many -----------------------------------------------------------------------------------
+
+const resident = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${writ.process.child.pid}/status`, 'ascii'))[1]);
+
+test('thousands of sessions over few servers, in bounded memory', { timeout: 300000 }, async () => {
+    const count = process.env.WRIT_SOAK ? 2000 : 200, rounds = process.env.WRIT_SOAK ? 10 : 3;
+    const first = await client();
+    await one(first, 'SELECT 1');
+    const before = resident(), clients = [];
+    while (clients.length < count)
+        clients.push(...await Promise.all(Array.from({ length: 50 }, () => client())));
+    const idle = (resident() - before) / count;
+    for (let round = 0; round < rounds; round++) {
+        const rows = await Promise.all(clients.map((at, i) => one(at, { name: 'own', text: 'SELECT $1::int + 1', values: [i] }).catch((error) => error.code)));
+        // Who finds the queue full is told so; nobody gets another's answer.
+        rows.forEach((row, i) => assert.ok(row === i + 1 || row === '53300', `${row} of ${i}`));
+        assert.ok(rows.filter((row) => row !== '53300').length >= Math.min(count, 1000));
+        assert.ok(await backends() <= SIZE + 2);
+    }
+    const after = resident();
+    console.log(`# ${count} sessions: ${idle.toFixed(1)} KiB each at rest, ${((after - before) / count).toFixed(1)} KiB each after work`);
+    assert.ok((after - before) / count < 64, `${after - before} KiB for ${count}`);
+    await closed(...clients);
+    assert.equal(await one(first, 'SELECT 7'), 7);
+    await first.end();
 });

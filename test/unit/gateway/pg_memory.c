@@ -79,23 +79,113 @@ names_come_and_go(void **state)
     struct analysis *two = analysis_read(analyses, SLICE_LITERAL("SELECT 2, 3"), &names, &fault);
     for (int i = 0; i < 500; i++) {
         snprintf(name, sizeof(name), "s%d", i);
-        assert_int_equal(named_set(&named, slice_text(name), (struct meaning){ .analysis = i % 2 ? one : two }, &previous),
+        assert_int_equal(named_set(&named, slice_text(name),
+                                   (struct meaning){ .analysis = i % 2 ? one : two }, &previous),
                          STATUS_OK);
         assert_null(previous.analysis);
     }
     assert_ptr_equal(named_find(&named, SLICE_LITERAL("s7")), one);
     assert_ptr_equal(named_find(&named, SLICE_LITERAL("s8")), two);
     assert_null(named_find(&named, SLICE_LITERAL("")));
-    assert_int_equal(named_set(&named, SLICE_LITERAL("s7"), (struct meaning){ .analysis = two }, &previous), STATUS_OK);
+    assert_int_equal(
+        named_set(&named, SLICE_LITERAL("s7"), (struct meaning){ .analysis = two }, &previous),
+        STATUS_OK);
     assert_ptr_equal(previous.analysis, one);
     meaning_release(&previous);
-    assert_int_equal(named_set(&named, SLICE_LITERAL("s7"), (struct meaning){ 0 }, &previous), STATUS_OK);
+    assert_int_equal(named_set(&named, SLICE_LITERAL("s7"), (struct meaning){ 0 }, &previous),
+                     STATUS_OK);
     meaning_release(&previous);
     assert_null(named_find(&named, SLICE_LITERAL("s7")));
     named_clear(&named);
     analysis_release(one);
     analysis_release(two);
     analyses_free(analyses);
+}
+
+static void
+statements_are_kept_by_their_text(void **state)
+{
+    struct kepts kepts = { 0 };
+    char one_name[KEPT_NAME_SIZE], two_name[KEPT_NAME_SIZE], again_name[KEPT_NAME_SIZE];
+    struct pg_kept *one = kept_named(&kepts, SLICE_LITERAL("SELECT 1\0\0"));
+    struct pg_kept *same = kept_named(&kepts, SLICE_LITERAL("SELECT 1\0\0"));
+    struct pg_kept *two = kept_named(&kepts, SLICE_LITERAL("SELECT 2\0\0"));
+    struct pg_kept *none = kept_unnamed(SLICE_LITERAL("SELECT 1\0\0"));
+
+    assert_ptr_equal(one, same);
+    assert_ptr_not_equal(one, two);
+    assert_ptr_not_equal(one, none);
+    assert_false(slice_equal(kept_name(one, one_name), kept_name(two, two_name)));
+    assert_int_equal(kept_name(none, again_name).size, 0);
+    kept_release(one);
+    kept_release(same);
+    /* A name is never given to another text, nor twice. */
+    struct pg_kept *again = kept_named(&kepts, SLICE_LITERAL("SELECT 1\0\0"));
+    assert_string_not_equal(kept_name(again, again_name).at, one_name);
+    kept_release(again);
+    kept_release(two);
+    kept_release(none);
+}
+
+static void
+what_a_server_has_is_certain_or_not(void **state)
+{
+    struct kepts kepts = { 0 };
+    struct prepared prepared = { 0 };
+    struct pg_kept *kept[100];
+    char text[16];
+
+    prepared_next_batch(&prepared);
+    for (int i = 0; i < 100; i++) {
+        snprintf(text, sizeof(text), "SELECT %d", i);
+        kept[i] = kept_named(&kepts, slice_text(text));
+        assert_int_equal(prepared_state(&prepared, kept[i]), PREPARED_NOT);
+        uint64_t ticket = prepared_sent(&prepared, kept[i]);
+        assert_int_equal(prepared_state(&prepared, kept[i]), PREPARED_SENT);
+        if (i % 2 == 0)
+            prepared_done(&prepared, kept[i], ticket);
+    }
+    /* In the next batch what was sent may have failed. */
+    prepared_next_batch(&prepared);
+    assert_int_equal(prepared_state(&prepared, kept[8]), PREPARED_YES);
+    assert_int_equal(prepared_state(&prepared, kept[9]), PREPARED_DOUBT);
+    /* The answer to an older Parse says nothing of the latest. */
+    uint64_t old = prepared_sent(&prepared, kept[9]), latest = prepared_sent(&prepared, kept[9]);
+    prepared_next_batch(&prepared);
+    prepared_done(&prepared, kept[9], old);
+    assert_int_equal(prepared_state(&prepared, kept[9]), PREPARED_DOUBT);
+    prepared_done(&prepared, kept[9], latest);
+    assert_int_equal(prepared_state(&prepared, kept[9]), PREPARED_YES);
+    prepared_failed(&prepared, kept[9], latest);
+    assert_int_equal(prepared_state(&prepared, kept[9]), PREPARED_DOUBT);
+    prepared_doubt_all(&prepared);
+    assert_int_equal(prepared_state(&prepared, kept[8]), PREPARED_DOUBT);
+    prepared_clear(&prepared);
+    assert_int_equal(prepared_state(&prepared, kept[8]), PREPARED_NOT);
+    for (int i = 0; i < 100; i++)
+        kept_release(kept[i]);
+}
+
+/* There is one at a server: another text takes its place, and a simple query takes it away. */
+static void
+the_unnamed_statement_is_one(void **state)
+{
+    struct prepared prepared = { 0 };
+    struct pg_kept *mine = kept_unnamed(SLICE_LITERAL("SELECT 1"));
+    struct pg_kept *other = kept_unnamed(SLICE_LITERAL("SELECT 1"));
+
+    prepared_next_batch(&prepared);
+    prepared_done(&prepared, mine, prepared_sent(&prepared, mine));
+    prepared_next_batch(&prepared);
+    assert_int_equal(prepared_state(&prepared, mine), PREPARED_YES);
+    assert_int_equal(prepared_state(&prepared, other), PREPARED_NOT);
+    uint64_t ticket = prepared_sent(&prepared, other);
+    assert_int_equal(prepared_state(&prepared, mine), PREPARED_NOT);
+    prepared_done(&prepared, other, ticket);
+    prepared_drop_unnamed(&prepared);
+    assert_int_equal(prepared_state(&prepared, other), PREPARED_NOT);
+    kept_release(mine);
+    kept_release(other);
 }
 
 int
@@ -105,6 +195,9 @@ main(void)
         cmocka_unit_test(texts_are_read_once_for_the_same_names),
         cmocka_unit_test(a_path_as_the_server_quotes_it),
         cmocka_unit_test(names_come_and_go),
+        cmocka_unit_test(statements_are_kept_by_their_text),
+        cmocka_unit_test(what_a_server_has_is_certain_or_not),
+        cmocka_unit_test(the_unnamed_statement_is_one),
     };
 
     return cmocka_run_group_tests_name("gateway/pg_memory", tests, NULL, NULL);
