@@ -6,18 +6,19 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
-import { canDocker, Docker } from './lib/docker.mjs';
+import { tryDocker } from './lib/docker.mjs';
 import { run, sleep, until } from './lib/process.mjs';
 import { bearer, Writ } from './lib/writ.mjs';
 
-const skip = canDocker ? false : 'no Docker daemon can run here (it takes root, docker.io and busybox-static)';
+const { docker, skip } = await tryDocker();
 const LIB = 'docker.io/library';
-let docker, writ, dev, all, ids;
+let writ, dev, all, ids;
 
 before(async () => {
-    if (skip)
+    if (skip) {
+        console.log(`# ${skip}`);
         return;
-    docker = await Docker.start();
+    }
     writ = await Writ.start({
         name: 'docker',
         policy: {

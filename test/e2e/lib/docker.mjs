@@ -5,21 +5,32 @@ import { join } from 'node:path';
 
 import { clearPlace, makePlace, Process, run } from './process.mjs';
 
-export const canDocker = process.getuid() === 0 && existsSync('/usr/sbin/dockerd') && existsSync('/bin/busybox');
+// {docker}, or {skip: why} where no daemon can run containers: it takes root and more.
+export async function tryDocker() {
+    if (process.getuid() !== 0 || !existsSync('/usr/sbin/dockerd') || !existsSync('/bin/busybox'))
+        return { skip: 'no Docker daemon can run here (it takes root, docker.io and busybox-static)' };
+    const docker = new Docker();
+    try {
+        await docker.launch();
+        await docker.must('run', '--rm', '--network', 'host', 'bb:1', '/bin/true');
+        return { docker, skip: false };
+    } catch (error) {
+        await docker.close();
+        return { skip: `the Docker daemon does not run containers here: ${error.message.split('\n')[0]}` };
+    }
+}
 
 export class Docker {
-    static async start() {
-        const docker = new Docker();
-        docker.place = makePlace('docker');
-        docker.socket = join(docker.place, 'd.sock');
-        docker.process = new Process('/usr/sbin/dockerd', ['-H', `unix://${docker.socket}`,
-            '--data-root', join(docker.place, 'data'), '--exec-root', join(docker.place, 'exec'),
-            '-p', join(docker.place, 'd.pid'), '--bridge=none', '--iptables=false', '--ip6tables=false',
+    async launch() {
+        this.place = makePlace('docker');
+        this.socket = join(this.place, 'd.sock');
+        this.process = new Process('/usr/sbin/dockerd', ['-H', `unix://${this.socket}`,
+            '--data-root', join(this.place, 'data'), '--exec-root', join(this.place, 'exec'),
+            '-p', join(this.place, 'd.pid'), '--bridge=none', '--iptables=false', '--ip6tables=false',
             '--ip-forward=false', '--storage-driver', 'vfs']);
-        await docker.process.ready(async () => (await docker.direct('version')).code === 0);
-        docker.makeImage('bb:1');
-        docker.makeImage('secret:1');
-        return docker;
+        await this.process.ready(async () => (await this.direct('version')).code === 0);
+        this.makeImage('bb:1');
+        this.makeImage('secret:1');
     }
 
     makeImage(name) {
