@@ -1,6 +1,6 @@
 // test/e2e/lib/docker.mjs - a Docker daemon of one's own, with an image made on the spot.
 import { execFileSync } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { clearPlace, makePlace, Process, run } from './process.mjs';
@@ -59,7 +59,11 @@ export class Docker {
     async close() {
         await this.direct('ps', '-aq').then(({ out }) => (out.trim() ? this.direct('rm', '-f', ...out.trim().split('\n')) : undefined));
         await this.process.stop('SIGTERM', 20000);
-        await run('umount', ['-q', join(this.place, 'exec/netns/default')]);
+        /* A daemon that was killed leaves its mounts behind. */
+        for (const line of readFileSync('/proc/mounts', 'utf8').split('\n').reverse()) {
+            if (line.split(' ')[1]?.startsWith(`${this.place}/`))
+                await run('umount', ['-l', line.split(' ')[1]]);
+        }
         clearPlace(this.place);
     }
 }
