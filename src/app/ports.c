@@ -3,6 +3,7 @@
 #include "server.h"
 
 #include "base/log.h"
+#include "gateway/sessions.h"
 #include "metrics.h"
 
 /* --- between the lanes -------------------------------------------------- */
@@ -137,6 +138,19 @@ check_upstream(void *app, const json_t *definition, struct fault *fault)
     return gateway_check_upstream(definition, fault);
 }
 
+static enum status
+look_at_sessions(void *app, const struct session_ask *ask, struct buffer *out)
+{
+    struct server *server = app;
+
+    return gateway_sessions(server->gateway,
+                            &(struct session_question){ .id = ask->id,
+                                                        .subject = ask->subject,
+                                                        .upstream = ask->upstream,
+                                                        .cut = ask->cut },
+                            out);
+}
+
 struct authority_settings
 settings_of(const struct config *config)
 {
@@ -196,6 +210,7 @@ ports_fill(struct server *server)
         .ready = is_ready,
         .reload = reload,
         .check_upstream = check_upstream,
+        .sessions = look_at_sessions,
     };
     server->gateway_ports = (struct gateway_ports){
         .app = server,

@@ -470,6 +470,13 @@ enum status api_advice(struct authority *, const struct api_request *, struct ap
                        struct fault *);
 enum status api_audit_verify(struct authority *, const struct api_request *, struct api_answer *,
                              struct fault *);
+/* sessions_api.c */
+enum status api_session_list(struct authority *, const struct api_request *, struct api_answer *,
+                             struct fault *);
+enum status api_session_show(struct authority *, const struct api_request *, struct api_answer *,
+                             struct fault *);
+enum status api_session_kill(struct authority *, const struct api_request *, struct api_answer *,
+                             struct fault *);
 /* service.c: health, metrics, keys, backup, reload, openapi */
 enum status api_healthz(struct authority *, const struct api_request *, struct api_answer *,
                         struct fault *);

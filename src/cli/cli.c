@@ -14,7 +14,8 @@
 const struct command *const *
 command_groups(size_t *count)
 {
-    static const struct command *const groups[] = { token_commands, policy_commands, audit_commands,
+    static const struct command *const groups[] = { token_commands, policy_commands,
+                                                    audit_commands, session_commands,
                                                     proof_commands, node_commands };
 
     *count = sizeof groups / sizeof groups[0];

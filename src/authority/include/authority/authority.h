@@ -16,6 +16,13 @@
 
 struct authority;
 
+/* Which open sessions are meant, and whether they are to be ended. */
+struct session_ask {
+    uint64_t id;                    /* 0: any */
+    struct slice subject, upstream; /* empty: any */
+    bool cut;
+};
+
 /* What the authority needs of the rest of the program. */
 struct authority_ports {
     void *app;
@@ -33,6 +40,9 @@ struct authority_ports {
     enum status (*reload)(void *app, struct fault *fault);
     /* Can a door serve this upstream? INVALID with the member at fault. */
     enum status (*check_upstream)(void *app, const json_t *definition, struct fault *fault);
+    /* Appends what was found as JSON objects, a comma between them. Called on a thread that
+     * may wait. */
+    enum status (*sessions)(void *app, const struct session_ask *ask, struct buffer *out);
 };
 
 /* What may change while it runs. Borrowed. */
