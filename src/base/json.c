@@ -79,6 +79,9 @@ json_read(struct slice text, json_t **out, struct fault *fault)
         return fault_set(fault, STATUS_TOO_LARGE, "the JSON is longer than %d bytes", SIZE_MOST);
     if (is_too_deep(text))
         return fault_set(fault, STATUS_TOO_LARGE, "the JSON nests deeper than %d", JSON_DEPTH_MAX);
+    /* jansson takes it for the end of the text, and reads no further. */
+    if (text.size > 0 && memchr(text.at, '\0', text.size) != NULL)
+        return fault_set(fault, STATUS_INVALID, "a zero byte stands in the JSON");
     value = json_loadb(text.size == 0 ? "" : text.at, text.size,
                        JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
     if (value == NULL)

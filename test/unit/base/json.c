@@ -85,6 +85,8 @@ refuses(void **state)
     assert_int_equal(json_read((struct slice){ 0 }, &value, NULL), STATUS_INVALID);
     assert_int_equal(json_read(SLICE_LITERAL("\"a\0b\""), &value, NULL), STATUS_INVALID);
     assert_null(value);
+    assert_int_equal(json_read(slice_of("{}\0{}", 5), &value, &fault), STATUS_INVALID);
+    assert_int_equal(json_read(slice_of("0\0", 2), &value, &fault), STATUS_INVALID);
 }
 
 /* A fault may be logged, so it doesn't repeat what it could not read. */
