@@ -184,15 +184,19 @@ class Bench:
         self.add(REFERENCE, peers.nginx_plain, "nginx", tls="nginx, TLS")
         if self.options.writ:
             self.add_writ()
+        if not self.options.nginx_alone:
+            self.add_other_peers()
+        # Warm, and certain that all of them answer, before anything counts.
+        for contender in self.clear + self.secured:
+            self.measure(contender, 1)
+
+    def add_other_peers(self):
         self.add("nginx, map of 100,000 keys", peers.nginx_map, "nginx-map")
         self.add("nginx, auth_request", peers.nginx_auth_request, "nginx-auth")
         self.add("HAProxy, plain", peers.haproxy_plain, "haproxy", tls="HAProxy, TLS")
         self.add("HAProxy, map of 100,000 keys", peers.haproxy_map, "haproxy-map")
         if not self.options.without_caddy:
             self.add("Caddy, plain", peers.caddy_plain, "caddy", tls="Caddy, TLS")
-        # Warm, and certain that all of them answer, before anything counts.
-        for contender in self.clear + self.secured:
-            self.measure(contender, 1)
 
     # --- measuring ----------------------------------------------------------------
 
@@ -263,6 +267,7 @@ def options_read():
     parser.add_argument("--seconds", type=int, default=1, help="of load, for each program in each round")
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--without-caddy", action="store_true")
+    parser.add_argument("--nginx-alone", action="store_true", help="Writ beside plain nginx, no other peer")
     parser.add_argument("--keep", action="store_true", help="leave the directory with logs and configurations")
     return parser.parse_args()
 

@@ -23,6 +23,7 @@ struct audit {
     char *dir, *node;
     struct log log;
     struct sealer sealer;
+    struct indexer indexer;
     struct audit_journal **journals;
     unsigned journal_count;
     struct waker waker;
@@ -167,6 +168,7 @@ audit_free(struct audit *audit)
     for (unsigned i = 0; audit->journals != NULL && i < audit->journal_count; i++)
         ring_close(audit->journals[i]);
     free(audit->journals);
+    indexer_stop(&audit->indexer);
     sealer_free(&audit->sealer);
     log_free(&audit->log);
     pthread_cond_destroy(&audit->done);
@@ -203,7 +205,8 @@ recover(struct audit *audit, const struct audit_options *options, struct fault *
                                              .node = audit->node,
                                              .signer = options->signer,
                                              .retention_ms = options->retention_ms,
-                                             .segment_lines = options->segment_lines };
+                                             .segment_lines = options->segment_lines,
+                                             .indexer = &audit->indexer };
     size_t size = options->journal_size == 0 ? RING_SIZE_USUAL : options->journal_size;
     struct recovery *recovery;
     enum status status = recovery_open(audit->dir, &recovery, fault);
@@ -240,6 +243,8 @@ audit_open(const struct audit_options *options, struct audit **out, struct fault
     audit->node = strdup(options->node);
     if (audit->journals == NULL || audit->dir == NULL || audit->node == NULL)
         status = fault_set(fault, STATUS_MEMORY, "out of memory");
+    if (status == STATUS_OK && !indexer_start(&audit->indexer, audit->dir))
+        status = fault_set(fault, STATUS_MEMORY, "no thread can be started");
     if (status == STATUS_OK)
         status = recover(audit, options, fault);
     for (unsigned i = 0; status == STATUS_OK && i < audit->journal_count; i++) {

@@ -8,7 +8,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "index.h"
 
 enum { SEGMENT_AGE_PARTS = 8 };
 
@@ -261,17 +260,6 @@ log_remember(struct log *log, const struct log_closed *closed)
     return STATUS_OK;
 }
 
-static void
-make_index(const struct log *log, uint64_t number)
-{
-    struct fault fault;
-
-    /* The log is the truth: who searches without an index makes it anew. */
-    if (index_build(log->options.dir, number, &fault) != STATUS_OK)
-        log_write(LOG_WARN, "audit", "a segment's index could not be written", "reason", fault.text,
-                  NULL);
-}
-
 enum status
 log_close_segment(struct log *log)
 {
@@ -297,7 +285,8 @@ log_close_segment(struct log *log)
     sync_dir(log);
     memcpy(closed.closing, log->now.chain, HASH_SIZE);
     closed.size = log->now.size;
-    make_index(log, closed.number);
+    if (log->options.indexer != NULL)
+        indexer_add(log->options.indexer, closed.number);
     if (log_remember(log, &closed) != STATUS_OK && status == STATUS_OK)
         status = STATUS_MEMORY;
     return status;

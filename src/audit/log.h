@@ -6,6 +6,7 @@
 #ifndef WRIT_AUDIT_LOG_H
 #define WRIT_AUDIT_LOG_H
 
+#include "indexer.h"
 #include "segment.h"
 
 enum { LOG_BATCH = 1 << 20 };
@@ -15,6 +16,7 @@ struct log_options {
     const struct signer *signer;
     int64_t retention_ms; /* 0: for ever */
     uint32_t segment_lines;
+    struct indexer *indexer; /* borrowed; NULL: who searches makes the indexes */
 };
 
 /* Where the log stands. */
@@ -71,7 +73,7 @@ enum status log_flush(struct log *log) WRIT_MUST_USE;
 /* Signs what stands and syncs. Nothing to sign: only syncs. */
 enum status log_sign(struct log *log) WRIT_MUST_USE;
 bool log_close_due(const struct log *log, int64_t now);
-/* Footer, sync, index. The batch must be flushed. */
+/* Footer, sync; its index is asked for. The batch must be flushed. */
 enum status log_close_segment(struct log *log) WRIT_MUST_USE;
 /* Removes whole segments whose lines are all older than the retention, after a
  * signed note about them is on the disk. */
