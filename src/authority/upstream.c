@@ -11,9 +11,9 @@
 
 static const char *const types[] = { "http",   "postgres",   "mysql", "redis",
                                      "docker", "kubernetes", "mcp",   NULL };
-static const char *const members[] = { "type",        "url",   "address",  "addresses",
-                                       "host",        "tls",   "timeouts", "api_key",
-                                       "path_params", "login", "database", "pool", NULL };
+static const char *const members[] = { "type",     "url",      "address", "addresses",   "host",
+                                       "tls",      "timeouts", "api_key", "path_params", "login",
+                                       "database", "pool",     "record",  NULL };
 static const char *const reserved[] = { "writ", "check", "healthz", "readyz", "metrics", NULL };
 
 static bool

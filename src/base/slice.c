@@ -34,6 +34,16 @@ slice_equal_nocase(struct slice a, struct slice b)
     return true;
 }
 
+bool
+slice_contains_nocase(struct slice s, struct slice word)
+{
+    for (size_t at = 0; at + word.size <= s.size; at++) {
+        if (slice_equal_nocase(slice_of(s.at + at, word.size), word))
+            return true;
+    }
+    return false;
+}
+
 size_t
 slice_find(struct slice s, char byte)
 {

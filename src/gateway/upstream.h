@@ -42,6 +42,12 @@ struct pool_plan {
     enum pool_reset reset;
 };
 
+/* What the audit holds of a statement or command. */
+enum record {
+    RECORD_SHAPE, /* its words without its values */
+    RECORD_FULL,
+};
+
 /* What a definition says. Owns its texts. */
 struct upstream_plan {
     enum upstream_type type;
@@ -56,6 +62,7 @@ struct upstream_plan {
     char *bearer_file;          /* the same where it is a token */
     char *database;             /* postgres */
     struct pool_plan pool;
+    enum record record;
     bool tls, api_key;
     enum path_params path_params;
     int64_t connect_ms, header_ms, idle_ms; /* 0: the default */

@@ -153,6 +153,20 @@ read_pool(const json_t *pool, struct pool_plan *out, struct fault *fault)
 }
 
 static enum status
+read_record(const json_t *definition, enum record *out, struct fault *fault)
+{
+    struct slice text = { 0 };
+    enum status status = json_take_string(definition, "record", &text, fault);
+
+    if (status != STATUS_OK || text.at == NULL)
+        return status;
+    if (!slice_is(text, "shape") && !slice_is(text, "full"))
+        return fault_at(fault, STATUS_INVALID, "/record", "must be shape or full");
+    *out = slice_is(text, "full") ? RECORD_FULL : RECORD_SHAPE;
+    return STATUS_OK;
+}
+
+static enum status
 check_postgres(const struct upstream_plan *plan, struct fault *fault)
 {
     if (plan->user == NULL)
@@ -166,8 +180,8 @@ check_postgres(const struct upstream_plan *plan, struct fault *fault)
 enum status
 plan_read_session(const json_t *definition, struct upstream_plan *plan, struct fault *fault)
 {
-    static const char *const known[] = { "type",  "address",  "addresses", "tls", "timeouts",
-                                         "login", "database", "pool",      NULL };
+    static const char *const known[] = { "type",  "address",  "addresses", "tls",    "timeouts",
+                                         "login", "database", "pool",      "record", NULL };
     enum status status = json_only(definition, known, fault);
 
     if (status == STATUS_OK)
@@ -184,6 +198,8 @@ plan_read_session(const json_t *definition, struct upstream_plan *plan, struct f
         status = take_text(definition, "database", &plan->database, fault);
     if (status == STATUS_OK)
         status = read_pool(json_object_get(definition, "pool"), &plan->pool, fault);
+    if (status == STATUS_OK)
+        status = read_record(definition, &plan->record, fault);
     if (status != STATUS_OK)
         return status;
     if (plan->type == UPSTREAM_POSTGRES)

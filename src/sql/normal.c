@@ -290,20 +290,6 @@ sql_normalize(struct slice text, struct arena *arena)
     return slice_of(scan.out, scan.size);
 }
 
-/* With it an escape character of one's own choice says what a name is. */
-static bool
-has_uescape(struct slice text)
-{
-    struct slice word = SLICE_LITERAL("uescape");
-
-    for (size_t at = 0; at + word.size <= text.size; at++) {
-        if ((text.at[at] | 0x20) == 'u' &&
-            slice_equal_nocase(slice_of(text.at + at, word.size), word))
-            return true;
-    }
-    return false;
-}
-
 bool
 sql_shape(struct slice text, struct buffer *out)
 {
@@ -314,7 +300,8 @@ sql_shape(struct slice text, struct buffer *out)
                          .values = VALUES_ZERO,
                          .whole = true };
 
-    if (scan.out == NULL || has_uescape(text))
+    /* With UESCAPE an escape character of one's own choice says what a name is. */
+    if (scan.out == NULL || slice_contains_nocase(text, SLICE_LITERAL("uescape")))
         return false;
     while (scan.at < text.size)
         step(&scan);

@@ -191,7 +191,8 @@ read_statements(struct reading *reading, struct slice text, const List *tree,
         if (!begin_statement(reading, &statements[i]) || !read_one(reading, raw->stmt) ||
             !end_statement(reading, &statements[i]))
             return false;
-        statements[i].normal = sql_normalize(text_of(raw, text), reading->arena);
+        statements[i].text = text_of(raw, text);
+        statements[i].normal = sql_normalize(statements[i].text, reading->arena);
         if (statements[i].normal.at == NULL)
             return sql_out_of_room(reading);
     }

@@ -24,7 +24,7 @@ const roles = {
             { right: 'warehouse:call:pg_catalog.pg_sleep', when: { statement_timeout: '200ms' } },
         ],
     },
-    all: { allow: ['warehouse:*:**'] },
+    all: { allow: ['warehouse:*:**', 'told:*:**'] },
 };
 
 function certificate(name, subject, more = []) {
@@ -59,6 +59,10 @@ before(async () => {
                 warehouse: {
                     type: 'postgres', address: `127.0.0.1:${server.port}`, database: 'shop',
                     login: { user: 'writ', password_file: 'secrets/warehouse' },
+                },
+                told: {
+                    type: 'postgres', address: `127.0.0.1:${server.port}`, database: 'shop',
+                    login: { user: 'writ', password_file: 'secrets/warehouse' }, record: 'full',
                 },
                 dead: { type: 'postgres', address: `127.0.0.1:${await freePort()}`, database: 'x', login: { user: 'x' } },
             },
@@ -483,6 +487,24 @@ test('the audit says what was asked, without the values', async () => {
     assert.match(line.agent, /psql, user anybody/);
     const text = JSON.stringify(await writ.audit('--limit', '1000'));
     assert.doesNotMatch(text, /a secret value|1928374650|enigma|hunter2/);
+});
+
+test('record: full keeps the text of each statement, but no password', async () => {
+    const texts = ["SELECT item FROM orders WHERE item = 'plain one'", "SELECT item FROM orders WHERE item = 'plain two'"];
+    const told = { user: 'anybody', password: tokens.all, database: 'told' };
+    assert.equal((await psql(port, { ...told, input: `${texts[0]}; ${texts[1]};` })).code, 0);
+    const client = new pg.Client({ host: '127.0.0.1', port, ...told });
+    await client.connect();
+    await client.query(`${texts[0]} AND id < 7`);
+    await client.query({ name: 'p', text: `${texts[1]} AND id = $1`, values: [1] });
+    await client.query("ALTER ROLE writ PASSWORD 'hunter2'");
+    await client.end();
+    const wanted = [...texts, `${texts[0]} AND id < 7`, `${texts[1]} AND id = $1`, 'ALTER ROLE writ PASSWORD ?'];
+    await until('the lines', async () => {
+        const found = (await writ.audit('--subject', 'all', '--resource', 'told', '--limit', '50')).map((line) => line.statement);
+        return wanted.every((text) => found.includes(text));
+    });
+    assert.doesNotMatch(JSON.stringify(await writ.audit('--limit', '1000')), /hunter2/);
 });
 
 test('hostile bytes end one session alone', async () => {

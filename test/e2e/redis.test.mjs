@@ -15,7 +15,7 @@ const tokens = {};
 const roles = {
     sessions: { allow: ['cache:get|set|del|mget|mset|expire|ttl|incr:session:*', 'cache:blpop|rpush:queue:*'] },
     listener: { allow: ['cache:subscribe|psubscribe|publish:news.*', 'cache:psubscribe:news.%2A'] },
-    all: { allow: ['cache:*:*'] },
+    all: { allow: ['cache:*:*', 'told:*:*'] },
 };
 
 before(async () => {
@@ -35,6 +35,9 @@ before(async () => {
         policy: {
             upstreams: {
                 cache: { type: 'redis', address: `127.0.0.1:${server.port}`, login: { password_file: 'secrets/cache' } },
+                told: {
+                    type: 'redis', address: `127.0.0.1:${server.port}`, login: { password_file: 'secrets/cache' }, record: 'full',
+                },
                 gone: { type: 'redis', address: `127.0.0.1:${await freePort()}` },
             },
             roles: { ...roles, lost: { allow: ['gone:*:*'] } },
@@ -320,4 +323,19 @@ test('the audit names commands and keys, not values', async () => {
     assert.equal(line.resource, 'cache');
     assert.doesNotMatch(JSON.stringify(await writ.audit('--limit', '1000')), /a-secret-value|hunter2/);
     await sleep(1);
+});
+
+test('record: full names the values too, but no password', async () => {
+    const raw = await open('all', 'told');
+    raw.send(['SET', 'k', 'first value'], ['SET', 'k', 'second'], ['SET', 'k', 'second'], ['CONFIG', 'SET', 'masterauth', 'swordfish']);
+    await raw.expect('+OK\r\n+OK\r\n+OK\r\n+OK\r\n');
+    raw.close();
+    const lines = await until('the lines', async () => {
+        const found = await writ.audit('--subject', 'all', '--resource', 'told', '--limit', '20');
+        return found.filter((line) => line.status === 200).reduce((sum, line) => sum + (line.count ?? 1), 0) >= 4 && found;
+    });
+    const words = lines.map((line) => line.statement);
+    assert.ok(words.includes('SET k first%20value'), words.join());
+    assert.ok(words.includes('SET k second'), words.join());
+    assert.doesNotMatch(JSON.stringify(lines), /swordfish/);
 });

@@ -11,6 +11,7 @@ enum {
 };
 
 struct analyses {
+    enum record record;
     struct analysis *buckets[BUCKETS];
     struct analysis *newest, *oldest;
     size_t count;
@@ -19,12 +20,13 @@ struct analyses {
 };
 
 enum status
-analyses_new(struct analyses **out)
+analyses_new(enum record record, struct analyses **out)
 {
     struct analyses *analyses = calloc(1, sizeof(*analyses));
 
     if (analyses == NULL)
         return STATUS_MEMORY;
+    analyses->record = record;
     arena_init(&analyses->fault, ARENA_MAX);
     *out = analyses;
     return STATUS_OK;
@@ -121,8 +123,17 @@ analyses_free(struct analyses *analyses)
 
 /* --- reading ----------------------------------------------------------------- */
 
+/* Passwords stay out of the audit however it records. */
+static struct slice
+recorded(const struct sql_statement *statement, enum record record)
+{
+    bool secret = slice_contains_nocase(statement->text, SLICE_LITERAL("password"));
+
+    return record == RECORD_SHAPE || secret ? statement->normal : statement->text;
+}
+
 static bool
-fill_asks(struct analysis *analysis)
+fill_asks(struct analysis *analysis, enum record record)
 {
     const struct sql_script *script = &analysis->script;
     struct errand_ask *asks = arena_zeroed(&analysis->arena, (script->count + 1) * sizeof(*asks));
@@ -143,7 +154,7 @@ fill_asks(struct analysis *analysis)
             .touches = touches,
             .count = statement->touch_count,
             .verb = sql_kind_name(statement->kind),
-            .statement = statement->normal,
+            .statement = recorded(statement, record),
             .has_where = statement->has_where,
         };
     }
@@ -196,7 +207,8 @@ make(struct analyses *analyses, struct slice text, const struct pg_names *names,
     analysis->users = 1;
     arena_init(&analysis->arena, ARENA_MAX);
     if (keep_source(analyses, analysis, text, names) &&
-        read_text(analysis, analysis->text, names, fault) == SQL_OK && fill_asks(analysis))
+        read_text(analysis, analysis->text, names, fault) == SQL_OK &&
+        fill_asks(analysis, analyses->record))
         return analysis;
     keep_fault(analyses, fault);
     analysis_release(analysis);
@@ -205,9 +217,10 @@ make(struct analyses *analyses, struct slice text, const struct pg_names *names,
 
 /* What is read once for all texts of its shape. */
 static bool
-is_by_shape(const struct analysis *analysis)
+is_by_shape(const struct analyses *analyses, const struct analysis *analysis)
 {
-    return analysis->script.count == 1 && !analysis->script.statements[0].by_value;
+    return analyses->record == RECORD_SHAPE && analysis->script.count == 1 &&
+           !analysis->script.statements[0].by_value;
 }
 
 enum key { KEY_SHAPE, KEY_TEXT };
@@ -257,7 +270,8 @@ struct analysis *
 analysis_read(struct analyses *analyses, struct slice text, const struct pg_names *names,
               struct sql_fault *fault)
 {
-    struct analysis *analysis = look_for(analyses, KEY_SHAPE, text, names);
+    struct analysis *analysis =
+        analyses->record == RECORD_SHAPE ? look_for(analyses, KEY_SHAPE, text, names) : NULL;
 
     if (analysis == NULL)
         analysis = look_for(analyses, KEY_TEXT, text, names);
@@ -265,7 +279,7 @@ analysis_read(struct analyses *analyses, struct slice text, const struct pg_name
         return analysis;
     analysis = make(analyses, text, names, fault);
     if (analysis != NULL && text.size <= KEEP_TEXT_MAX) {
-        bool shape = is_by_shape(analysis) && make_key(analyses, KEY_SHAPE, text, names);
+        bool shape = is_by_shape(analyses, analysis) && make_key(analyses, KEY_SHAPE, text, names);
         keep_under(analyses, shape ? KEY_SHAPE : KEY_TEXT, text, names, analysis);
     }
     return analysis;

@@ -5,6 +5,7 @@
 #define WRIT_GATEWAY_POSTGRES_ANALYSIS_H
 
 #include "../errand.h"
+#include "../upstream.h"
 #include "names.h"
 
 /* Counted; lives as long as somebody holds it. Read-only. */
@@ -22,9 +23,10 @@ struct analysis {
     const struct errand_ask *asks; /* one for each statement */
 };
 
-struct analyses; /* one lane's table */
+/* One lane's table, of those that are recorded alike: in full, each text is one of its own. */
+struct analyses;
 
-enum status analyses_new(struct analyses **out) WRIT_MUST_USE;
+enum status analyses_new(enum record record, struct analyses **out) WRIT_MUST_USE;
 void analyses_free(struct analyses *analyses); /* accepts NULL; what is held lives on */
 
 /* A reference that the caller releases; NULL: the text is refused, *fault tells (its words

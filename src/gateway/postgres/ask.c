@@ -44,12 +44,11 @@ static struct analysis *
 read_text(struct pg_session *session, struct slice text, struct pg_refused *refused)
 {
     struct sql_fault fault;
-    struct analysis *analysis =
-        analysis_read(session->door->analyses, text, &session->names, &fault);
+    struct analysis *analysis = analysis_read(analyses_of(session), text, &session->names, &fault);
 
     if (analysis != NULL && effects_expect(session, analysis)) {
         analysis_release(analysis);
-        analysis = analysis_read(session->door->analyses, text, &session->names, &fault);
+        analysis = analysis_read(analyses_of(session), text, &session->names, &fault);
     }
     if (analysis == NULL)
         decide_unreadable(session, &fault, refused);
@@ -233,7 +232,7 @@ current(struct pg_session *session, struct analysis *analysis)
     struct pg_refused refused;
     struct sql_fault fault;
     struct analysis *now =
-        analysis_current(session->door->analyses, analysis, &session->names, &fault);
+        analysis_current(analyses_of(session), analysis, &session->names, &fault);
 
     if (now == analysis)
         return now;

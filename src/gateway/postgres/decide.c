@@ -58,7 +58,7 @@ named_by(struct pg_session *session, const struct analysis *analysis, size_t ind
     if (found == NULL)
         return true;
     found = statement->kind == SQL_EXECUTE
-                ? analysis_current(session->door->analyses, found, &session->names, fault)
+                ? analysis_current(analyses_of(session), found, &session->names, fault)
                 : analysis_hold(found);
     if (found == NULL)
         return false;

@@ -38,7 +38,8 @@ door_free(void *state)
     struct pg_door *door = state;
 
     pools_free(door);
-    analyses_free(door->analyses);
+    analyses_free(door->analyses[RECORD_SHAPE]);
+    analyses_free(door->analyses[RECORD_FULL]);
     verifiers_free(door->verifiers);
     arena_free(&door->scratch);
     buffer_free(&door->to_client);
@@ -60,7 +61,9 @@ door_attach(struct gate *gate, void **state, struct fault *fault)
     door->gate = gate;
     arena_init(&door->scratch, SCRATCH_MAX);
     lull_init(&door->lull, gate, on_lull_over);
-    enum status status = analyses_new(&door->analyses);
+    enum status status = analyses_new(RECORD_SHAPE, &door->analyses[RECORD_SHAPE]);
+    if (status == STATUS_OK)
+        status = analyses_new(RECORD_FULL, &door->analyses[RECORD_FULL]);
     if (status == STATUS_OK)
         status = verifiers_new(gate->lane, gate->gateway->options.rates, &door->verifiers);
     if (status == STATUS_OK)

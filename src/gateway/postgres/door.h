@@ -19,7 +19,7 @@ struct pg_door {
     size_t count;
     struct pg_session **slots; /* by the number in a cancel key; NULL: free */
     uint32_t slot_count, next_slot;
-    struct analyses *analyses;
+    struct analyses *analyses[RECORD_FULL + 1]; /* by how they are recorded */
     struct verifiers *verifiers; /* of log-ins by SCRAM */
     struct pg_pool *pools;       /* of upstreams whose connections are shared, linked */
     struct arena scratch;        /* for one statement's decision */

@@ -132,6 +132,13 @@ struct pg_refused refused_by_gate(const struct refusal *refusal, struct arena *a
 bool refuse_query(struct pg_session *session, const struct pg_refused *refused);
 bool refuse_message(struct pg_session *session, const struct pg_refused *refused);
 
+/* What was read of texts like the session's. */
+static inline struct analyses *
+analyses_of(const struct pg_session *session)
+{
+    return session->door->analyses[session->passage->asked.upstream->plan.record];
+}
+
 /* decide.c: errands. Each leaves its lines in the audit, also when it refuses. */
 struct decided {
     struct errand *errands; /* owned by the caller */

@@ -256,7 +256,7 @@ make_statement(struct finding_keys *finding)
         if (name)
             put_slice(&text, finding->arguments[i]);
         else if (is_key)
-            put_object(&text, slice_first(finding->keys[key++], 128));
+            put_object(&text, slice_first(finding->keys[key++], REDIS_VALUE_MAX));
         else
             put_u8(&text, '?');
     }
@@ -264,6 +264,29 @@ make_statement(struct finding_keys *finding)
         arena_copy(finding->arena, slice_first(buffer_slice(&text), REDIS_STATEMENT_MAX));
     buffer_free(&text);
     return finding->out->errand.statement.at != NULL || out_of_room(finding);
+}
+
+void
+redis_words_full(const struct slice *arguments, size_t count, struct arena *arena,
+                 struct redis_ask *ask)
+{
+    static const char *const secret[] = { "acl", "auth", "config", "hello", "migrate" };
+    struct buffer text = { 0 };
+    struct slice words;
+
+    for (size_t i = 0; i < sizeof secret / sizeof secret[0]; i++) {
+        if (slice_starts(ask->errand.verb, slice_text(secret[i])))
+            return;
+    }
+    for (size_t i = 0; i < count && text.size < REDIS_STATEMENT_MAX; i++) {
+        if (i > 0)
+            put_u8(&text, ' ');
+        put_object(&text, slice_first(arguments[i], REDIS_VALUE_MAX));
+    }
+    words = arena_copy(arena, slice_first(buffer_slice(&text), REDIS_STATEMENT_MAX));
+    buffer_free(&text);
+    if (words.at != NULL)
+        ask->errand.statement = words;
 }
 
 static bool

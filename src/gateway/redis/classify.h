@@ -6,11 +6,11 @@
 #include "../errand.h"
 #include "commands.h"
 
-enum { REDIS_KEYS_MAX = 4096, REDIS_STATEMENT_MAX = 512 };
+enum { REDIS_KEYS_MAX = 4096, REDIS_STATEMENT_MAX = 512, REDIS_VALUE_MAX = 128 };
 
 struct redis_ask {
     const struct redis_command *command; /* the subcommand where there is one; NULL: unknown */
-    struct errand_ask errand;            /* its touches, and its words without values */
+    struct errand_ask errand;            /* its touches, and its words with values as ? */
     unsigned channels;                   /* SUBSCRIBE and its kin: how many */
 };
 
@@ -18,5 +18,10 @@ struct redis_ask {
  * is in out. Memory from the arena; arguments are borrowed. */
 bool redis_classify(const struct slice *arguments, size_t count, struct arena *arena,
                     struct redis_ask *out, struct slice *why);
+
+/* Puts the values into the words of a command that was classified, but for those that may
+ * be passwords. */
+void redis_words_full(const struct slice *arguments, size_t count, struct arena *arena,
+                      struct redis_ask *ask);
 
 #endif

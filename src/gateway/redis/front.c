@@ -84,6 +84,12 @@ pass(struct redis_session *session, const struct command *command, enum owed_kin
     return owed;
 }
 
+static bool
+recorded_in_full(const struct redis_session *session)
+{
+    return session->passage->asked.upstream->plan.record == RECORD_FULL;
+}
+
 static uint64_t
 digest_of(const struct errand_ask *ask)
 {
@@ -92,6 +98,13 @@ digest_of(const struct errand_ask *ask)
     for (size_t i = 0; i < ask->count; i++)
         digest = (digest ^ slice_hash(ask->touches[i].object)) * UINT64_C(0x9e3779b97f4a7c15);
     return digest;
+}
+
+/* Recorded in full, two commands are the same when their values are. */
+static uint64_t
+digest_of_words(const struct redis_session *session, const struct command *command)
+{
+    return recorded_in_full(session) ? slice_hash(command->ask.errand.statement) : 0;
 }
 
 /* The same as the command before it, in one read: one line with a count for both. */
@@ -134,7 +147,7 @@ ask_again(struct redis_session *session, const struct command *command)
 static struct redis_owed *
 ask(struct redis_session *session, const struct command *command, enum owed_kind kind)
 {
-    uint64_t same = digest_of(&command->ask.errand);
+    uint64_t same = digest_of(&command->ask.errand) ^ digest_of_words(session, command);
     struct refusal refusal;
     struct errand errand;
     struct redis_owed *owed;
@@ -252,6 +265,9 @@ on_command(struct redis_session *session, struct command *command)
         refuse(session, command, why);
         return;
     }
+    if (recorded_in_full(session))
+        redis_words_full(command->arguments, command->count, &session->door->scratch,
+                         &command->ask);
     enum redis_manner manner = command->ask.command->manner;
     if (manner != REDIS_ASK)
         session->last_asked = NULL;

@@ -17,7 +17,7 @@ texts_are_read_once_for_the_same_names(void **state)
     struct sql_fault fault;
     struct slice text = SLICE_LITERAL("SELECT * FROM orders");
 
-    assert_int_equal(analyses_new(&analyses), STATUS_OK);
+    assert_int_equal(analyses_new(RECORD_SHAPE, &analyses), STATUS_OK);
     assert_int_equal(pg_names_read_path(&names, SLICE_LITERAL("public")), STATUS_OK);
     struct analysis *first = analysis_read(analyses, text, &names, &fault);
     struct analysis *again = analysis_read(analyses, text, &names, &fault);
@@ -74,7 +74,7 @@ names_come_and_go(void **state)
     struct sql_fault fault;
     char name[16];
 
-    assert_int_equal(analyses_new(&analyses), STATUS_OK);
+    assert_int_equal(analyses_new(RECORD_SHAPE, &analyses), STATUS_OK);
     struct analysis *one = analysis_read(analyses, SLICE_LITERAL("SELECT 1"), &names, &fault);
     struct analysis *two = analysis_read(analyses, SLICE_LITERAL("SELECT 2, 3"), &names, &fault);
     for (int i = 0; i < 500; i++) {

@@ -61,6 +61,7 @@ bool slice_starts(struct slice s, struct slice prefix);
 bool slice_ends(struct slice s, struct slice suffix);
 /* ASCII only: 'A' equals 'a'. */
 bool slice_equal_nocase(struct slice a, struct slice b);
+bool slice_contains_nocase(struct slice s, struct slice word);
 /* Offset of the first byte, or s.size. */
 size_t slice_find(struct slice s, char byte);
 struct slice slice_trim(struct slice s); /* SP and HTAB at both ends */

@@ -103,6 +103,7 @@ struct sql_statement {
      * give it; without one (at NULL) it is no literal, or is reset. */
     struct slice setting, value;
     struct slice normal; /* the statement without its values */
+    struct slice text;   /* and with them, as it stands in what was read */
 };
 
 struct sql_script {
