@@ -17,7 +17,7 @@
 
 /* While there are lines, passes are short and many: on a core that a lane shares, a
  * pass over thousands of lines would be seen in the lane's latency. */
-enum { TICK_MS = 200, BUSY_MS = 20 };
+enum { TICK_MS = 200, BUSY_MS = 5 };
 
 struct audit {
     char *dir, *node;
