@@ -81,6 +81,69 @@ ask_claim(void *app, struct use_claim *claim)
 }
 
 static void
+finish_approval(struct lane_message *message)
+{
+    struct approval_ask *ask = LANE_OWNER(message, struct approval_ask, message);
+
+    ask->done(ask);
+}
+
+static void
+answer_approval(void *context, enum approval_answer answer, struct slice words)
+{
+    static const enum approval_verdict verdicts[] = {
+        [ANSWER_APPROVED] = APPROVAL_GIVEN,
+        [ANSWER_REFUSED] = APPROVAL_REFUSED,
+        [ANSWER_UNASKED] = APPROVAL_UNASKED,
+    };
+    struct approval_ask *ask = context;
+
+    ask->verdict = verdicts[answer];
+    snprintf(ask->words, sizeof ask->words, "%.*s", SLICE_PRINT(words));
+    ask->message.run = finish_approval;
+    /* A lane that has ended has no passages any more. */
+    (void)lane_post(ask->lane, &ask->message);
+}
+
+static void
+carry_approval(struct lane_message *message)
+{
+    struct approval_ask *ask = LANE_OWNER(message, struct approval_ask, message);
+    const struct server *server = ask->wiring;
+    const struct approval_question question = {
+        .token = ask->token,
+        .subject = ask->subject,
+        .chain = ask->chain,
+        .upstream = ask->resource,
+        .action = ask->action,
+        .object = ask->object,
+        .right = ask->right,
+        .agent = ask->agent,
+        .call = ask->call,
+        .peer = ask->peer,
+        .by = ask->wanted.by,
+        .within_ms = ask->wanted.within_ms,
+        .for_ms = ask->wanted.for_ms,
+        .gone = &ask->gone,
+        .context = ask,
+        .answered = answer_approval,
+    };
+
+    authority_ask_approval(server->authority, &question);
+}
+
+static void
+ask_approval(void *app, struct approval_ask *ask)
+{
+    struct server *server = app;
+
+    ask->wiring = server;
+    ask->message.run = carry_approval;
+    if (!lane_post(server->main, &ask->message))
+        answer_approval(ask, ANSWER_UNASKED, SLICE_LITERAL("this node is stopping"));
+}
+
+static void
 lease(void *app, uint64_t until_us)
 {
     struct server *server = app;
@@ -143,12 +206,11 @@ look_at_sessions(void *app, const struct session_ask *ask, struct buffer *out)
 {
     struct server *server = app;
 
-    return gateway_sessions(server->gateway,
-                            &(struct session_question){ .id = ask->id,
-                                                        .subject = ask->subject,
-                                                        .upstream = ask->upstream,
-                                                        .cut = ask->cut },
-                            out);
+    return gateway_sessions(
+        server->gateway,
+        &(struct session_question){
+            .id = ask->id, .subject = ask->subject, .upstream = ask->upstream, .cut = ask->cut },
+        out);
 }
 
 struct authority_settings
@@ -215,6 +277,7 @@ ports_fill(struct server *server)
     server->gateway_ports = (struct gateway_ports){
         .app = server,
         .claim_use = ask_claim,
+        .ask_approval = ask_approval,
         .enforced = tell_enforced,
     };
 }

@@ -329,6 +329,7 @@ tick(struct timer *timer)
     timer_arm(authority->lane, timer, MS_SECOND);
     authority->ticks++;
     keep_uses_now(authority);
+    approvals_tick(&authority->approvals, now);
     if (authority->ticks % HANDOVER_EVERY == 0)
         handover_tick(authority, now);
     if (authority->sweep != NULL || authority->ticks % SWEEP_EVERY == 0)

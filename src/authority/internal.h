@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 
+#include "approvals.h"
 #include "authority/authority.h"
 #include "base/clock.h"
 #include "base/json.h"
@@ -126,6 +127,7 @@ struct authority {
     struct buffer answers; /* where the walk through kept answers stands; empty: none */
     struct handovers handovers;
     struct claim_watch claim;
+    struct approvals approvals;
     struct fleet *fleet; /* NULL: the store is this node's alone */
     uint64_t ticks;
     struct authority_counters counters;
@@ -470,6 +472,16 @@ enum status api_advice(struct authority *, const struct api_request *, struct ap
                        struct fault *);
 enum status api_audit_verify(struct authority *, const struct api_request *, struct api_answer *,
                              struct fault *);
+/* approvals_api.c */
+struct slice object_approval(struct authority *authority, const struct api_request *request);
+enum status api_approval_list(struct authority *, const struct api_request *, struct api_answer *,
+                              struct fault *);
+enum status api_approval_show(struct authority *, const struct api_request *, struct api_answer *,
+                              struct fault *);
+enum status api_approval_approve(struct authority *, const struct api_request *,
+                                 struct api_answer *, struct fault *);
+enum status api_approval_refuse(struct authority *, const struct api_request *, struct api_answer *,
+                                struct fault *);
 /* sessions_api.c */
 enum status api_session_list(struct authority *, const struct api_request *, struct api_answer *,
                              struct fault *);

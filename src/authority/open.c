@@ -214,6 +214,7 @@ void
 authority_drain(struct authority *authority)
 {
     server_drain(authority);
+    approvals_stop(&authority->approvals);
     housekeeping_flush(authority);
     housekeeping_stop(authority);
     fleet_stop(authority);
@@ -235,6 +236,7 @@ void
 authority_close(struct authority *authority)
 {
     server_close(authority);
+    approvals_free(&authority->approvals);
     if (authority->reader != NULL)
         world_reader_free(authority->reader);
     if (authority->store != NULL) {

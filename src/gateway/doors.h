@@ -6,6 +6,8 @@
 
 struct door {
     const char *name;
+    /* Its clients can wait for somebody's approval; elsewhere what needs one is refused. */
+    bool waits;
     /* Listens on this lane when the door is configured. *state is the door's own. */
     enum status (*attach)(struct gate *gate, void **state, struct fault *fault);
     size_t (*connections)(const void *state); /* open now */
@@ -22,6 +24,8 @@ struct door {
     void (*cut)(struct passage *passage, const struct refusal *why);
     /* The passage is over: the end of the door's own part. May be NULL. */
     void (*ended)(struct passage *passage);
+    /* The request in words, for whoever is to approve it. May be NULL. */
+    struct slice (*call)(const struct passage *passage, struct arena *arena);
     uint64_t (*traffic)(const struct passage *passage); /* bytes that moved so far */
     /* What the client showed as proof of a key. Asked for a bound token alone, while the
      * wire's memory is there. False: it can't be judged; the refusal tells why. */

@@ -1,6 +1,6 @@
 /* gateway/gate.c - the memory of passages: taken from a lane's own store, linked
  * among what is open, wiped when it ends. */
-#include "doors.h"
+#include "approval.h"
 
 #include <stdlib.h>
 
@@ -50,6 +50,7 @@ passage_free(struct passage *passage)
         secret_wipe(passage->kept, passage->kept_size);
         free(passage->kept);
     }
+    approval_end(passage);
     if (gate->stopping && gate->open_count == 0)
         routes_close_idle(gate->routes);
     if (gate->free_count == FREE_PASSAGES_MOST) {

@@ -17,6 +17,7 @@
 struct door;
 struct http_door;
 struct passage;
+struct passage_approval;
 struct dpop_verifier;
 struct certificate_prover;
 
@@ -64,8 +65,8 @@ struct asked {
 /* One request between its first byte and its line in the audit. */
 enum passage_state {
     PASSAGE_NEW,
-    PASSAGE_CLAIMING, /* waits for a durable use; the lane does not */
-    PASSAGE_OPEN,     /* admitted: the audit line is begun, the upstream is asked */
+    PASSAGE_WAITING, /* for a durable use, or an approval; the lane does not */
+    PASSAGE_OPEN,    /* admitted: the audit line is begun, the upstream is asked */
 };
 
 struct passage {
@@ -75,6 +76,7 @@ struct passage {
     struct asked asked;          /* slices live as long as the wire, or in `kept` */
     struct passage *next, *prev; /* of the gate's open ones, or of the free ones */
     struct use_claim claim;
+    struct passage_approval *approval; /* the last that was asked for; NULL: none */
     uint64_t began_us;
     uint64_t traffic;      /* bytes that had moved when it was last judged */
     struct binding proven; /* the key that was proven when it came */

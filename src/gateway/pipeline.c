@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "approval.h"
 #include "base/clock.h"
 
 bool
@@ -79,6 +80,7 @@ kind_of(enum refusal_kind kind)
     case REFUSAL_PROOF:
         return GATE_UNPROVEN;
     case REFUSAL_DENY:
+    case REFUSAL_APPROVAL:
         return GATE_DENIED;
     default:
         return GATE_FORBIDDEN;
@@ -109,7 +111,8 @@ decided(struct finding *finding, const struct decision *decision)
         .reason = decision_reason(finding->decision),
     };
     /* Where a condition does not hold the right is there: to name it would mislead. */
-    if (decision_refusal(finding->decision) != REFUSAL_CONDITION)
+    if (decision_refusal(finding->decision) != REFUSAL_CONDITION &&
+        decision_refusal(finding->decision) != REFUSAL_APPROVAL)
         finding->refusal.right = decision_right(finding->decision);
     return false;
 }
@@ -240,6 +243,8 @@ describe(const struct passage *passage, const struct request *request,
             asked->request.proof == PROOF_DPOP ? AUDIT_PROOF_DPOP : AUDIT_PROOF_CERTIFICATE;
         event.key = passage->proven.thumbprint;
     }
+    if (!refused)
+        event.reason = approval_words(passage);
     if (decision != NULL) {
         event.role = decision_role(decision);
         event.right = decision_right(decision);
@@ -307,8 +312,8 @@ admit(struct passage *passage, struct audit_event *event, struct finding *findin
 }
 
 /* Exactly one of the two, always. */
-static void
-conclude(struct passage *passage, struct finding *finding)
+void
+pipeline_conclude(struct passage *passage, struct finding *finding)
 {
     struct audit_event event = describe(passage, &passage->asked.request, finding);
 
@@ -336,7 +341,7 @@ claimed(struct use_claim *claim)
                        SLICE_LITERAL("the one-time use could not be made durable"));
     else if (allowed && !passage->counted)
         refuse_exhausted(&finding);
-    conclude(passage, &finding);
+    pipeline_conclude(passage, &finding);
     arena_reset(&gate->scratch);
 }
 
@@ -348,10 +353,10 @@ wait_for_claim(struct passage *passage, struct finding *finding)
     /* The client may leave meanwhile, and its memory with it. */
     if (!passage_keep(passage)) {
         finding_refuse(finding, GATE_BUSY, SLICE_LITERAL("the gateway is out of memory"));
-        conclude(passage, finding);
+        pipeline_conclude(passage, finding);
         return;
     }
-    passage->state = PASSAGE_CLAIMING;
+    passage->state = PASSAGE_WAITING;
     passage->claim = (struct use_claim){
         .lane = passage->gate->lane,
         .id = finding->credential.id,
@@ -369,8 +374,10 @@ pipeline_enter(struct passage *passage, struct arena *arena)
     struct finding finding = { 0 };
     enum use_verdict use = USE_EXHAUSTED;
 
-    bool allowed = judge(passage, arena, &finding) && hold_rates(gate, &finding) &&
-                   has_audit_room(gate, &finding);
+    bool allowed = judge(passage, arena, &finding);
+    if (!allowed && approval_wait(passage, &finding))
+        return;
+    allowed = allowed && hold_rates(gate, &finding) && has_audit_room(gate, &finding);
     if (allowed)
         use = world_use(gate->reader, &finding.credential, lane_now_ms(gate->lane));
     passage->counted = use == USE_TAKEN;
@@ -380,7 +387,7 @@ pipeline_enter(struct passage *passage, struct arena *arena)
     if (allowed && use == USE_CLAIM)
         wait_for_claim(passage, &finding);
     else
-        conclude(passage, &finding);
+        pipeline_conclude(passage, &finding);
 }
 
 bool
@@ -393,7 +400,7 @@ pipeline_admit(struct passage *passage, struct arena *arena)
         prove(passage, &finding.credential, arena, &finding.refusal) &&
         find_admission(passage, arena, &finding))
         return true;
-    conclude(passage, &finding);
+    pipeline_conclude(passage, &finding);
     return false;
 }
 
@@ -403,16 +410,33 @@ pipeline_drop(struct passage *passage)
     passage_free(passage);
 }
 
-bool
-pipeline_would(struct passage *passage, const struct request *request, struct arena *arena)
+static bool
+look_ahead(struct passage *passage, const struct request *request, struct arena *arena,
+           struct finding *finding)
 {
-    struct finding finding = { 0 };
     struct request asked = *request;
 
     asked.peer = passage->asked.request.peer;
     asked.proof = passage->asked.request.proof;
-    return find_credential(passage, arena, &finding) &&
-           find_decision(passage, &asked, arena, &finding);
+    return find_credential(passage, arena, finding) &&
+           find_decision(passage, &asked, arena, finding);
+}
+
+bool
+pipeline_would(struct passage *passage, const struct request *request, struct arena *arena)
+{
+    struct finding finding = { 0 };
+
+    return look_ahead(passage, request, arena, &finding);
+}
+
+bool
+pipeline_could(struct passage *passage, const struct request *request, struct arena *arena)
+{
+    struct finding finding = { 0 };
+
+    return look_ahead(passage, request, arena, &finding) ||
+           (finding.decision != NULL && decision_approval(finding.decision) != NULL);
 }
 
 static void
@@ -447,9 +471,10 @@ pipeline_leave(struct passage *passage, unsigned status, uint64_t bytes_in, uint
 bool
 pipeline_abandon(struct passage *passage)
 {
-    if (passage->state != PASSAGE_CLAIMING)
+    if (passage->state != PASSAGE_WAITING)
         return false;
     passage->wire = NULL;
+    approval_forsake(passage);
     return true;
 }
 

@@ -16,6 +16,8 @@ void pipeline_drop(struct passage *passage);
 /* Would the passage's client be allowed this too, now? Of request, the triple counts (peer
  * and proof are the passage's). Without a line: for lists that are filtered. */
 bool pipeline_would(struct passage *passage, const struct request *request, struct arena *arena);
+/* The same, or allowed once somebody has approved it. */
+bool pipeline_could(struct passage *passage, const struct request *request, struct arena *arena);
 
 /* The one exit of what was admitted: the audit's line is completed, the counters
  * are true, the passage is gone. status is the protocol's own number. */

@@ -24,6 +24,9 @@ bool hold_rates(struct gate *gate, struct finding *finding);
 /* Asked before a use is taken, so that none is lost to a full journal. */
 bool has_audit_room(struct gate *gate, struct finding *finding);
 
+/* Refuses or admits, by the finding: exactly one of the two. */
+void pipeline_conclude(struct passage *passage, struct finding *finding);
+
 struct audit_event describe(const struct passage *passage, const struct request *request,
                             const struct finding *finding);
 void count_refusal(struct gate_counters *counters, enum gate_refusal kind);

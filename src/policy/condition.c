@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/nearest.h"
+#include "condition_approval.h"
 
 enum { NETWORKS_MAX = 256, MINUTES_A_DAY = 24 * 60, ALL_DAYS = 0x7f };
 #define RATE_MOST_MAX 1000000000u
@@ -293,6 +294,14 @@ read_statement_timeout(struct reading *in, const json_t *value)
     return STATUS_OK;
 }
 
+static enum status
+read_approval(struct reading *in, const json_t *value)
+{
+    if (in->deny)
+        return refuse_in_deny(in, "approval");
+    return approval_read(value, in->pointer, &in->out->approval, in->fault);
+}
+
 /* Conditions that only one kind of door can ask are rows here too. */
 static const struct {
     const char *name;
@@ -302,6 +311,7 @@ static const struct {
     { "proof", read_proof },         { "max_rate", read_max_rate },
     { "where", read_where },         { "max_rows", read_max_rows },
     { "read_only", read_read_only }, { "statement_timeout", read_statement_timeout },
+    { "approval", read_approval },
 };
 enum { CONDITION_COUNT = sizeof(conditions) / sizeof(conditions[0]) };
 
@@ -316,12 +326,13 @@ refuse_unknown(const char *name, const char *pointer, struct fault *fault)
         return fault_at(fault, STATUS_INVALID, pointer,
                         "there is no condition \"%.64s\": did you mean \"%.*s\"?", name,
                         SLICE_PRINT(nearest.best));
-    return fault_at(fault, STATUS_INVALID, pointer,
-                    "there is no condition \"%.64s\": they are network, time, proof, max_rate, "
-                    "where, max_rows, read_only, statement_timeout; of containers image, command, "
-                    "mounts, capabilities, network, user, devices, security_opt, options, "
-                    "privileged, pid, ipc, uts, userns, cgroupns; of tools arguments",
-                    name);
+    return fault_at(
+        fault, STATUS_INVALID, pointer,
+        "there is no condition \"%.64s\": they are network, time, proof, max_rate, "
+        "approval, where, max_rows, read_only, statement_timeout; of containers image, command, "
+        "mounts, capabilities, network, user, devices, security_opt, options, "
+        "privileged, pid, ipc, uts, userns, cgroupns; of tools arguments",
+        name);
 }
 
 static enum status
@@ -379,6 +390,7 @@ condition_free(struct condition *condition)
         return;
     free(condition->networks);
     fact_rules_free(&condition->facts);
+    approval_free(&condition->approval);
     free(condition);
 }
 
@@ -450,5 +462,5 @@ condition_ask(const struct condition *condition, const struct request *request, 
     *failed = "proof";
     if (condition->proof && request->proof == PROOF_NONE)
         return CONDITION_PROOF;
-    return CONDITION_HOLDS;
+    return approval_holds(&condition->approval, request) ? CONDITION_HOLDS : CONDITION_APPROVAL;
 }

@@ -4,8 +4,7 @@
 
 #include "base/json.h"
 #include "fact_rules.h"
-#include "policy/limits.h"
-#include "policy/request.h"
+#include "policy/decide.h"
 
 struct condition {
     struct cidr *networks; /* owned */
@@ -19,7 +18,8 @@ struct condition {
     bool where;               /* an UPDATE or DELETE names its rows */
     struct sql_limits limits;
     struct fact_rules facts;
-    bool deny; /* it stands in a deny */
+    struct approval approval; /* by is owned; empty: none is needed */
+    bool deny;                /* it stands in a deny */
 };
 
 /* Does the door have something to do when it holds? */
@@ -38,8 +38,9 @@ void condition_free(struct condition *condition); /* accepts NULL */
 enum condition_answer {
     CONDITION_HOLDS,
     CONDITION_FAILS,
-    CONDITION_PROOF,   /* all hold but the proof of possession */
-    CONDITION_UNKNOWN, /* can't be evaluated: an allow does not hold, a deny applies */
+    CONDITION_PROOF,    /* all hold but the proof of possession */
+    CONDITION_APPROVAL, /* all hold, and an approval is missing */
+    CONDITION_UNKNOWN,  /* can't be evaluated: an allow does not hold, a deny applies */
 };
 
 /* *failed names what decided, when it does not hold. The rate is no question but

@@ -8,9 +8,10 @@ struct allowing {
     const struct question *question;
     const struct role *role;
     const struct rule *found;
-    const struct rule *obliged;  /* allows, with an obligation */
-    const struct rule *unproven; /* would allow with proof of possession */
-    const struct rule *failed;   /* covers, but its condition does not hold */
+    const struct rule *obliged;    /* allows, with an obligation */
+    const struct rule *unproven;   /* would allow with proof of possession */
+    const struct rule *unapproved; /* would allow with an approval */
+    const struct rule *failed;     /* covers, but its condition does not hold */
     const char *condition;
     bool limit;
 };
@@ -59,6 +60,10 @@ allow_found(void *context, uint32_t number, bool plain)
     case CONDITION_PROOF:
         if (allowing->unproven == NULL)
             allowing->unproven = rule;
+        break;
+    case CONDITION_APPROVAL:
+        if (allowing->unapproved == NULL)
+            allowing->unapproved = rule;
         break;
     case CONDITION_FAILS:
     case CONDITION_UNKNOWN:
@@ -166,8 +171,9 @@ passes_scope(const struct question *question, size_t at, struct finding *out)
 enum grant {
     GRANT_NONE, /* not: see the finding */
     GRANT_FREE,
-    GRANT_OBLIGED,  /* with an obligation */
-    GRANT_UNPROVEN, /* with proof of possession, which is missing: see the finding */
+    GRANT_OBLIGED, /* with an obligation */
+    /* With proof of possession, or with an approval, which is missing: see the finding. */
+    GRANT_INCOMPLETE,
 };
 
 static enum grant
@@ -189,10 +195,14 @@ find_allow(const struct question *question, size_t at, const struct rule **rule,
     *out = (struct finding){ .cause = CAUSE_NO_RIGHT, .link = at };
     if (allowing.limit) {
         out->cause = CAUSE_STEPS;
+    } else if (allowing.unapproved != NULL) {
+        out->cause = CAUSE_APPROVAL;
+        out->rule = allowing.unapproved;
+        return GRANT_INCOMPLETE;
     } else if (allowing.unproven != NULL) {
         out->cause = CAUSE_PROOF;
         out->rule = allowing.unproven;
-        return GRANT_UNPROVEN;
+        return GRANT_INCOMPLETE;
     } else if (allowing.failed != NULL) {
         out->cause = CAUSE_CONDITION;
         out->rule = allowing.failed;
@@ -266,8 +276,8 @@ static const struct decision *
 decide(struct question *question)
 {
     const struct rule *rules[LINEAGE_MAX] = { NULL };
-    struct finding finding, proof = { 0 };
-    bool unproven = false, obliged = false;
+    struct finding finding, missing = { 0 };
+    bool incomplete = false, obliged = false;
 
     if (!passes_restrictions(question, &finding))
         return explain(question, &finding);
@@ -275,11 +285,11 @@ decide(struct question *question)
         switch (find_allow(question, i, &rules[i], &finding)) {
         case GRANT_NONE:
             return explain(question, &finding);
-        case GRANT_UNPROVEN:
-            /* Proof is asked for only when it is all that is missing. */
-            if (!unproven)
-                proof = finding;
-            unproven = true;
+        case GRANT_INCOMPLETE:
+            /* It is asked for only when it is all that is missing; proof before approval. */
+            if (!incomplete || finding.cause == CAUSE_PROOF)
+                missing = finding;
+            incomplete = true;
             break;
         case GRANT_OBLIGED:
             obliged = true;
@@ -290,7 +300,7 @@ decide(struct question *question)
         if (!passes_scope(question, i, &finding))
             return explain(question, &finding);
     }
-    return unproven ? explain(question, &proof) : allow(question, rules, obliged);
+    return incomplete ? explain(question, &missing) : allow(question, rules, obliged);
 }
 
 const struct decision *

@@ -104,6 +104,8 @@ kind_of(const struct finding *finding)
         return REFUSAL_NETWORK;
     case CAUSE_PROOF:
         return REFUSAL_PROOF;
+    case CAUSE_APPROVAL:
+        return REFUSAL_APPROVAL;
     case CAUSE_CONDITION:
         return finding->link > 0 ? REFUSAL_ANCESTOR : REFUSAL_CONDITION;
     case CAUSE_NO_RIGHT:
@@ -231,6 +233,11 @@ reason_text(const struct question *question, const struct finding *finding, stru
         return arena_format(arena, "%.*s of role %.*s covers it, but demands proof of possession",
                             SLICE_PRINT(finding->rule->right.text),
                             SLICE_PRINT(finding->rule->role));
+    case CAUSE_APPROVAL:
+        return arena_format(arena, "%.*s of role %.*s covers it, with an approval by %.*s",
+                            SLICE_PRINT(finding->rule->right.text),
+                            SLICE_PRINT(finding->rule->role),
+                            SLICE_PRINT(finding->rule->when->approval.by));
     case CAUSE_SCOPE:
         return arena_format(arena, "the token's scope does not hold %.*s", SLICE_PRINT(right));
     case CAUSE_CAVEAT:
@@ -313,6 +320,9 @@ hint_text(const struct question *question, const struct finding *finding, struct
                             SLICE_PRINT(finding->rule->role));
     case CAUSE_PROOF:
         return SLICE_LITERAL("bind the token to a key and prove it");
+    case CAUSE_APPROVAL:
+        return arena_format(arena, "somebody with role %.*s approves it",
+                            SLICE_PRINT(finding->rule->when->approval.by));
     case CAUSE_SCOPE:
         return arena_format(arena, "issue the token with %.*s in its scope", SLICE_PRINT(right));
     }
@@ -345,4 +355,10 @@ explain(const struct question *question, const struct finding *finding)
     if (decision->reason.at == NULL)
         return decision_without_memory();
     return decision;
+}
+
+const struct approval *
+decision_approval(const struct decision *decision)
+{
+    return decision->refusal == REFUSAL_APPROVAL ? &decision->rule->when->approval : NULL;
 }

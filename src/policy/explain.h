@@ -43,6 +43,7 @@ enum cause {
     CAUSE_NO_RIGHT,
     CAUSE_CONDITION,
     CAUSE_PROOF,
+    CAUSE_APPROVAL,
     CAUSE_SCOPE,
     CAUSE_CAVEAT,
 };

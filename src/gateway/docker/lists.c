@@ -35,7 +35,7 @@ may_see(struct docker_filter *filter, const char *action, struct slice name,
         .syntax = syntax,
     };
     may = name.size > 0 && buffer_status(&object) == STATUS_OK &&
-          pipeline_would(filter->passage, &request, &filter->scratch);
+          pipeline_could(filter->passage, &request, &filter->scratch);
     buffer_free(&object);
     arena_reset(&filter->scratch);
     return may;

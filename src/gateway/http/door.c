@@ -234,8 +234,26 @@ door_stop(void *state)
     http_server_drain(door->server);
 }
 
+enum { CALL_BODY_MAX = 48 << 10 };
+
+/* Method, path and query as they will be forwarded; what a dialect has read of the body. */
+static struct slice
+call_text(const struct passage *passage, struct arena *arena)
+{
+    const struct http_passage *http = passage->relay;
+    struct slice query = http->target.query;
+    struct slice body = http->talk == NULL ? slice_of("", 0) : buffer_slice(&http->talk->body);
+
+    return arena_format(
+        arena, "%.*s %.*s%s%.*s%s%.*s", SLICE_PRINT(http_head_method(http_call_head(http->call))),
+        SLICE_PRINT(http->target.path.forward), query.size > 0 ? "?" : "", SLICE_PRINT(query),
+        body.size > 0 ? "\n\n" : "", SLICE_PRINT(slice_first(body, CALL_BODY_MAX)));
+}
+
 const struct door http_door = {
     .name = "http",
+    .waits = true,
+    .call = call_text,
     .attach = door_attach,
     .connections = door_connections,
     .stop = door_stop,

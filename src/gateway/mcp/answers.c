@@ -28,7 +28,7 @@ sees(void *context, const char *action, struct slice item, bool uri)
     struct request request = { .resource = filter->passage->asked.request.resource,
                                .action = slice_text(action) };
     bool may = mcp_object_set(item, uri, &filter->scratch, &request) &&
-               pipeline_would(filter->passage, &request, &filter->scratch);
+               pipeline_could(filter->passage, &request, &filter->scratch);
 
     arena_reset(&filter->scratch);
     return may;

@@ -46,6 +46,41 @@ test_good(void **unused)
     assert_int_equal(reading("{\"max_rate\": \"1000/h\"}", false, &condition, &fault), STATUS_OK);
     assert_int_equal(condition->period_ms, 3600000);
     condition_free(condition);
+    assert_int_equal(reading("{\"approval\": {\"by\": [\"lead\", \"sec\"], \"within\": \"1h\", "
+                             "\"for\": \"7d\"}}",
+                             false, &condition, &fault),
+                     STATUS_OK);
+    assert_true(slice_is(condition->approval.by, "lead sec"));
+    assert_int_equal(condition->approval.within_ms, MS_HOUR);
+    assert_int_equal(condition->approval.for_ms, 7 * MS_DAY);
+    condition_free(condition);
+}
+
+/* Last of all, so that nobody is asked for what would be refused anyway. */
+static void
+test_approval_comes_last(void **unused)
+{
+    struct slice given[] = { SLICE_LITERAL("sec"), SLICE_LITERAL("lead sec") };
+    struct request request = { 0 };
+    struct condition *condition = NULL;
+    struct fault fault;
+    const char *failed;
+
+    assert_int_equal(reading("{\"proof\": \"required\", \"approval\": {\"by\": [\"lead\", "
+                             "\"sec\"]}}",
+                             false, &condition, &fault),
+                     STATUS_OK);
+    assert_int_equal(condition_ask(condition, &request, 0, &failed), CONDITION_PROOF);
+    request.proof = PROOF_DPOP;
+    assert_int_equal(condition_ask(condition, &request, 0, &failed), CONDITION_APPROVAL);
+    request.approved = given;
+    request.approved_count = 1;
+    assert_int_equal(condition_ask(condition, &request, 0, &failed), CONDITION_APPROVAL);
+    request.approved_count = 2;
+    assert_int_equal(condition_ask(condition, &request, 0, &failed), CONDITION_HOLDS);
+    request.proof = PROOF_NONE;
+    assert_int_equal(condition_ask(condition, &request, 0, &failed), CONDITION_PROOF);
+    condition_free(condition);
 }
 
 static void
@@ -58,6 +93,16 @@ test_bad(void **unused)
         { "[]", "/when", false },
         { "{}", "/when", false },
         { "{\"network\": []}", "/when/network", false },
+        { "{\"approval\": {}}", "/when/approval", false },
+        { "{\"approval\": {\"by\": []}}", "/when/approval", false },
+        { "{\"approval\": {\"by\": \"lead\"}}", "/when/approval", false },
+        { "{\"approval\": {\"by\": [\"two words\"]}}", "/when/approval", false },
+        { "{\"approval\": {\"by\": [\"a\", 1]}}", "/when/approval", false },
+        { "{\"approval\": {\"by\": [\"a\"], \"within\": \"2h\"}}", "/when/approval", false },
+        { "{\"approval\": {\"by\": [\"a\"], \"for\": \"8d\"}}", "/when/approval", false },
+        { "{\"approval\": {\"by\": [\"a\"], \"for\": \"twice\"}}", "/when/approval", false },
+        { "{\"approval\": {\"by\": [\"a\"], \"of\": \"x\"}}", "/when/approval", false },
+        { "{\"approval\": {\"by\": [\"a\"]}}", "/when/approval", true },
         { "{\"network\": \"10.0.0.0/8\"}", "/when/network", false },
         { "{\"network\": [\"10.0.0.0/8\", \"10.0.0.1/8\"]}", "/when/network/1", false },
         { "{\"network\": [10]}", "/when/network/0", false },
@@ -139,6 +184,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good),
+        cmocka_unit_test(test_approval_comes_last),
         cmocka_unit_test(test_bad),
         cmocka_unit_test(test_ends_of_time),
     };

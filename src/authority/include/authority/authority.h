@@ -3,6 +3,8 @@
 #ifndef WRIT_AUTHORITY_AUTHORITY_H
 #define WRIT_AUTHORITY_AUTHORITY_H
 
+#include <stdatomic.h>
+
 #include "audit/audit.h"
 #include "base/fault.h"
 #include "base/json.h"
@@ -21,6 +23,26 @@ struct session_ask {
     uint64_t id;                    /* 0: any */
     struct slice subject, upstream; /* empty: any */
     bool cut;
+};
+
+/* A request that waits for somebody's yes. Texts are borrowed for the call that asks. */
+enum approval_answer {
+    ANSWER_APPROVED,
+    ANSWER_REFUSED, /* by somebody who may, or because nobody approved in time */
+    ANSWER_UNASKED, /* too many wait, or the node is stopping */
+};
+struct approval_question {
+    struct slice token, subject;
+    struct slice chain; /* whom the token acts for: "amara/ID nightly/ID" */
+    struct slice upstream, action, object, right, agent;
+    struct slice call; /* the very request, for people to read */
+    struct ip peer;
+    struct slice by; /* roles with blanks between: a holder of one of them approves */
+    int64_t within_ms;
+    int64_t for_ms;          /* 0: for this call alone; else for the right, that long */
+    const atomic_bool *gone; /* set when nobody waits any more */
+    void *context;
+    void (*answered)(void *context, enum approval_answer answer, struct slice words);
 };
 
 /* What the authority needs of the rest of the program. */
@@ -78,7 +100,7 @@ struct authority_options {
     /* The URL that clients see the HTTP door under, to which a resource indicator adds an
      * upstream's name (RFC 8707); empty: there is none. */
     struct slice gateway_url;
-    struct trusted_proxies trusted; /* whose forwarding fields are believed */
+    struct trusted_proxies trusted;       /* whose forwarding fields are believed */
     uint32_t client_calls, address_calls; /* of the OAuth endpoints, a minute */
 };
 
@@ -100,6 +122,8 @@ void authority_enforced(struct authority *authority, uint64_t generation);
 /* A durable claim of a one-time use. *verdict is set when OK. */
 enum status authority_claim(struct authority *authority, const struct token_id *id,
                             enum use_verdict *verdict) WRIT_MUST_USE;
+/* Answered once, now or later. */
+void authority_ask_approval(struct authority *authority, const struct approval_question *question);
 /* Applies the policy files of these settings, all or nothing, and reads the
  * certificate again. When OK the settings are in force, and borrowed from then on. */
 enum status authority_reload(struct authority *authority, const struct authority_settings *settings,

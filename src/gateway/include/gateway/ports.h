@@ -3,6 +3,8 @@
 #ifndef WRIT_GATEWAY_PORTS_H
 #define WRIT_GATEWAY_PORTS_H
 
+#include <stdatomic.h>
+
 #include "net/lane.h"
 #include "world/world.h"
 
@@ -19,8 +21,31 @@ struct use_claim {
     void (*done)(struct use_claim *claim);
 };
 
+/* Somebody's yes, waited for while the lane goes on. The asker's memory, the wiring's from
+ * ask_approval until done, which runs on the asking lane. */
+enum approval_verdict {
+    APPROVAL_GIVEN,
+    APPROVAL_REFUSED, /* by somebody who may, or because nobody said yes in time */
+    APPROVAL_UNASKED, /* it can't be asked for now */
+};
+enum { APPROVAL_WORDS = 512 };
+struct approval_ask {
+    struct lane_message message;
+    void *wiring;
+    struct lane *lane;
+    /* Who asks, for what, by which right; call: the very request, for people to read. */
+    struct slice token, subject, chain, resource, action, object, right, agent, call;
+    struct ip peer;
+    struct approval wanted;
+    atomic_bool gone; /* set by the asker: nobody waits for the answer any more */
+    enum approval_verdict verdict;
+    char words[APPROVAL_WORDS]; /* why, and by whom */
+    void (*done)(struct approval_ask *ask);
+};
+
 struct gateway_ports {
     void *app;
+    void (*ask_approval)(void *app, struct approval_ask *ask);
     void (*claim_use)(void *app, struct use_claim *claim);
     /* A lane works on this generation or a later one, and has cut every open
      * session that no longer holds. Called on that lane. */

@@ -66,12 +66,23 @@ enum refusal_kind {
     REFUSAL_CONDITION, /* a right is there, its condition does not hold */
     REFUSAL_NETWORK,   /* the token may not be used from here */
     REFUSAL_PROOF,     /* a right is there but demands proof of possession: 401 */
+    REFUSAL_APPROVAL,  /* a right is there, and waits for somebody's yes: decision_approval */
     REFUSAL_ANCESTOR,  /* the token allows it, an ancestor does not */
     /* The bound on matching work was reached, the request is too long or not in canonical
      * form, or memory is out: refused, never guessed. */
     REFUSAL_LIMIT,
 };
 enum refusal_kind decision_refusal(const struct decision *decision);
+
+/* What would turn a refusal into an allow: the yes of somebody who holds one of these roles.
+ * The request is then decided again with `by` among what it has. */
+struct approval {
+    struct slice by;   /* names of roles, with blanks between */
+    int64_t within_ms; /* how long it is waited for */
+    int64_t for_ms;    /* 0: for that one call; else for all that the right covers, that long */
+};
+/* NULL: none would help. Lives as long as the policy. */
+const struct approval *decision_approval(const struct decision *decision);
 
 /* Obligations: the gateway must hold each limit before the request passes
  * (one per link whose allowing right has max_rate). */

@@ -35,6 +35,9 @@ struct request {
     const struct fact *facts;
     size_t fact_count;
     bool facts_known;
+    /* The `by` of each approval that it was given (decide.h). */
+    const struct slice *approved;
+    size_t approved_count;
 };
 
 #endif

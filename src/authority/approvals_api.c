@@ -1,0 +1,204 @@
+/* authority/approvals_api.c - approvals through the API: looked at, and answered. */
+#include "base/clock.h"
+#include "internal.h"
+
+static const char *const states[] = {
+    [ENTRY_PENDING] = "pending", [ENTRY_APPROVED] = "approved", [ENTRY_REFUSED] = "refused",
+    [ENTRY_EXPIRED] = "expired", [ENTRY_GONE] = "gone",
+};
+
+/* An unknown one has the object "-". */
+struct slice
+object_approval(struct authority *authority, const struct api_request *request)
+{
+    const struct approval_entry *entry = approvals_find(&authority->approvals, request->params[0]);
+
+    return entry == NULL ? SLICE_LITERAL("-") : entry->question.upstream;
+}
+
+static json_t *
+text_or_null(struct slice text)
+{
+    return text.size == 0 ? json_null() : json_slice(text);
+}
+
+static json_t *
+time_or_null(int64_t at)
+{
+    char text[TIME_TEXT_MAX];
+
+    return at == 0 ? json_null() : json_string(time_format(at, text));
+}
+
+static json_t *
+roles_json(struct slice by)
+{
+    json_t *roles = json_array();
+    struct slice role;
+
+    while (slice_next(&by, ' ', &role))
+        json_array_append_new(roles, json_slice(role));
+    return roles;
+}
+
+static json_t *
+entry_json(const struct approval_entry *entry)
+{
+    const struct approval_question *question = &entry->question;
+    char peer[IP_TEXT_MAX];
+
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, "
+                     "s:o, s:o, s:o}",
+                     "id", entry->id, "state", states[entry->state], "subject",
+                     json_slice(question->subject), "chain", text_or_null(question->chain), "token",
+                     text_or_null(question->token), "upstream", json_slice(question->upstream),
+                     "action", json_slice(question->action), "object", json_slice(question->object),
+                     "right", json_slice(question->right), "agent", text_or_null(question->agent),
+                     "peer", ip_format(&question->peer, peer), "by", roles_json(question->by),
+                     "asked_at", time_or_null(entry->asked_at), "expires_at",
+                     time_or_null(entry->until), "stands_until", time_or_null(entry->stands_until),
+                     "answered_at", time_or_null(entry->answered_at), "answered_by",
+                     text_or_null(entry->answered_by), "reason", text_or_null(entry->reason));
+}
+
+enum status
+api_approval_list(struct authority *authority, const struct api_request *request,
+                  struct api_answer *answer, struct fault *fault)
+{
+    struct slice state = api_query(request, "state");
+    json_t *items = json_array();
+
+    for (const struct approval_entry *entry = authority->approvals.newest; entry != NULL;
+         entry = entry->next) {
+        if ((state.size == 0 || slice_is(state, states[entry->state])) &&
+            api_may(authority, request, SLICE_LITERAL("approvals.read"), entry->question.upstream))
+            json_array_append_new(items, entry_json(entry));
+    }
+    answer->body = json_pack("{s:o, s:n}", "items", items, "next");
+    return answer->body == NULL ? STATUS_MEMORY : STATUS_OK;
+}
+
+static enum status
+find(struct authority *authority, const struct api_request *request, struct approval_entry **out,
+     struct fault *fault)
+{
+    *out = approvals_find(&authority->approvals, request->params[0]);
+    return *out != NULL
+               ? STATUS_OK
+               : fault_set(fault, STATUS_NOT_FOUND, "this node knows of no approval with this id");
+}
+
+enum status
+api_approval_show(struct authority *authority, const struct api_request *request,
+                  struct api_answer *answer, struct fault *fault)
+{
+    struct approval_entry *entry;
+    enum status status = find(authority, request, &entry, fault);
+
+    if (status != STATUS_OK)
+        return status;
+    answer->body = entry_json(entry);
+    json_object_set_new(answer->body, "call", text_or_null(entry->question.call));
+    return answer->body == NULL ? STATUS_MEMORY : STATUS_OK;
+}
+
+/* --- who may answer ------------------------------------------------------------------- */
+
+/* Nobody approves their own: not who asks, not those on whose behalf it is asked. */
+static bool
+is_own(const struct approval_question *question, struct slice subject)
+{
+    struct slice left = question->chain, link;
+
+    if (slice_equal(question->subject, subject))
+        return true;
+    while (slice_next(&left, ' ', &link)) {
+        size_t name = link.size - TOKEN_ID_TEXT - 1;
+
+        if (link.size > TOKEN_ID_TEXT && slice_equal(slice_first(link, name), subject))
+            return true;
+    }
+    return false;
+}
+
+/* With the token that is shown: what it was not given does not count. */
+static bool
+holds_one_of(struct authority *authority, const struct api_request *request, struct slice roles)
+{
+    const struct lineage *lineage = &request->caller.lineage;
+    struct slice role;
+
+    while (lineage->count == 1 && slice_next(&roles, ' ', &role)) {
+        name_id wanted = names_find(world_names(authority->world), role);
+
+        for (size_t i = 0; i < lineage->links[0].role_count; i++) {
+            if (lineage->links[0].roles[i] == wanted &&
+                policy_subject_holds(world_policy_of(authority->world), lineage->links[0].subject,
+                                     wanted))
+                return true;
+        }
+    }
+    return false;
+}
+
+static enum status
+check_answerer(struct authority *authority, const struct api_request *request,
+               const struct approval_entry *entry, struct fault *fault)
+{
+    if (is_own(&entry->question, request->caller.subject))
+        return fault_set(fault, STATUS_DENIED, "nobody approves their own calls");
+    if (request->caller.lineage.count > 1)
+        return fault_set(fault, STATUS_DENIED,
+                         "a token that acts for somebody else does not approve");
+    if (!holds_one_of(authority, request, entry->question.by))
+        return fault_set(fault, STATUS_DENIED,
+                         "this is answered by a holder of one of the roles: %.*s",
+                         SLICE_PRINT(entry->question.by));
+    return STATUS_OK;
+}
+
+static enum status
+answer_entry(struct authority *authority, const struct api_request *request, bool approved,
+             struct api_answer *answer, struct fault *fault)
+{
+    static const char *const known[] = { "reason", NULL };
+    struct slice reason = { 0 };
+    struct approval_entry *entry;
+    enum status status = find(authority, request, &entry, fault);
+
+    if (status == STATUS_OK && request->body != NULL)
+        status = json_only(request->body, known, fault);
+    if (status == STATUS_OK && request->body != NULL)
+        status = json_take_string(request->body, "reason", &reason, fault);
+    if (status == STATUS_OK)
+        status = check_answerer(authority, request, entry, fault);
+    if (status != STATUS_OK)
+        return status;
+    if (entry->state != ENTRY_PENDING)
+        return fault_set(fault, STATUS_CONFLICT, "it does not wait any more: it is %s",
+                         states[entry->state]);
+    approvals_answer(&authority->approvals, entry, approved, request->caller.subject, reason,
+                     request->now);
+    answer->body = entry_json(entry);
+    return answer->body == NULL ? STATUS_MEMORY : STATUS_OK;
+}
+
+enum status
+api_approval_approve(struct authority *authority, const struct api_request *request,
+                     struct api_answer *answer, struct fault *fault)
+{
+    return answer_entry(authority, request, true, answer, fault);
+}
+
+enum status
+api_approval_refuse(struct authority *authority, const struct api_request *request,
+                    struct api_answer *answer, struct fault *fault)
+{
+    return answer_entry(authority, request, false, answer, fault);
+}
+
+void
+authority_ask_approval(struct authority *authority, const struct approval_question *question)
+{
+    approvals_ask(&authority->approvals, question, clock_wall_ms());
+}
