@@ -300,6 +300,17 @@ read_login(const json_t *login, struct upstream_plan *plan, struct fault *fault)
 }
 
 static enum status
+read_impersonate(const json_t *definition, struct upstream_plan *plan, struct fault *fault)
+{
+    enum status status = json_take_bool(definition, "impersonate", &plan->impersonate, fault);
+
+    if (status == STATUS_OK && plan->impersonate && plan->type != UPSTREAM_KUBERNETES)
+        return fault_at(fault, STATUS_INVALID, "/impersonate",
+                        "only an upstream of the type kubernetes is told the subject so");
+    return status;
+}
+
+static enum status
 read_members(const json_t *definition, struct upstream_plan *plan, struct fault *fault)
 {
     struct slice url = { 0 }, params = { 0 };
@@ -324,6 +335,8 @@ read_members(const json_t *definition, struct upstream_plan *plan, struct fault 
     if (status == STATUS_OK)
         status = json_take_bool(definition, "api_key", &plan->api_key, fault);
     if (status == STATUS_OK)
+        status = read_impersonate(definition, plan, fault);
+    if (status == STATUS_OK)
         status = json_take_string(definition, "path_params", &params, fault);
     if (status == STATUS_OK)
         status = read_login(json_object_get(definition, "login"), plan, fault);
@@ -338,8 +351,9 @@ read_members(const json_t *definition, struct upstream_plan *plan, struct fault 
 static enum status
 read_http(const json_t *definition, struct upstream_plan *out, struct fault *fault)
 {
-    static const char *const known[] = { "type",     "url",     "addresses",   "host",  "tls",
-                                         "timeouts", "api_key", "path_params", "login", NULL };
+    static const char *const known[] = { "type",  "url",         "addresses", "host",
+                                         "tls",   "timeouts",    "api_key",   "path_params",
+                                         "login", "impersonate", NULL };
     enum status status = json_only(definition, known, fault);
 
     return status == STATUS_OK ? read_members(definition, out, fault) : status;

@@ -64,6 +64,7 @@ struct upstream_plan {
     struct pool_plan pool;
     enum record record;
     bool tls, api_key;
+    bool impersonate; /* kubernetes: the cluster is told the subject */
     enum path_params path_params;
     int64_t connect_ms, header_ms, idle_ms; /* 0: the default */
 };

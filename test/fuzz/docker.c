@@ -3,7 +3,7 @@
 
 #include "docker/body.h"
 #include "docker/endpoints.h"
-#include "docker/query.h"
+#include "http/query.h"
 #include "docker/reference.h"
 
 static void
@@ -15,8 +15,8 @@ read_names(struct slice query, struct arena *arena)
         docker_reference(value, arena, &name) &&
         (!docker_reference(name, arena, &again) || !slice_equal(name, again)))
         abort();
-    if (docker_host_path(query, arena, &name) &&
-        (!docker_host_path(name, arena, &again) || !slice_equal(name, again)))
+    if (body_host_path(query, arena, &name) &&
+        (!body_host_path(name, arena, &again) || !slice_equal(name, again)))
         abort();
 }
 
@@ -29,7 +29,7 @@ read_bodies(struct slice text, struct arena *arena)
     if (json_read(text, &json, NULL) != STATUS_OK)
         return;
     for (int what = DOCKER_BODY_CREATE; what <= DOCKER_BODY_NETWORK; what++) {
-        struct docker_facts facts = { .arena = arena };
+        struct body_facts facts = { .arena = arena };
         struct slice name;
         bool read = docker_body_read((enum docker_body)what, json, &facts, &name);
 

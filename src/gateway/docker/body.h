@@ -4,19 +4,7 @@
 #ifndef WRIT_GATEWAY_DOCKER_BODY_H
 #define WRIT_GATEWAY_DOCKER_BODY_H
 
-#include "base/arena.h"
-#include "base/json.h"
-#include "policy/facts.h"
-
-enum { DOCKER_FACTS_MAX = 256 };
-
-struct docker_facts {
-    struct arena *arena;
-    struct fact *facts;
-    size_t count;
-    /* Why it can't be read: a sentence; NULL: it can. */
-    const char *wrong;
-};
+#include "../http/body.h"
 
 enum docker_body {
     DOCKER_BODY_CREATE,  /* POST /containers/create */
@@ -28,12 +16,7 @@ enum docker_body {
 
 /* False: out->wrong says why. *name: the Name that a new volume or network gets; empty
  * where there is none. */
-bool docker_body_read(enum docker_body what, const json_t *body, struct docker_facts *out,
+bool docker_body_read(enum docker_body what, const json_t *body, struct body_facts *out,
                       struct slice *name);
-void docker_fact_add(struct docker_facts *out, const char *name, struct slice text, bool guarded);
-
-/* "/srv//a/../b/" is "/srv/b"; a path that climbs out of the root ends there, as the kernel
- * has it. False: not absolute. */
-bool docker_host_path(struct slice path, struct arena *arena, struct slice *out);
 
 #endif

@@ -2,19 +2,19 @@
  * on the container's name, whatever it was called by, and what its body asks for. */
 #include "docker.h"
 
+#include "../http/query.h"
 #include "../pipeline.h"
 #include "body.h"
 #include "endpoints.h"
 #include "lists.h"
 #include "policy/right.h"
-#include "query.h"
 #include "reference.h"
 
 enum { BODY_MAX = 1 << 20, INSPECT_MAX = 8 << 20, NAME_MAX_SIZE = 255 };
 
 struct docker_talk {
     struct docker_path path;
-    struct docker_facts facts;
+    struct body_facts facts;
     struct slice exec_container; /* of an exec that was asked about; empty: not yet */
     bool resolved;               /* the name is the daemon's own */
 };
@@ -261,12 +261,11 @@ take_process(struct http_passage *http, const json_t *answer)
         put_format(&line, " %s", json_is_string(word) ? json_string_value(word) : "");
     if (buffer_status(&line) != STATUS_OK)
         talk->facts.wrong = "the command is too long to be judged";
-    docker_fact_add(&talk->facts, "command", arena_copy(arena_of(http), buffer_slice(&line)),
-                    false);
+    body_fact_add(&talk->facts, "command", arena_copy(arena_of(http), buffer_slice(&line)), false);
     if (user.size > 0)
-        docker_fact_add(&talk->facts, "user", user, false);
+        body_fact_add(&talk->facts, "user", user, false);
     if (json_is_true(json_object_get(process, "privileged")))
-        docker_fact_add(&talk->facts, "privileged", SLICE_LITERAL("true"), true);
+        body_fact_add(&talk->facts, "privileged", SLICE_LITERAL("true"), true);
     buffer_free(&line);
 }
 
@@ -384,12 +383,12 @@ next_build(struct http_passage *http)
     if (tag.size > 0 && !docker_reference(tag, arena_of(http), &image))
         return refuse(http, "the image is no reference that can be judged");
     if (remote.size > 0)
-        docker_fact_add(&talk->facts, "option", SLICE_LITERAL("Remote=url"), true);
+        body_fact_add(&talk->facts, "option", SLICE_LITERAL("Remote=url"), true);
     if (parent.size > 0)
-        docker_fact_add(&talk->facts, "option", SLICE_LITERAL("CgroupParent=build"), true);
+        body_fact_add(&talk->facts, "option", SLICE_LITERAL("CgroupParent=build"), true);
     if (mode.size > 0 && !slice_is(mode, "default"))
-        docker_fact_add(&talk->facts, "network", mode,
-                        !slice_is(mode, "bridge") && !slice_is(mode, "none"));
+        body_fact_add(&talk->facts, "network", mode,
+                      !slice_is(mode, "bridge") && !slice_is(mode, "none"));
     return stands(http, image, OBJECT_PATH);
 }
 

@@ -8,7 +8,7 @@
 
 #include "docker/body.h"
 #include "docker/endpoints.h"
-#include "docker/query.h"
+#include "http/query.h"
 #include "docker/reference.h"
 
 static struct arena arena;
@@ -93,7 +93,7 @@ host_paths_are_clean(void **state)
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct slice path;
-        bool found = docker_host_path(slice_text(rows[i][0]), &arena, &path);
+        bool found = body_host_path(slice_text(rows[i][0]), &arena, &path);
 
         if (found != (rows[i][1] != NULL) || (found && !slice_is(path, rows[i][1])))
             fail_msg("%s", rows[i][0]);

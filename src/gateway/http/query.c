@@ -1,4 +1,4 @@
-/* gateway/docker/query.c - query parameters, strictly. */
+/* gateway/http/query.c - query parameters, strictly. */
 #include "query.h"
 
 #include <string.h>
@@ -75,6 +75,21 @@ query_find(struct slice query, const char *name, struct arena *arena, struct sli
         found = QUERY_FOUND;
     }
     return found;
+}
+
+bool
+query_next(struct slice *query, struct arena *arena, struct slice *name, struct slice *value,
+           bool *clear)
+{
+    struct slice pair;
+
+    *clear = true;
+    if (!slice_next(query, '&', &pair))
+        return false;
+    size_t equals = slice_find(pair, '=');
+    *clear = decode(slice_first(pair, equals), arena, name) &&
+             decode(slice_from(pair, equals + 1), arena, value);
+    return *clear;
 }
 
 struct slice
