@@ -3,7 +3,7 @@ SHELL := /bin/bash
 BUILD := build
 
 .DEFAULT_GOAL := all
-.PHONY: all run test unit e2e asan tsan fuzz soak bench bench-db install docs format clean help packages
+.PHONY: all run test unit e2e asan tsan fuzz soak bench bench-agents bench-db install docs format clean help packages
 
 all: packages ## build the program: build/writ
 	@scripts/build.sh $(BUILD)
@@ -42,6 +42,11 @@ soak: ## the full counts: 200 kills, full scale, long fuzzing (an hour or more)
 bench: ## side by side with nginx, HAProxy and Caddy; the table of docs/performance.md
 	@scripts/packages.sh bench
 	@bench/run.sh
+
+bench-agents: ## the MCP and Docker doors beside the plain HTTP door
+	@scripts/packages.sh bench
+	@scripts/build.sh build-bench -Dbench=true -Dtests=false
+	@python3 -B bench/agents.py --writ build-bench/src/app/writ
 
 bench-db: ## the PostgreSQL and Redis doors beside PgBouncer and HAProxy
 	@scripts/packages.sh bench

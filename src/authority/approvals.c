@@ -90,20 +90,37 @@ entry_new(const struct approval_question *question, int64_t now)
 
 /* --- asking --------------------------------------------------------------------- */
 
-/* The same token, right and approvers were approved for a time that is not over. */
-static const struct approval_entry *
-standing(const struct approvals *approvals, const struct approval_question *question, int64_t now)
+/* Of the same token, by the same right and approvers. */
+static bool
+is_same(const struct approval_question *a, const struct approval_question *b)
 {
-    for (const struct approval_entry *entry = approvals->newest; entry != NULL;
-         entry = entry->next) {
-        const struct approval_question *old = &entry->question;
+    return slice_equal(a->token, b->token) && slice_equal(a->right, b->right) &&
+           slice_equal(a->by, b->by) && slice_equal(a->upstream, b->upstream);
+}
 
-        if (entry->state == ENTRY_APPROVED && now < entry->stands_until &&
-            slice_equal(old->token, question->token) && slice_equal(old->right, question->right) &&
-            slice_equal(old->by, question->by) && slice_equal(old->upstream, question->upstream))
-            return entry;
-    }
-    return NULL;
+/* It was approved for a time that is not over. */
+static bool
+stands(const struct approval_entry *entry, int64_t now)
+{
+    return entry->state == ENTRY_APPROVED && now < entry->stands_until;
+}
+
+/* Its client left, and may come again: what is asked for is a time. */
+static bool
+is_left(const struct approval_entry *entry)
+{
+    return entry->state == ENTRY_PENDING && !entry->waits;
+}
+
+static struct approval_entry *
+find_same(const struct approvals *approvals, const struct approval_question *question, int64_t now)
+{
+    struct approval_entry *entry = approvals->newest;
+
+    while (entry != NULL &&
+           !(is_same(&entry->question, question) && (stands(entry, now) || is_left(entry))))
+        entry = entry->next;
+    return entry;
 }
 
 static size_t
@@ -118,52 +135,63 @@ pending_of(const struct approvals *approvals, struct slice subject)
 
 /* "approved by amara (ID): reason" */
 static void
-tell(struct approval_entry *entry, enum approval_answer answer)
+tell(const struct approval_entry *entry, const struct approval_question *question)
 {
+    bool approved = entry->state == ENTRY_APPROVED;
     struct buffer words = { 0 };
 
-    put_format(&words, "%s by %.*s (%s)%s%.*s",
-               answer == ANSWER_APPROVED ? "approved" : "not approved",
+    put_format(&words, "%s by %.*s (%s)%s%.*s", approved ? "approved" : "not approved",
                SLICE_PRINT(entry->answered_by), entry->id, entry->reason.size > 0 ? ": " : "",
                SLICE_PRINT(slice_first(entry->reason, 256)));
-    say(&entry->question, answer, slice_first(buffer_slice(&words), WORDS_MAX));
+    say(question, approved ? ANSWER_APPROVED : ANSWER_REFUSED,
+        slice_first(buffer_slice(&words), WORDS_MAX));
     buffer_free(&words);
 }
 
-void
-approvals_ask(struct approvals *approvals, const struct approval_question *question, int64_t now)
+static void
+wait_again(struct approval_entry *entry, const struct approval_question *question)
 {
-    const struct approval_entry *old = standing(approvals, question, now);
-    struct approval_entry *entry;
+    entry->question.gone = question->gone;
+    entry->question.context = question->context;
+    entry->question.answered = question->answered;
+    entry->waits = true;
+}
 
-    if (approvals->stopped) {
-        say(question, ANSWER_UNASKED, SLICE_LITERAL("this node is stopping"));
-        return;
-    }
-    if (old != NULL) {
-        struct approval_entry again = *old;
+static void
+open_entry(struct approvals *approvals, const struct approval_question *question, int64_t now)
+{
+    struct approval_entry *entry = entry_new(question, now);
 
-        again.question = *question;
-        tell(&again, ANSWER_APPROVED);
-        return;
-    }
-    make_room(approvals, now);
-    if (approvals->pending >= PENDING_MAX ||
-        pending_of(approvals, question->subject) >= PENDING_EACH_MAX) {
-        say(question, ANSWER_UNASKED,
-            SLICE_LITERAL("too many calls wait for an approval: try again later"));
-        return;
-    }
-    entry = entry_new(question, now);
     if (entry == NULL) {
         say(question, ANSWER_UNASKED, SLICE_LITERAL("the gateway is out of memory"));
         return;
     }
+    entry->waits = true;
     entry->next = approvals->newest;
     *(entry->next != NULL ? &entry->next->prev : &approvals->oldest) = entry;
     approvals->newest = entry;
     approvals->count++;
     approvals->pending++;
+}
+
+void
+approvals_ask(struct approvals *approvals, const struct approval_question *question, int64_t now)
+{
+    struct approval_entry *same = find_same(approvals, question, now);
+
+    make_room(approvals, now);
+    if (approvals->stopped)
+        say(question, ANSWER_UNASKED, SLICE_LITERAL("this node is stopping"));
+    else if (same != NULL && same->state == ENTRY_APPROVED)
+        tell(same, question);
+    else if (same != NULL)
+        wait_again(same, question);
+    else if (approvals->pending >= PENDING_MAX ||
+             pending_of(approvals, question->subject) >= PENDING_EACH_MAX)
+        say(question, ANSWER_UNASKED,
+            SLICE_LITERAL("too many calls wait for an approval: try again later"));
+    else
+        open_entry(approvals, question, now);
 }
 
 struct approval_entry *
@@ -187,6 +215,15 @@ close_entry(struct approvals *approvals, struct approval_entry *entry, enum appr
     approvals->pending--;
 }
 
+/* To whoever waits. */
+static void
+dismiss(struct approval_entry *entry, enum approval_answer answer, struct slice words)
+{
+    if (entry->waits)
+        say(&entry->question, answer, words);
+    entry->waits = false;
+}
+
 void
 approvals_answer(struct approvals *approvals, struct approval_entry *entry, bool approved,
                  struct slice by, struct slice reason, int64_t now)
@@ -196,7 +233,22 @@ approvals_answer(struct approvals *approvals, struct approval_entry *entry, bool
     entry->reason = arena_copy(&entry->arena, reason);
     if (approved && entry->question.for_ms > 0)
         entry->stands_until = now + entry->question.for_ms;
-    tell(entry, approved ? ANSWER_APPROVED : ANSWER_REFUSED);
+    if (entry->waits)
+        tell(entry, &entry->question);
+    entry->waits = false;
+}
+
+static void
+look(struct approvals *approvals, struct approval_entry *entry, int64_t now)
+{
+    if (now >= entry->until) {
+        close_entry(approvals, entry, ENTRY_EXPIRED, now);
+        dismiss(entry, ANSWER_REFUSED, SLICE_LITERAL("nobody approved it in time"));
+    } else if (entry->waits && atomic_load(entry->question.gone)) {
+        if (entry->question.for_ms == 0)
+            close_entry(approvals, entry, ENTRY_GONE, now);
+        dismiss(entry, ANSWER_REFUSED, SLICE_LITERAL("the client left"));
+    }
 }
 
 void
@@ -204,15 +256,8 @@ approvals_tick(struct approvals *approvals, int64_t now)
 {
     for (struct approval_entry *entry = approvals->newest; entry != NULL && approvals->pending > 0;
          entry = entry->next) {
-        if (entry->state != ENTRY_PENDING)
-            continue;
-        if (atomic_load(entry->question.gone)) {
-            close_entry(approvals, entry, ENTRY_GONE, now);
-            say(&entry->question, ANSWER_REFUSED, SLICE_LITERAL("the client left"));
-        } else if (now >= entry->until) {
-            close_entry(approvals, entry, ENTRY_EXPIRED, now);
-            say(&entry->question, ANSWER_REFUSED, SLICE_LITERAL("nobody approved it in time"));
-        }
+        if (entry->state == ENTRY_PENDING)
+            look(approvals, entry, now);
     }
 }
 
@@ -220,12 +265,8 @@ void
 approvals_stop(struct approvals *approvals)
 {
     approvals->stopped = true;
-    for (struct approval_entry *entry = approvals->newest; entry != NULL; entry = entry->next) {
-        if (entry->state != ENTRY_PENDING)
-            continue;
-        close_entry(approvals, entry, ENTRY_EXPIRED, entry->until);
-        say(&entry->question, ANSWER_UNASKED, SLICE_LITERAL("this node is stopping"));
-    }
+    for (struct approval_entry *entry = approvals->newest; entry != NULL; entry = entry->next)
+        dismiss(entry, ANSWER_UNASKED, SLICE_LITERAL("this node is stopping"));
 }
 
 void

@@ -12,7 +12,7 @@ enum approval_state {
     ENTRY_APPROVED,
     ENTRY_REFUSED,
     ENTRY_EXPIRED, /* nobody said anything in time */
-    ENTRY_GONE,    /* the client left before */
+    ENTRY_GONE,    /* the client left before, and what was asked for was that call alone */
 };
 
 enum { APPROVAL_ID_SIZE = 16 };
@@ -23,6 +23,7 @@ struct approval_entry {
     struct arena arena;
     char id[APPROVAL_ID_SIZE + 1];
     enum approval_state state;
+    bool waits;              /* somebody does, for the answer */
     int64_t asked_at, until; /* wall ms */
     int64_t answered_at;     /* 0: not yet */
     int64_t stands_until;    /* of an approval for a time */

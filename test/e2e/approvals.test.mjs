@@ -148,7 +148,7 @@ test('a token that is revoked while it waits gets nothing', async () => {
     assert.equal(reached('revoked'), 0);
 });
 
-test('a client that leaves takes its call with it', async () => {
+test('a client that leaves takes its one call with it', async () => {
     const options = { host: '127.0.0.1', port: writ.port, method: 'DELETE', path: '/orders/v1/left', headers: bearer(agent) };
     const req = http.request(options).on('error', () => {});
     req.end();
@@ -159,6 +159,21 @@ test('a client that leaves takes its call with it', async () => {
     await until('the line', async () => (await writ.audit('--subject', 'bot', '--action', 'DELETE', '--limit', '20'))
         .find((found) => found.object === '/v1/left' && /the client left/.test(found.reason)));
     assert.equal(reached('left'), 0);
+});
+
+test('asked for a time, the answer may come after the client left', async () => {
+    const token = (await writ.issue('bot')).token;
+    const options = { host: '127.0.0.1', port: writ.port, method: 'PUT', path: '/orders/v1/slow', headers: bearer(token) };
+    const req = http.request(options).on('error', () => {});
+    req.end();
+    const item = await pending('/v1/slow');
+    req.destroy();
+    await until('the line', async () => (await writ.audit('--subject', 'bot', '--action', 'PUT', '--limit', '20'))
+        .find((found) => found.object === '/v1/slow' && /the client left/.test(found.reason)));
+    assert.equal(JSON.parse((await api(lead, 'GET', `/v1/approvals/${item.id}`)).body).state, 'pending');
+    await api(lead, 'POST', `/v1/approvals/${item.id}/approve`);
+    assert.equal((await call('PUT', '/orders/v1/slow', { token })).status, 200);
+    assert.equal(reached('slow'), 1);
 });
 
 test('an agent\'s tool call: listed, held, shown with its arguments', async () => {
