@@ -44,7 +44,7 @@ sees(struct kube_filter *filter, const json_t *object)
         .object = kube_object(filter->attributes, namespace, name, &filter->scratch),
         .syntax = OBJECT_PATH,
     };
-    may = request.object.at != NULL && pipeline_would(filter->passage, &request, &filter->scratch);
+    may = request.object.at != NULL && pipeline_could(filter->passage, &request, &filter->scratch);
     arena_reset(&filter->scratch);
     return may;
 }
