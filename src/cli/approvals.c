@@ -72,14 +72,17 @@ show(struct cli *cli, const struct args *args)
                                            "right",       "agent",       "peer",        "asked_at",
                                            "expires_at",  "answered_by", "answered_at", "reason",
                                            "stands_until" };
-    json_t *entry;
+    json_t *entry, *role;
+    size_t i;
     int status = ask_one(cli, args->words[0], NULL, NULL, &entry);
 
     if (status == EXIT_DONE && cli->json) {
         print_json(entry);
     } else if (status == EXIT_DONE) {
-        for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
+        for (i = 0; i < sizeof members / sizeof members[0]; i++)
             print_member(cli, members[i], text_of(entry, members[i]));
+        json_array_foreach(json_object_get(entry, "by"), i, role)
+            print_member(cli, i == 0 ? "asks for" : "or", json_string_value(role));
         printf("\n%s\n", text_of(entry, "call"));
     }
     json_decref(entry);

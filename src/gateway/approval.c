@@ -69,7 +69,7 @@ answered(struct approval_ask *ask)
     } else {
         /* The audit says who it was, as far as that is still known. */
         (void)find_credential(passage, &gate->scratch, &finding);
-        finding_refuse(&finding, ask->verdict == APPROVAL_UNASKED ? GATE_BUSY : GATE_DENIED,
+        finding_refuse(&finding, ask->verdict == APPROVAL_UNASKED ? GATE_BUSY : GATE_UNAPPROVED,
                        passage->wire == NULL
                            ? SLICE_LITERAL("the client left while it waited for an approval")
                            : slice_text(ask->words));

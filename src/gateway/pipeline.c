@@ -80,8 +80,9 @@ kind_of(enum refusal_kind kind)
     case REFUSAL_PROOF:
         return GATE_UNPROVEN;
     case REFUSAL_DENY:
-    case REFUSAL_APPROVAL:
         return GATE_DENIED;
+    case REFUSAL_APPROVAL:
+        return GATE_UNAPPROVED;
     default:
         return GATE_FORBIDDEN;
     }

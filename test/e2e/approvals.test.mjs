@@ -88,6 +88,7 @@ test('what is approved passes, as it was asked; once is once', async () => {
     await api(lead, 'POST', `/v1/approvals/${second.id}/refuse`, { reason: 'not again' });
     const refused = await again;
     assert.equal(refused.status, 403);
+    assert.match(refused.body, /"type":"urn:writ:problem:not-approved"/);
     assert.match(refused.body, /not approved by boss \([0-9a-f]{16}\): not again/);
     assert.equal(reached('orders/42'), 1);
 });

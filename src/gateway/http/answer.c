@@ -21,6 +21,7 @@ error_of(enum gate_refusal kind)
         return "use_dpop_nonce";
     case GATE_FORBIDDEN:
     case GATE_DENIED:
+    case GATE_UNAPPROVED:
         return "insufficient_scope";
     default:
         return NULL;

@@ -386,7 +386,7 @@ filter(struct http_passage *http, const struct http_head *head, struct body_filt
 static unsigned
 status_of(const struct mcp_talk *talk, const struct refusal *refusal)
 {
-    bool hopeless = refusal->kind == GATE_DENIED ||
+    bool hopeless = refusal->kind == GATE_DENIED || refusal->kind == GATE_UNAPPROVED ||
                     (refusal->kind == GATE_FORBIDDEN && refusal->right.size == 0);
 
     return hopeless && talk->code == 0 && talk->id.size > 0 ? 200 : refusal_status(refusal->kind);
@@ -400,6 +400,7 @@ code_of(const struct mcp_talk *talk, const struct refusal *refusal)
     switch (refusal->kind) {
     case GATE_FORBIDDEN:
     case GATE_DENIED:
+    case GATE_UNAPPROVED:
         return CODE_FORBIDDEN;
     default:
         return CODE_UNAVAILABLE;

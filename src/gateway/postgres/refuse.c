@@ -11,6 +11,7 @@ sqlstate_of(enum gate_refusal kind)
     switch (kind) {
     case GATE_FORBIDDEN:
     case GATE_DENIED:
+    case GATE_UNAPPROVED:
     case GATE_UNPROVEN:
         return "42501";
     case GATE_RATE:

@@ -330,6 +330,7 @@ sqlstate_of(enum gate_refusal kind)
         return "3D000";
     case GATE_FORBIDDEN:
     case GATE_DENIED:
+    case GATE_UNAPPROVED:
         return "42501";
     case GATE_RATE:
         return "53300";
