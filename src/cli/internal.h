@@ -158,6 +158,9 @@ struct curl_call {
     bool quiet; /* -s or a meter of its own was asked for */
 };
 bool curl_read(const struct args *args, struct curl_call *out);
+/* kubernetes.c */
+int kubeconfig_run(struct cli *cli, const struct args *args);
+int kube_credential_run(struct cli *cli, const struct args *args);
 /* connect.c, agent.c */
 int connect_run(struct cli *cli, const struct args *args);
 int agent_run(struct cli *cli, const struct args *args);

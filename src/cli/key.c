@@ -189,6 +189,22 @@ static const struct option connect_options[] = {
     { "--hook", "CMD", "run after each new token, with WRIT_TOKEN_FILE" },
     { NULL, NULL, NULL },
 };
+static const struct option kubeconfig_options[] = {
+    { "--gateway", "URL", "the gateway's https:// URL; else WRIT_GATEWAY" },
+    { "--ca", "FILE", "trust the gateway's certificate by this (the system's)" },
+    { "--namespace", "N", "kubectl's namespace when none is said (default)" },
+    { "--out", "FILE", "write it there (standard output)" },
+    { "--subject", "S", "each time a new token of this subject; else the one that is there" },
+    { "--ttl", "15m", "how long such a token lives" },
+    { "--token-file", "FILE", "holds the token; else WRIT_TOKEN" },
+    { NULL, NULL, NULL },
+};
+static const struct option kube_credential_options[] = {
+    { "--subject", "S", "a new token of this subject; else the one that is there" },
+    { "--ttl", "15m", "how long it lives" },
+    { "--token-file", "FILE", "holds the token; else WRIT_TOKEN" },
+    { NULL, NULL, NULL },
+};
 static const struct option agent_options[] = {
     { "--token-file", "FILE", "holds the token, and gets its successors" },
     { "--hook", "CMD", "run after each new token, with WRIT_TOKEN_FILE" },
@@ -222,6 +238,14 @@ const struct command proof_commands[] = {
       "  writ connect warehouse --gateway postgres://db-gate:7432 --key me.key --port 5433\n"
       "  psql -h 127.0.0.1 -p 5433\n",
       connect_run, false },
+    { "kubeconfig", "UPSTREAM", 1, 1, kubeconfig_options,
+      "A kubeconfig by which kubectl goes through the gateway.",
+      "  writ kubeconfig k8s --gateway https://gw.example.com:7880 --out ~/.kube/k8s\n"
+      "  WRIT_TOKEN=… kubectl --kubeconfig ~/.kube/k8s get pods\n",
+      kubeconfig_run, false },
+    { "kube-credential", "", 0, 0, kube_credential_options,
+      "The token as kubectl takes it: what such a kubeconfig calls.",
+      "  writ kube-credential --subject amara --ttl 10m\n", kube_credential_run, false },
     { "agent", "", 0, 0, agent_options, "Keeps a token fresh in a file.",
       "  writ agent --url https://writ.example --key nightly.key --token-file /run/nightly.token\n",
       agent_run, false },

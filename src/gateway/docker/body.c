@@ -119,33 +119,6 @@ add_options(struct body_facts *out, const json_t *config, const char *member)
         body_add_option(out, member, body_item_text(item, out));
 }
 
-/* Daemons take CAP_NET_ADMIN and net_admin as well. */
-static void
-add_capabilities(struct body_facts *out, const json_t *config, const char *member)
-{
-    const json_t *item;
-    size_t i;
-
-    json_array_foreach(body_take_list(config, member, out), i, item)
-    {
-        struct slice text = body_item_text(item, out);
-        char *upper = arena_take(out->arena, text.size + 1);
-
-        if (upper == NULL) {
-            (void)body_wrong(out, "the body asks for more than can be judged");
-            return;
-        }
-        for (size_t at = 0; at < text.size; at++) {
-            char byte = text.at[at];
-            upper[at] = byte >= 'a' && byte <= 'z' ? (char)(byte - 32) : byte;
-        }
-        text = slice_of(upper, text.size);
-        if (slice_starts(text, SLICE_LITERAL("CAP_")))
-            text = slice_from(text, 4);
-        body_fact_add(out, "capability", text, true);
-    }
-}
-
 static void
 add_security(struct body_facts *out, const json_t *config)
 {
@@ -310,8 +283,8 @@ read_host_config(struct body_facts *out, const json_t *config)
     if (body_take_truth(config, "Privileged", out))
         body_fact_add(out, "privileged", SLICE_LITERAL("true"), true);
     add_mounts(out, config);
-    add_capabilities(out, config, "CapAdd");
-    add_capabilities(out, config, "Capabilities");
+    body_add_capabilities(out, config, "CapAdd");
+    body_add_capabilities(out, config, "Capabilities");
     add_security(out, config);
     add_devices(out, config);
     add_namespaces(out, config);

@@ -175,6 +175,35 @@ body_add_command(struct body_facts *out, const json_t *first, const json_t *then
     buffer_free(&line);
 }
 
+/* --- capabilities ------------------------------------------------------------------------ */
+
+/* Runtimes take CAP_NET_ADMIN and net_admin as well. */
+void
+body_add_capabilities(struct body_facts *out, const json_t *object, const char *member)
+{
+    const json_t *item;
+    size_t i;
+
+    json_array_foreach(body_take_list(object, member, out), i, item)
+    {
+        struct slice text = body_item_text(item, out);
+        char *upper = arena_take(out->arena, text.size + 1);
+
+        if (upper == NULL) {
+            (void)body_wrong(out, "the body asks for more than can be judged");
+            return;
+        }
+        for (size_t at = 0; at < text.size; at++) {
+            char byte = text.at[at];
+            upper[at] = byte >= 'a' && byte <= 'z' ? (char)(byte - 32) : byte;
+        }
+        text = slice_of(upper, text.size);
+        if (slice_starts(text, SLICE_LITERAL("CAP_")))
+            text = slice_from(text, 4);
+        body_fact_add(out, "capability", text, true);
+    }
+}
+
 /* --- paths of the host ------------------------------------------------------------------ */
 
 bool

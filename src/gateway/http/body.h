@@ -26,6 +26,9 @@ void body_add_option(struct body_facts *out, const char *name, struct slice text
 /* The words of two lists (or texts) as one command. */
 void body_add_command(struct body_facts *out, const json_t *first, const json_t *then);
 
+/* Each of a list as "NET_ADMIN", however it is spelled; guarded. */
+void body_add_capabilities(struct body_facts *out, const json_t *object, const char *member);
+
 /* False: not an object, or with a member that is not among them. */
 bool body_only(const json_t *object, const char *const *known, struct body_facts *out);
 struct slice body_text(const json_t *value);

@@ -369,7 +369,7 @@ filter(struct http_passage *http, const struct http_head *head, struct body_filt
 {
     const struct kube_talk *talk = http->talk->own;
 
-    if (!is_listing(http) || head->status != 200)
+    if (!is_listing(http) || head->status / 100 != 2)
         return STATUS_OK;
     *out = kube_filter_new(http->passage, &talk->attributes);
     return *out == NULL ? STATUS_MEMORY : STATUS_OK;

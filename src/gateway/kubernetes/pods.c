@@ -51,6 +51,8 @@ read_profile(const json_t *context, const char *member, const char *name, struct
     if (profile == NULL || !body_only(profile, known, out))
         return;
     type = body_take_text(profile, "type", out);
+    if (type.size == 0 && body_take_text(profile, "localhostProfile", out).size > 0)
+        type = SLICE_LITERAL("Localhost");
     if (type.size > 0 && !slice_is(type, "RuntimeDefault"))
         add_security(out, name, type);
 }
@@ -129,19 +131,9 @@ static void
 read_capabilities(const json_t *capabilities, struct body_facts *out)
 {
     static const char *const known[] = { "add", "drop", NULL };
-    const json_t *item;
-    size_t i;
 
-    if (capabilities == NULL || !body_only(capabilities, known, out))
-        return;
-    json_array_foreach(body_take_list(capabilities, "add", out), i, item)
-    {
-        struct slice text = body_item_text(item, out);
-
-        if (text.size > 4 && strncasecmp(text.at, "CAP_", 4) == 0)
-            text = slice_from(text, 4);
-        body_fact_add(out, "capability", text, true);
-    }
+    if (capabilities != NULL && body_only(capabilities, known, out))
+        body_add_capabilities(out, capabilities, "add");
 }
 
 static void
@@ -292,20 +284,31 @@ read_volumes(const struct pod *pod, const json_t *spec)
     }
 }
 
+static bool
+has_source(const json_t *volume)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach((json_t *)(uintptr_t)volume, name, value)
+    {
+        if (!json_is_null(value) && strcmp(name, "name") != 0)
+            return true;
+    }
+    return false;
+}
+
 /* Laid over a pod, a mount may make writable what was decided on as read only: then its
- * volume must be there too. */
+ * volume must be there too, with what it is. */
 static void
 read_mounts(const struct pod *pod, const json_t *container)
 {
-    const json_t *mount, *volume;
+    const json_t *mount;
     size_t i;
 
     json_array_foreach(body_take_list(container, "volumeMounts", pod->out), i, mount)
     {
-        if (pod->whole)
-            continue;
-        volume = volume_named(pod, body_take_text(mount, "name", pod->out));
-        if (json_object_size(volume) < 2)
+        if (!pod->whole && !has_source(volume_named(pod, body_take_text(mount, "name", pod->out))))
             (void)body_wrong(pod->out, "a patch that mounts a volume must hold the volume as "
                                        "well: send the whole object instead");
     }
@@ -414,6 +417,21 @@ read_containers(const struct pod *pod, const json_t *spec, const char *member)
         read_container(pod, container);
 }
 
+/* They join a pod that runs, whose volumes are what they are, whatever the body says. */
+static void
+read_ephemeral(const struct pod *pod, const json_t *spec)
+{
+    const json_t *container;
+    size_t i;
+
+    json_array_foreach(body_take_list(spec, "ephemeralContainers", pod->out), i, container)
+    {
+        if (json_array_size(body_take_list(container, "volumeMounts", pod->out)) > 0)
+            (void)body_wrong(pod->out, "what an ephemeral container mounts can't be judged");
+    }
+    read_containers(pod, spec, "ephemeralContainers");
+}
+
 /* --- the pod --------------------------------------------------------------------------------- */
 
 static void
@@ -499,7 +517,7 @@ kube_pod_read(const json_t *metadata, const json_t *spec, bool whole, struct bod
     read_volumes(&pod, spec);
     read_containers(&pod, spec, "initContainers");
     read_containers(&pod, spec, "containers");
-    read_containers(&pod, spec, "ephemeralContainers");
+    read_ephemeral(&pod, spec);
     read_host_spaces(spec, out);
     read_account(spec, "serviceAccountName", out);
     read_account(spec, "serviceAccount", out);

@@ -25,7 +25,7 @@ dpkg-source --no-check -x kubernetes_*.dsc "$work/go/src/k8s.io/kubernetes" > /d
 export GOPATH=$work/go GO111MODULE=off GOPROXY=off GOFLAGS= GOCACHE=$work/cache
 cd "$GOPATH/src/k8s.io/kubernetes"
 go build -o "$work/openapi-gen" ./vendor/k8s.io/kube-openapi/cmd/openapi-gen
-packages=$(grep -rl --include=doc.go '+k8s:openapi-gen=' . | sed 's|^\./||; s|/doc.go$||' |
+packages=$(grep -rl --include='*.go' '^// +k8s:openapi-gen=' cmd pkg staging vendor | sed 's|/[^/]*$||' |
     sed 's|^vendor/||; s|^staging/src/||; /^k8s.io\//!s|^|k8s.io/kubernetes/|' | sort -u | paste -sd,)
 "$work/openapi-gen" -h /dev/null -O zz_generated.openapi -i "$packages" \
     -p k8s.io/kubernetes/pkg/generated/openapi -r "$work/violations" > "$work/openapi.log" 2>&1 ||

@@ -328,6 +328,21 @@ static const struct {
       "\"v\"}]}"
       "]}}",
       NULL },
+    { KUBE_BODY_POD, KUBE_FORM_STRATEGIC,
+      "{\"spec\":{\"volumes\":[{\"name\":\"v\",\"emptyDir\":null}],\"containers\":[{"
+      "\"volumeMounts\":[{\"name\":\"v\"}]}]}}",
+      NULL },
+    { KUBE_BODY_POD, KUBE_FORM_STRATEGIC,
+      "{\"spec\":{\"volumes\":[{\"name\":\"v\",\"emptyDir\":{}}],\"containers\":[{"
+      "\"volumeMounts\":[{\"name\":\"v\"}]}]}}",
+      "" },
+    { KUBE_BODY_POD, KUBE_FORM_WHOLE,
+      "{\"spec\":{\"volumes\":[{\"name\":\"v\",\"emptyDir\":{}}],\"ephemeralContainers\":[{"
+      "\"volumeMounts\":[{\"name\":\"v\"}]}]}}",
+      NULL },
+    { KUBE_BODY_POD, KUBE_FORM_STRATEGIC,
+      "{\"spec\":{\"securityContext\":{\"seccompProfile\":{\"localhostProfile\":\"x\"}}}}",
+      "security_opt=seccomp=Localhost!" },
     { KUBE_BODY_POD, KUBE_FORM_APPLY,
       "{\"spec\":{\"volumes\":[{\"name\":\"v\",\"hostPath\":{\"path\":\"/a\"}}]}}",
       "mount=/a:rw!" },
