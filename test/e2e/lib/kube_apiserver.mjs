@@ -14,7 +14,12 @@ export async function tryApiserver() {
     if (!existsSync(PROGRAM) || !existsSync('/usr/bin/etcd'))
         return { skip: 'no kube-apiserver was built here (test/e2e/lib/kube-apiserver.sh, etcd-server)' };
     const server = new Apiserver();
-    await server.launch();
+    try {
+        await server.launch();
+    } catch (error) {
+        await server.close();
+        throw error;
+    }
     return { server, skip: false };
 }
 
@@ -37,7 +42,7 @@ class Apiserver {
             '--authorization-mode=RBAC', '--service-account-issuer=https://k', `--service-account-signing-key-file=${at('sa.key')}`,
             `--service-account-key-file=${at('sa.pub')}`, '--service-cluster-ip-range=10.0.0.0/24', '--disable-admission-plugins=ServiceAccount',
             '--anonymous-auth=false', '--allow-privileged=true'], { cwd: this.place });
-        await this.process.ready(async () => (await this.kubectl('get', '--raw', '/readyz')).out === 'ok', { within: 60000 });
+        await this.process.ready(async () => (await this.kubectl('get', '--raw', '/readyz')).out === 'ok');
     }
 
     // Not through the gateway, as the gateway itself is known there.
@@ -46,8 +51,8 @@ class Apiserver {
     }
 
     async close() {
-        await this.process.stop('SIGKILL');
-        await this.etcd.stop('SIGKILL');
+        await this.process?.stop('SIGKILL');
+        await this.etcd?.stop('SIGKILL');
         clearPlace(this.place);
     }
 }
