@@ -18,7 +18,7 @@
 #include "record/file.h"
 
 enum {
-    QUEUE_MOST = 4 << 20, /* bytes of one recording that wait for the disk */
+    QUEUE_MOST = 4 << 20, /* bytes of one recording's notes that wait for the disk */
     CHUNK_FULL = 64 << 10,
     TICK_MS = 500,
 };
@@ -74,6 +74,14 @@ give_up(struct recording *recording)
     return recording->recorder->options.strict ? STATUS_IO : STATUS_OK;
 }
 
+/* A note counts with its head, so that a flood of single bytes is one as well. */
+static bool
+takes(struct recording *recording, size_t size)
+{
+    return !atomic_load(&recording->failed) &&
+           sizeof(struct note) + size + atomic_load(&recording->waiting) <= QUEUE_MOST;
+}
+
 static struct note *
 note_new(struct recording *recording, enum note_kind kind, struct slice bytes)
 {
@@ -95,7 +103,7 @@ hand_over(struct note *note)
     struct recorder *recorder = note->recording->recorder;
     struct note *newest = atomic_load_explicit(&recorder->notes, memory_order_relaxed);
 
-    atomic_fetch_add(&note->recording->waiting, note->size);
+    atomic_fetch_add(&note->recording->waiting, sizeof *note + note->size);
     do
         note->next = newest;
     while (!atomic_compare_exchange_weak_explicit(&recorder->notes, &newest, note,
@@ -184,8 +192,7 @@ recording_output(struct recording *recording, uint64_t now_us, enum cast_stream 
 
     if (recording == NULL || bytes.size == 0)
         return STATUS_OK;
-    if (atomic_load(&recording->failed) ||
-        bytes.size > QUEUE_MOST - atomic_load(&recording->waiting))
+    if (!takes(recording, bytes.size))
         return give_up(recording);
     note = note_new(recording, NOTE_BYTES, bytes);
     if (note != NULL)
@@ -208,7 +215,7 @@ recording_resize(struct recording *recording, uint64_t now_us, unsigned width, u
 
     if (recording == NULL)
         return STATUS_OK;
-    if (atomic_load(&recording->failed))
+    if (!takes(recording, 0))
         return give_up(recording);
     note = note_new(recording, NOTE_RESIZE, slice_of(NULL, 0));
     if (note != NULL) {
@@ -361,7 +368,7 @@ take(struct note *note)
     }
     if (recording->events.size >= CHUNK_FULL)
         flush(recording);
-    atomic_fetch_sub(&recording->waiting, note->size);
+    atomic_fetch_sub(&recording->waiting, sizeof *note + note->size);
 }
 
 static void
