@@ -238,6 +238,16 @@ approvals_answer(struct approvals *approvals, struct approval_entry *entry, bool
     entry->waits = false;
 }
 
+void
+approvals_withdraw(struct approval_entry *entry, struct slice by, struct slice reason, int64_t now)
+{
+    entry->state = ENTRY_REFUSED;
+    entry->stands_until = 0;
+    entry->answered_at = now;
+    entry->answered_by = arena_copy(&entry->arena, by);
+    entry->reason = arena_copy(&entry->arena, reason);
+}
+
 static void
 look(struct approvals *approvals, struct approval_entry *entry, int64_t now)
 {

@@ -10,7 +10,7 @@
 enum approval_state {
     ENTRY_PENDING,
     ENTRY_APPROVED,
-    ENTRY_REFUSED,
+    ENTRY_REFUSED, /* or withdrawn */
     ENTRY_EXPIRED, /* nobody said anything in time */
     ENTRY_GONE,    /* the client left before, and what was asked for was that call alone */
 };
@@ -43,6 +43,9 @@ struct approval_entry *approvals_find(const struct approvals *approvals, struct 
 /* approved: pass it on; else refuse. The entry is PENDING. */
 void approvals_answer(struct approvals *approvals, struct approval_entry *entry, bool approved,
                       struct slice by, struct slice reason, int64_t now);
+/* An approval that stands for a time stands no more: calls are asked for again. */
+void approvals_withdraw(struct approval_entry *entry, struct slice by, struct slice reason,
+                        int64_t now);
 /* Each second: ends what waited too long and what nobody waits for. */
 void approvals_tick(struct approvals *approvals, int64_t now);
 /* Nothing is approved any more: whoever waits is told. */

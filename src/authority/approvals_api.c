@@ -174,11 +174,15 @@ answer_entry(struct authority *authority, const struct api_request *request, boo
         status = check_answerer(authority, request, entry, fault);
     if (status != STATUS_OK)
         return status;
-    if (entry->state != ENTRY_PENDING)
+    bool stands = entry->state == ENTRY_APPROVED && entry->stands_until > request->now;
+    if (entry->state == ENTRY_PENDING)
+        approvals_answer(&authority->approvals, entry, approved, request->caller.subject, reason,
+                         request->now);
+    else if (stands && !approved)
+        approvals_withdraw(entry, request->caller.subject, reason, request->now);
+    else
         return fault_set(fault, STATUS_CONFLICT, "it does not wait any more: it is %s",
                          states[entry->state]);
-    approvals_answer(&authority->approvals, entry, approved, request->caller.subject, reason,
-                     request->now);
     answer->body = entry_json(entry);
     return answer->body == NULL ? STATUS_MEMORY : STATUS_OK;
 }

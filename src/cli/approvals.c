@@ -132,6 +132,7 @@ const struct command approval_commands[] = {
     { "approvals show", "ID", 1, 1, NULL, "One of them, with the very call.", NULL, show },
     { "approvals approve", "ID", 1, 1, answer_options,
       "Let it pass; by a holder of one of the roles that it asks for.", NULL, approve },
-    { "approvals refuse", "ID", 1, 1, answer_options, "Refuse it.", NULL, refuse },
+    { "approvals refuse", "ID", 1, 1, answer_options,
+      "Refuse it; or withdraw what was approved for a time.", NULL, refuse },
     { NULL, NULL, 0, 0, NULL, NULL, NULL, NULL },
 };

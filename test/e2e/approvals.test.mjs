@@ -137,6 +137,9 @@ test('for a time: the right stands for that token, not for another', async () =>
     const other = (await writ.issue('bot')).token;
     assert.equal((await call('PUT', '/orders/v1/c', { token: other, body: 'x' })).status, 403);
     assert.equal(reached('/v1/c'), 0);
+    assert.equal((await api(lead, 'POST', `/v1/approvals/${item.id}/refuse`, { reason: 'enough' })).status, 200);
+    assert.equal((await call('PUT', '/orders/v1/d', { body: 'x' })).status, 403);
+    assert.equal(reached('/v1/d'), 0);
 });
 
 test('a token that is revoked while it waits gets nothing', async () => {
