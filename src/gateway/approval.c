@@ -105,13 +105,13 @@ fill(struct passage_approval *approval, const struct finding *finding)
         .object = keep(approval, asked->request.object),
         .right = keep(approval, decision_right(finding->decision)),
         .agent = keep(approval, asked->agent),
-        .call = slice_first(call, CALL_MAX),
+        .call = call,
         .peer = asked->request.peer,
         .wanted = { keep(approval, wanted->by), wanted->within_ms, wanted->for_ms },
         .done = answered,
     };
-    return approval->ask.object.at != NULL && approval->ask.right.at != NULL &&
-           approval->ask.wanted.by.at != NULL;
+    return call.at != NULL && call.size <= CALL_MAX && approval->ask.object.at != NULL &&
+           approval->ask.right.at != NULL && approval->ask.wanted.by.at != NULL;
 }
 
 static struct passage_approval *

@@ -198,6 +198,10 @@ test('an agent\'s tool call: listed, held, shown with its arguments', async () =
     await api(lead, 'POST', `/v1/approvals/${(await pending('pay')).id}/refuse`, { reason: 'too much' });
     assert.match((await refused).body, /too much/);
     assert.equal(reached('sum'), 0);
+    // What could not be shown whole is not asked for: its end could say anything.
+    const long = await rpc(4, 'tools/call', { name: 'pay', arguments: { note: 'x'.repeat(60000), hidden: 1 } });
+    assert.match(long.body, /with an approval by lead/);
+    assert.equal(reached('hidden'), 0);
     const list = await writ.cli(['approvals', 'list', '--all']);
     assert.match(list.out, /bot +tools +tools.call +pay +refused/);
 });

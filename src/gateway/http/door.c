@@ -236,7 +236,8 @@ door_stop(void *state)
 
 enum { CALL_BODY_MAX = 48 << 10 };
 
-/* Method, path and query as they will be forwarded; what a dialect has read of the body. */
+/* Method, path and query as they will be forwarded; what a dialect has read of the body. at
+ * NULL: it is too long to be shown whole, and nobody approves what is not seen. */
 static struct slice
 call_text(const struct passage *passage, struct arena *arena)
 {
@@ -244,10 +245,12 @@ call_text(const struct passage *passage, struct arena *arena)
     struct slice query = http->target.query;
     struct slice body = http->talk == NULL ? slice_of("", 0) : buffer_slice(&http->talk->body);
 
-    return arena_format(
-        arena, "%.*s %.*s%s%.*s%s%.*s", SLICE_PRINT(http_head_method(http_call_head(http->call))),
-        SLICE_PRINT(http->target.path.forward), query.size > 0 ? "?" : "", SLICE_PRINT(query),
-        body.size > 0 ? "\n\n" : "", SLICE_PRINT(slice_first(body, CALL_BODY_MAX)));
+    if (body.size > CALL_BODY_MAX)
+        return slice_of(NULL, 0);
+    return arena_format(arena, "%.*s %.*s%s%.*s%s%.*s",
+                        SLICE_PRINT(http_head_method(http_call_head(http->call))),
+                        SLICE_PRINT(http->target.path.forward), query.size > 0 ? "?" : "",
+                        SLICE_PRINT(query), body.size > 0 ? "\n\n" : "", SLICE_PRINT(body));
 }
 
 const struct door http_door = {
