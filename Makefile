@@ -3,7 +3,7 @@ SHELL := /bin/bash
 BUILD := build
 
 .DEFAULT_GOAL := all
-.PHONY: all run test unit e2e asan tsan fuzz soak bench bench-agents bench-db install docs format clean help packages
+.PHONY: all run test unit e2e asan tsan fuzz soak bench bench-agents bench-db install deb deb-test docs format clean help packages
 
 all: packages ## build the program: build/writ
 	@scripts/build.sh $(BUILD)
@@ -55,6 +55,14 @@ bench-db: ## the PostgreSQL and Redis doors beside PgBouncer and HAProxy
 
 install: all ## install under DESTDIR and PREFIX (/usr/local)
 	@DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild
+
+deb: ## the Debian package: build/deb/writ_VERSION_ARCH.deb
+	@scripts/packages.sh deb
+	@scripts/deb.sh build/deb
+
+deb-test: deb ## install, use, upgrade and purge that package on a clean Debian (root, a few minutes)
+	@scripts/packages.sh deb-test
+	@test/deb.sh build/deb/writ_*.deb
 
 docs: all ## make the generated parts of docs/ again
 	@scripts/docs.sh

@@ -11,10 +11,15 @@ test="clang libclang-rt-14-dev llvm nodejs npm nginx-light openssl python3 curl 
 bench="nginx-light haproxy caddy wrk openssl python3 curl jq procps postgresql postgresql-client
        postgresql-contrib pgbouncer redis-server redis-tools"
 
-case "${1:?usage: packages.sh build|test|bench}" in
+deb="debhelper dpkg-dev fakeroot lintian pandoc"
+deb_test="debootstrap util-linux iproute2"
+
+case "${1:?usage: packages.sh build|test|bench|deb|deb-test}" in
 build) wanted="$build $run" ;;
 test) wanted="$build $run $test" ;;
 bench) wanted="$build $run $bench" ;;
+deb) wanted="$build $deb" ;;
+deb-test) wanted="$build $run $deb $deb_test" ;;
 *) echo "packages.sh: unknown task $1" >&2; exit 2 ;;
 esac
 

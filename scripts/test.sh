@@ -67,6 +67,16 @@ fuzz() { # seconds each
     rm -f "$log"
 }
 
+deb() {
+    local log
+    log=$(mktemp)
+    make deb-test 2>&1 | tee "$log"
+    passed=$((passed + $(grep -c '^ok ' "$log")))
+    failed=$((failed + $(grep -c '^FAILED ' "$log")))
+    grep -q '^ok ' "$log" || failed=$((failed + 1))
+    rm -f "$log"
+}
+
 run_plain() {
     step "unit"
     build build && ln -sf src/app/writ build/writ && unit build 1
@@ -106,6 +116,8 @@ soak)
     run_tsan
     step "fuzz"
     fuzz 120
+    step "the Debian package, on a clean Debian"
+    deb
     ;;
 *)
     echo "test.sh: unknown mode $mode" >&2

@@ -44,6 +44,16 @@ socket_of_config(const char *path)
     return out;
 }
 
+/* Where nothing of Writ's lies, the one that was installed is meant. */
+static const char *
+config_here(void)
+{
+    static const char here[] = "writ.yaml", installed[] = "/etc/writ/writ.yaml";
+    bool nothing = access(here, F_OK) != 0 && access("data/writ.sock", F_OK) != 0;
+
+    return nothing && access(installed, R_OK) == 0 ? installed : here;
+}
+
 static enum status
 read_key(struct cli *cli, const struct args *args, struct fault *fault)
 {
@@ -84,7 +94,7 @@ cli_connect(struct cli *cli, const struct args *args, struct fault *fault)
     if (config != NULL && access(config, R_OK) != 0)
         return fault_set(fault, STATUS_NOT_FOUND, "--config: cannot read %s", config);
     cli->socket =
-        socket != NULL ? strdup(socket) : socket_of_config(config != NULL ? config : "writ.yaml");
+        socket != NULL ? strdup(socket) : socket_of_config(config != NULL ? config : config_here());
     return cli->socket == NULL ? STATUS_MEMORY : STATUS_OK;
 }
 
