@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "server.h"
 
-enum { RATE_CELLS = 1 << 16, REPLAY_ENTRIES = 1 << 21 };
+enum { RATE_CELLS = 1 << 16, BUDGET_CELLS = 1 << 16, REPLAY_ENTRIES = 1 << 21 };
 
 static enum status
 open_audit(struct server *server, struct fault *fault)
@@ -146,6 +146,7 @@ open_gateway(struct server *server, struct fault *fault)
             .audit = server->audit,
             .audit_mode = config->audit_mode[0] == 'l' ? AUDIT_LOSSY : AUDIT_STRICT,
             .rates = server->rates,
+            .budgets = server->budgets,
             .replays = server->replays,
             .nonces = server->nonces,
             .nonce_required = nonce_required(config),
@@ -193,6 +194,8 @@ rooms_open(struct server *server, struct fault *fault)
     if (status == STATUS_OK)
         status = rate_table_new(RATE_CELLS, &server->rates);
     if (status == STATUS_OK)
+        status = budget_table_new(BUDGET_CELLS, &server->budgets);
+    if (status == STATUS_OK)
         status = replay_table_new(REPLAY_ENTRIES, &server->replays);
     if (status == STATUS_OK)
         status = nonce_source_new(slice_text(server->config->node), &server->nonces);
@@ -226,6 +229,7 @@ rooms_close(struct server *server)
         authority_close(server->authority);
     lane_free(server->main);
     rate_table_free(server->rates);
+    budget_table_free(server->budgets);
     replay_table_free(server->replays);
     nonce_source_free(server->nonces);
     if (server->world != NULL)

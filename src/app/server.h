@@ -30,6 +30,7 @@ struct server {
     struct authority *authority;
     struct audit *audit;
     struct rate_table *rates;
+    struct budget_table *budgets;
     struct replay_table *replays;
     struct nonce_source *nonces;
     int64_t started_at;

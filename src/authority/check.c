@@ -52,21 +52,23 @@ static enum status
 answer_decision(const struct decision *decision, struct api_answer *answer)
 {
     bool allowed = decision_allows(decision);
+    json_t *when = json_deep_copy(decision_when(decision));
 
     answer->body = json_pack(
-        "{s:s, s:o, s:o, s:o, s:o}", "decision", allowed ? "allow" : "deny", "right",
+        "{s:s, s:o, s:o, s:o, s:o, s:o}", "decision", allowed ? "allow" : "deny", "right",
         json_slice(decision_right(decision)), "role",
         decision_role(decision).size == 0 ? json_null() : json_slice(decision_role(decision)),
         "reason", allowed ? json_null() : json_slice(decision_reason(decision)), "hint",
-        decision_hint(decision).size == 0 ? json_null() : json_slice(decision_hint(decision)));
+        decision_hint(decision).size == 0 ? json_null() : json_slice(decision_hint(decision)),
+        "when", when == NULL ? json_null() : when);
     return answer->body == NULL ? STATUS_MEMORY : STATUS_OK;
 }
 
 static enum status
 answer_worthless(struct api_answer *answer, const char *reason)
 {
-    answer->body = json_pack("{s:s, s:n, s:n, s:s, s:n}", "decision", "deny", "right", "role",
-                             "reason", reason, "hint");
+    answer->body = json_pack("{s:s, s:n, s:n, s:s, s:n, s:n}", "decision", "deny", "right", "role",
+                             "reason", reason, "hint", "when");
     return answer->body == NULL ? STATUS_MEMORY : STATUS_OK;
 }
 

@@ -101,6 +101,19 @@ take_subject_of(const char *word, char token[TOKEN_TEXT_MAX + 3])
     return word;
 }
 
+/* Of the right: what it demands, and what is counted. */
+static void
+print_conditions(const struct cli *cli, const json_t *when)
+{
+    struct buffer text = { 0 };
+
+    put_json(&text, when);
+    put_u8(&text, '\0');
+    if (buffer_status(&text) == STATUS_OK)
+        print_member(cli, "when", (const char *)text.bytes);
+    buffer_free(&text);
+}
+
 static void
 print_verdict(const struct cli *cli, const json_t *answer, bool allowed)
 {
@@ -112,6 +125,8 @@ print_verdict(const struct cli *cli, const json_t *answer, bool allowed)
         print_member(cli, allowed ? "by" : "right", right);
     if (strcmp(role, "-") != 0)
         print_member(cli, "role", role);
+    if (json_is_object(json_object_get(answer, "when")))
+        print_conditions(cli, json_object_get(answer, "when"));
     if (strcmp(text_of(answer, "reason"), "-") != 0)
         print_member(cli, "why", text_of(answer, "reason"));
     if (strcmp(text_of(answer, "hint"), "-") != 0)

@@ -8,6 +8,8 @@ struct door {
     const char *name;
     /* Its clients can wait for somebody's approval; elsewhere what needs one is refused. */
     bool waits;
+    /* What it lets through passes here, so that budgets of it can be held. */
+    bool carries;
     /* Listens on this lane when the door is configured. *state is the door's own. */
     enum status (*attach)(struct gate *gate, void **state, struct fault *fault);
     size_t (*connections)(const void *state); /* open now */

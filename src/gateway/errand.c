@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#include "pipeline_inside.h"
+#include "budget.h"
 
 /* The session's request, for one touch of the errand. */
 static struct request
@@ -61,19 +61,25 @@ take_back(struct passage *passage, struct errand *errand, enum gate_refusal why)
     errand_end(passage, errand, &outcome);
 }
 
+/* What was decided for each touch, and what is held for all of them. */
+struct deciding {
+    const struct decision **decisions;
+    struct budget_holds **budgets;
+};
+
 static bool
 decide_all(struct passage *passage, const struct errand_ask *ask, struct arena *arena,
-           struct finding *finding, const struct decision **decisions)
+           struct finding *finding, struct deciding *out)
 {
     for (size_t i = 0; i < ask->count; i++) {
         struct request request = request_for(passage, ask, &ask->touches[i]);
 
         if (!find_decision(passage, &request, arena, finding) ||
-            !hold_rates(passage->gate, finding)) {
+            !budgets_take(passage, finding, out->budgets) || !hold_rates(passage->gate, finding)) {
             refuse_line(passage, ask, &request, finding);
             return false;
         }
-        decisions[i] = finding->decision;
+        out->decisions[i] = finding->decision;
     }
     return true;
 }
@@ -131,7 +137,8 @@ let_through(struct passage *passage, const struct errand_ask *ask, struct arena 
         return begin_free(passage, ask, arena, finding, errand);
     if (!make_room(ask, arena, errand, &decisions))
         return finding_refuse(finding, GATE_BUSY, SLICE_LITERAL("the gateway is out of memory"));
-    return decide_all(passage, ask, arena, finding, decisions) &&
+    struct deciding deciding = { decisions, &errand->budgets };
+    return decide_all(passage, ask, arena, finding, &deciding) &&
            begin_lines(passage, ask, finding, decisions, errand);
 }
 
@@ -167,15 +174,16 @@ errand_again(struct passage *passage, const struct errand_ask *ask, struct arena
     struct finding finding = { 0 };
     const struct errand_touch touch = ask->count > 0 ? ask->touches[0] : nothing(ask);
     struct request request = request_for(passage, ask, &touch);
-    const struct decision **decisions = arena_take(arena, (ask->count + 1) * sizeof(*decisions));
+    struct deciding deciding = { arena_take(arena, (ask->count + 1) * sizeof(*deciding.decisions)),
+                                 &errand->budgets };
     bool known = find_credential(passage, arena, &finding) &&
                  prove(passage, &finding.credential, arena, &finding.refusal);
 
-    if (known && decisions == NULL)
+    if (known && deciding.decisions == NULL)
         known = finding_refuse(&finding, GATE_BUSY, SLICE_LITERAL("the gateway is out of memory"));
     if (!known)
         refuse_line(passage, ask, &request, &finding);
-    if (!known || !decide_all(passage, ask, arena, &finding, decisions)) {
+    if (!known || !decide_all(passage, ask, arena, &finding, &deciding)) {
         *refusal = finding.refusal;
         return false;
     }
@@ -242,6 +250,8 @@ errand_end(struct passage *passage, struct errand *errand, const struct errand_o
     said.bytes_in = said.bytes_out = 0;
     for (size_t i = 0; i < errand->more_count; i++)
         audit_end(gate->journal, errand->more[i], &said);
+    budgets_spend(gate, errand->budgets, outcome->bytes_in + outcome->bytes_out);
+    budgets_end(gate, &errand->budgets);
     free(errand->more);
     *errand = (struct errand){ 0 };
 }

@@ -25,7 +25,8 @@ struct errand {
     audit_ticket ticket;
     audit_ticket *more; /* of further touches; owned */
     size_t more_count;
-    struct sql_limits limits; /* SQL: what the rights that allowed it demand */
+    struct budget_holds *budgets; /* of its rights; NULL: none */
+    struct sql_limits limits;     /* SQL: what the rights that allowed it demand */
 };
 
 /* True: each touch is allowed, and its line is in the audit (one for each, in a row): the

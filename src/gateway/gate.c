@@ -1,6 +1,7 @@
 /* gateway/gate.c - the memory of passages: taken from a lane's own store, linked
  * among what is open, wiped when it ends. */
 #include "approval.h"
+#include "budget.h"
 
 #include <stdlib.h>
 
@@ -51,6 +52,7 @@ passage_free(struct passage *passage)
         free(passage->kept);
     }
     approval_end(passage);
+    budgets_end(gate, &passage->budgets);
     if (gate->stopping && gate->open_count == 0)
         routes_close_idle(gate->routes);
     if (gate->free_count == FREE_PASSAGES_MOST) {

@@ -18,6 +18,7 @@ struct door;
 struct http_door;
 struct passage;
 struct passage_approval;
+struct budget_holds;
 struct dpop_verifier;
 struct certificate_prover;
 
@@ -77,6 +78,7 @@ struct passage {
     struct passage *next, *prev; /* of the gate's open ones, or of the free ones */
     struct use_claim claim;
     struct passage_approval *approval; /* the last that was asked for; NULL: none */
+    struct budget_holds *budgets;      /* of the right that let it through; NULL: none */
     uint64_t began_us;
     uint64_t traffic;      /* bytes that had moved when it was last judged */
     struct binding proven; /* the key that was proven when it came */
@@ -146,6 +148,8 @@ uint64_t gate_random(struct gate *gate);
 /* recheck.c: looks at all that is open with the picture of now, cuts what no
  * longer holds. */
 void recheck_all(struct gate *gate);
+/* Counts what is under way, cuts what has taken by far more than its right's budget. */
+void recheck_budgets(struct gate *gate);
 /* The time for finishing is over. */
 void cut_all(struct gate *gate);
 

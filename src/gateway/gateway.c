@@ -144,6 +144,7 @@ on_sweep(struct timer *timer)
     routes_follow(gate->routes, gate->reader);
     routes_sweep(gate->routes);
     recheck_all(gate);
+    recheck_budgets(gate);
     count_connections(gate);
     timer_arm(gate->lane, &gate->sweep, SWEEP_MS);
 }

@@ -6,6 +6,7 @@
 
 #include "approval.h"
 #include "base/clock.h"
+#include "budget.h"
 
 bool
 finding_refuse(struct finding *finding, enum gate_refusal kind, struct slice reason)
@@ -378,7 +379,8 @@ pipeline_enter(struct passage *passage, struct arena *arena)
     bool allowed = judge(passage, arena, &finding);
     if (!allowed && approval_wait(passage, &finding))
         return;
-    allowed = allowed && hold_rates(gate, &finding) && has_audit_room(gate, &finding);
+    allowed = allowed && budgets_take(passage, &finding, &passage->budgets) &&
+              hold_rates(gate, &finding) && has_audit_room(gate, &finding);
     if (allowed)
         use = world_use(gate->reader, &finding.credential, lane_now_ms(gate->lane));
     passage->counted = use == USE_TAKEN;
@@ -465,6 +467,7 @@ pipeline_leave(struct passage *passage, unsigned status, uint64_t bytes_in, uint
     audit_end(gate->journal, passage->ticket, &outcome);
     counter_add(&gate->counters.bytes_in, bytes_in);
     counter_add(&gate->counters.bytes_out, bytes_out);
+    budgets_spend(gate, passage->budgets, bytes_in + bytes_out);
     count_latency(&gate->counters, outcome.duration_us);
     passage_free(passage);
 }

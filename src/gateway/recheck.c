@@ -1,6 +1,6 @@
 /* gateway/recheck.c - open passages against the picture of now: what no longer
  * holds is cut, so that a revocation reaches what was let through before it. */
-#include "pipeline.h"
+#include "budget.h"
 
 typedef bool (*keeps)(struct passage *passage, struct refusal *why);
 
@@ -34,6 +34,12 @@ void
 recheck_all(struct gate *gate)
 {
     cut_unless(gate, holds);
+}
+
+void
+recheck_budgets(struct gate *gate)
+{
+    cut_unless(gate, budgets_still_hold);
 }
 
 static bool

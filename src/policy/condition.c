@@ -302,6 +302,22 @@ read_approval(struct reading *in, const json_t *value)
     return approval_read(value, in->pointer, &in->out->approval, in->fault);
 }
 
+static enum status
+read_max_concurrent(struct reading *in, const json_t *value)
+{
+    if (in->deny)
+        return refuse_in_deny(in, "max_concurrent");
+    return max_concurrent_read(value, in->pointer, &in->out->budget, in->fault);
+}
+
+static enum status
+read_max_bytes(struct reading *in, const json_t *value)
+{
+    if (in->deny)
+        return refuse_in_deny(in, "max_bytes");
+    return max_bytes_read(value, in->pointer, &in->out->budget, in->fault);
+}
+
 /* Conditions that only one kind of door can ask are rows here too. */
 static const struct {
     const char *name;
@@ -311,7 +327,8 @@ static const struct {
     { "proof", read_proof },         { "max_rate", read_max_rate },
     { "where", read_where },         { "max_rows", read_max_rows },
     { "read_only", read_read_only }, { "statement_timeout", read_statement_timeout },
-    { "approval", read_approval },
+    { "approval", read_approval },   { "max_concurrent", read_max_concurrent },
+    { "max_bytes", read_max_bytes },
 };
 enum { CONDITION_COUNT = sizeof(conditions) / sizeof(conditions[0]) };
 
@@ -326,13 +343,13 @@ refuse_unknown(const char *name, const char *pointer, struct fault *fault)
         return fault_at(fault, STATUS_INVALID, pointer,
                         "there is no condition \"%.64s\": did you mean \"%.*s\"?", name,
                         SLICE_PRINT(nearest.best));
-    return fault_at(
-        fault, STATUS_INVALID, pointer,
-        "there is no condition \"%.64s\": they are network, time, proof, max_rate, "
-        "approval, where, max_rows, read_only, statement_timeout; of containers image, command, "
-        "mounts, capabilities, network, user, devices, security_opt, options, "
-        "privileged, pid, ipc, uts, userns, cgroupns; of tools arguments",
-        name);
+    return fault_at(fault, STATUS_INVALID, pointer,
+                    "there is no condition \"%.64s\": they are network, time, proof, max_rate, "
+                    "max_concurrent, max_bytes, approval, where, max_rows, read_only, "
+                    "statement_timeout; of containers image, command, "
+                    "mounts, capabilities, network, user, devices, security_opt, options, "
+                    "privileged, pid, ipc, uts, userns, cgroupns; of tools arguments",
+                    name);
 }
 
 static enum status

@@ -3,8 +3,8 @@
 #define WRIT_POLICY_CONDITION_H
 
 #include "base/json.h"
+#include "condition_budget.h"
 #include "fact_rules.h"
-#include "policy/decide.h"
 
 struct condition {
     struct cidr *networks; /* owned */
@@ -15,7 +15,8 @@ struct condition {
     int16_t zone;             /* minutes east of UTC */
     int64_t until;            /* TIME_NEVER: no end */
     uint32_t most, period_ms; /* most 0: no rate */
-    bool where;               /* an UPDATE or DELETE names its rows */
+    struct budget_limits budget;
+    bool where; /* an UPDATE or DELETE names its rows */
     struct sql_limits limits;
     struct fact_rules facts;
     struct approval approval; /* by is owned; empty: none is needed */
@@ -26,7 +27,8 @@ struct condition {
 static inline bool
 condition_obliges(const struct condition *condition)
 {
-    return condition->most > 0 || condition->limits.read_only || condition->limits.max_rows > 0 ||
+    return condition->most > 0 || budget_limits_bind(&condition->budget) ||
+           condition->limits.read_only || condition->limits.max_rows > 0 ||
            condition->limits.statement_timeout_ms > 0;
 }
 

@@ -3,12 +3,17 @@
 #include "restrict.h"
 #include "scope.h"
 
+/* A request that more rights with limits than these cover is refused: which to hold is not
+ * guessed. A list is allowed by each right of its action; it is held to these many. */
+enum { OBLIGED_MAX = 16 };
+
 /* The search for a right of one link that allows. */
 struct allowing {
     const struct question *question;
     const struct role *role;
     const struct rule *found;
-    const struct rule *obliged;    /* allows, with an obligation */
+    const struct rule *obliged[OBLIGED_MAX]; /* allow, each with obligations */
+    size_t obliged_count;
     const struct rule *unproven;   /* would allow with proof of possession */
     const struct rule *unapproved; /* would allow with an approval */
     const struct rule *failed;     /* covers, but its condition does not hold */
@@ -23,6 +28,20 @@ note_failed(struct allowing *allowing, const struct rule *rule, const char *cond
         return;
     allowing->failed = rule;
     allowing->condition = condition;
+}
+
+/* A rule may be found through each role that inherits it. */
+static void
+note_obliged(struct allowing *allowing, const struct rule *rule)
+{
+    for (size_t i = 0; i < allowing->obliged_count; i++) {
+        if (allowing->obliged[i] == rule)
+            return;
+    }
+    if (allowing->obliged_count < OBLIGED_MAX)
+        allowing->obliged[allowing->obliged_count++] = rule;
+    else if (!allowing->question->request->listing)
+        allowing->limit = true;
 }
 
 static bool
@@ -54,8 +73,7 @@ allow_found(void *context, uint32_t number, bool plain)
             allowing->found = rule;
             return true;
         }
-        if (allowing->obliged == NULL)
-            allowing->obliged = rule;
+        note_obliged(allowing, rule);
         break;
     case CONDITION_PROOF:
         if (allowing->unproven == NULL)
@@ -89,7 +107,7 @@ role_allows(const struct question *question, const struct role *role)
     struct allowing allowing = { .question = question };
 
     search_role(&allowing, role);
-    return allowing.found != NULL || allowing.obliged != NULL;
+    return allowing.found != NULL || allowing.obliged_count > 0;
 }
 
 struct denying {
@@ -176,9 +194,53 @@ enum grant {
     GRANT_INCOMPLETE,
 };
 
+/* By which rights a link allows: one without limits, or all that have some. */
+struct granted {
+    const struct rule *rule;
+    const struct rule *const *obliged; /* in the arena */
+    size_t obliged_count;
+};
+
 static enum grant
-find_allow(const struct question *question, size_t at, const struct rule **rule,
-           struct finding *out)
+grant_obliged(const struct allowing *allowing, size_t at, struct granted *out,
+              struct finding *finding)
+{
+    size_t size = allowing->obliged_count * sizeof(const struct rule *);
+    const struct rule **rules = arena_take(allowing->question->arena, size);
+
+    /* A search that was cut short has not seen all limits. */
+    *finding = (struct finding){ .cause = CAUSE_STEPS, .link = at };
+    if (allowing->limit || rules == NULL)
+        return GRANT_NONE;
+    memcpy(rules, allowing->obliged, size);
+    *out = (struct granted){ rules[0], rules, allowing->obliged_count };
+    return GRANT_OBLIGED;
+}
+
+static enum grant
+explain_none(const struct allowing *allowing, size_t at, struct finding *out)
+{
+    *out = (struct finding){ .cause = CAUSE_NO_RIGHT, .link = at };
+    if (allowing->limit) {
+        out->cause = CAUSE_STEPS;
+    } else if (allowing->unapproved != NULL) {
+        out->cause = CAUSE_APPROVAL;
+        out->rule = allowing->unapproved;
+        return GRANT_INCOMPLETE;
+    } else if (allowing->unproven != NULL) {
+        out->cause = CAUSE_PROOF;
+        out->rule = allowing->unproven;
+        return GRANT_INCOMPLETE;
+    } else if (allowing->failed != NULL) {
+        out->cause = CAUSE_CONDITION;
+        out->rule = allowing->failed;
+        out->condition = allowing->condition;
+    }
+    return GRANT_NONE;
+}
+
+static enum grant
+find_allow(const struct question *question, size_t at, struct granted *granted, struct finding *out)
 {
     const struct lineage_link *link = &question->lineage->links[at];
     struct allowing allowing = { .question = question };
@@ -189,73 +251,77 @@ find_allow(const struct question *question, size_t at, const struct rule **rule,
         if (role != NULL && subject_holds(question->policy, question->subjects[at], link->roles[i]))
             search_role(&allowing, role);
     }
-    *rule = allowing.found != NULL ? allowing.found : allowing.obliged;
-    if (*rule != NULL)
-        return allowing.found != NULL ? GRANT_FREE : GRANT_OBLIGED;
-    *out = (struct finding){ .cause = CAUSE_NO_RIGHT, .link = at };
-    if (allowing.limit) {
-        out->cause = CAUSE_STEPS;
-    } else if (allowing.unapproved != NULL) {
-        out->cause = CAUSE_APPROVAL;
-        out->rule = allowing.unapproved;
-        return GRANT_INCOMPLETE;
-    } else if (allowing.unproven != NULL) {
-        out->cause = CAUSE_PROOF;
-        out->rule = allowing.unproven;
-        return GRANT_INCOMPLETE;
-    } else if (allowing.failed != NULL) {
-        out->cause = CAUSE_CONDITION;
-        out->rule = allowing.failed;
-        out->condition = allowing.condition;
+    if (allowing.found != NULL) {
+        *granted = (struct granted){ .rule = allowing.found };
+        return GRANT_FREE;
     }
-    return GRANT_NONE;
+    return allowing.obliged_count > 0 ? grant_obliged(&allowing, at, granted, out)
+                                      : explain_none(&allowing, at, out);
 }
 
 static uint64_t
-rate_key(const struct rule *rule, struct slice token)
+limits_key(const struct rule *rule, const struct lineage_link *link)
 {
     uint64_t key = slice_hash(rule->role);
 
     key = (key ^ slice_hash(rule->right.text)) * UINT64_C(0x9e3779b97f4a7c15);
-    return (key ^ key >> 32 ^ slice_hash(token)) * UINT64_C(0xd1b54a32d192ed03);
+    return (key ^ key >> 32 ^ slice_hash(link->line)) * UINT64_C(0xd1b54a32d192ed03);
 }
 
-static bool
-add_obligations(const struct question *question, const struct rule *const *rules,
-                struct decision *decision)
+/* The obligations of an allow in the making. */
+struct obliging {
+    struct decision *decision;
+    struct rate_obligation *rates;
+    struct budget_obligation *budgets;
+};
+
+static void
+oblige(struct obliging *out, const struct condition *when, uint64_t key)
 {
-    struct rate_obligation *rates =
-        arena_take(question->arena, question->lineage->count * sizeof(*rates));
-
-    if (rates == NULL)
-        return false;
-    for (size_t i = 0; i < question->lineage->count; i++) {
-        const struct condition *when = rules[i]->when;
-
-        if (when == NULL)
-            continue;
-        sql_limits_narrow(&decision->limits, &when->limits);
-        if (when->most == 0)
-            continue;
-        rates[decision->rate_count++] = (struct rate_obligation){
-            .key = rate_key(rules[i], question->lineage->links[i].token),
+    sql_limits_narrow(&out->decision->limits, &when->limits);
+    if (when->most > 0)
+        out->rates[out->decision->rate_count++] = (struct rate_obligation){
+            .key = key,
             .most = when->most,
             .period_ms = when->period_ms,
         };
+    if (budget_limits_bind(&when->budget))
+        out->budgets[out->decision->budget_count++] =
+            (struct budget_obligation){ .key = key, .limits = when->budget };
+}
+
+static bool
+add_obligations(const struct question *question, const struct granted *granted,
+                struct decision *decision)
+{
+    struct obliging out = { .decision = decision };
+    size_t most = 0;
+
+    for (size_t i = 0; i < question->lineage->count; i++)
+        most += granted[i].obliged_count;
+    out.rates = arena_take(question->arena, most * sizeof *out.rates);
+    out.budgets = arena_take(question->arena, most * sizeof *out.budgets);
+    if (out.rates == NULL || out.budgets == NULL)
+        return false;
+    for (size_t i = 0; i < question->lineage->count; i++) {
+        for (size_t n = 0; n < granted[i].obliged_count; n++)
+            oblige(&out, granted[i].obliged[n]->when,
+                   limits_key(granted[i].obliged[n], &question->lineage->links[i]));
     }
-    decision->rates = rates;
+    decision->rates = out.rates;
+    decision->budgets = out.budgets;
     return true;
 }
 
 static const struct decision *
-allow(const struct question *question, const struct rule *const *rules, bool obliged)
+allow(const struct question *question, const struct granted *granted, bool obliged)
 {
     struct decision *decision = arena_zeroed(question->arena, sizeof(*decision));
 
     if (decision == NULL)
         return decision_without_memory();
-    decision->rule = rules[0];
-    if (obliged && !add_obligations(question, rules, decision))
+    decision->rule = granted[0].rule;
+    if (obliged && !add_obligations(question, granted, decision))
         return decision_without_memory();
     return decision;
 }
@@ -275,14 +341,14 @@ passes_restrictions(struct question *question, struct finding *out)
 static const struct decision *
 decide(struct question *question)
 {
-    const struct rule *rules[LINEAGE_MAX] = { NULL };
+    struct granted granted[LINEAGE_MAX] = { 0 };
     struct finding finding, missing = { 0 };
     bool incomplete = false, obliged = false;
 
     if (!passes_restrictions(question, &finding))
         return explain(question, &finding);
     for (size_t i = 0; i < question->lineage->count; i++) {
-        switch (find_allow(question, i, &rules[i], &finding)) {
+        switch (find_allow(question, i, &granted[i], &finding)) {
         case GRANT_NONE:
             return explain(question, &finding);
         case GRANT_INCOMPLETE:
@@ -300,7 +366,7 @@ decide(struct question *question)
         if (!passes_scope(question, i, &finding))
             return explain(question, &finding);
     }
-    return incomplete ? explain(question, &missing) : allow(question, rules, obliged);
+    return incomplete ? explain(question, &missing) : allow(question, granted, obliged);
 }
 
 const struct decision *

@@ -37,6 +37,12 @@ decision_role(const struct decision *decision)
     return decision->rule != NULL ? decision->rule->role : slice_of("", 0);
 }
 
+const json_t *
+decision_when(const struct decision *decision)
+{
+    return decision->rule == NULL ? NULL : decision->rule->when_json;
+}
+
 struct slice
 decision_reason(const struct decision *decision)
 {
@@ -62,6 +68,13 @@ decision_rates(const struct decision *decision, const struct rate_obligation **o
     return decision->rate_count;
 }
 
+size_t
+decision_budgets(const struct decision *decision, const struct budget_obligation **out)
+{
+    *out = decision->budgets;
+    return decision->budget_count;
+}
+
 void
 decision_limit(const struct decision *decision, struct sql_limits *limits)
 {
@@ -80,6 +93,8 @@ decision_refuse(const struct decision *decision, struct slice reason, struct are
         refusal->refusal = REFUSAL_DENY;
     refusal->rates = NULL;
     refusal->rate_count = 0;
+    refusal->budgets = NULL;
+    refusal->budget_count = 0;
     refusal->reason = arena_copy(arena, reason);
     if (refusal->reason.at == NULL)
         return decision_without_memory();

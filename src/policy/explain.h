@@ -15,6 +15,8 @@ struct decision {
     struct slice reason, hint;
     const struct rate_obligation *rates;
     size_t rate_count;
+    const struct budget_obligation *budgets;
+    size_t budget_count;
     struct sql_limits limits;
 };
 

@@ -42,6 +42,23 @@ texts_size(const json_t *list)
     return size;
 }
 
+/* The authority's own API passes no door that could count. */
+static enum status
+check_budget(const struct rule *rule, const char *pointer, struct fault *fault)
+{
+    char below[FAULT_POINTER_MAX];
+    const char *name;
+
+    if (!slice_is(rule->right.resource, "writ") || !budget_limits_bind(&rule->when->budget))
+        return STATUS_OK;
+    name = rule->when->budget.most_open > 0 ? "max_concurrent" : "max_bytes";
+    snprintf(below, sizeof(below), "%.160s/%s", pointer, name);
+    return fault_at(fault, STATUS_INVALID, below,
+                    "%s can't be held where a right is of writ itself: it counts what passes a "
+                    "door",
+                    name);
+}
+
 /* One entry; at is where its text is copied to. */
 static enum status
 read_rule(struct rule *rule, const json_t *entry, const char *pointer, char *at,
@@ -79,7 +96,8 @@ read_rule(struct rule *rule, const json_t *entry, const char *pointer, char *at,
         return STATUS_OK;
     snprintf(below, sizeof(below), "%.180s/when", pointer);
     rule->when_json = when;
-    return condition_read(when, below, rule->deny, &rule->when, fault);
+    status = condition_read(when, below, rule->deny, &rule->when, fault);
+    return status == STATUS_OK ? check_budget(rule, below, fault) : status;
 }
 
 static enum status

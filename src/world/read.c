@@ -199,6 +199,7 @@ fill_link(struct lineage_link *link, const struct member *member, struct slice i
 {
     *link = (struct lineage_link){
         .token = id_text,
+        .line = slice_of(&member->line->first.id, sizeof member->line->first.id),
         .subject = member->subject,
         .roles = member->roles->roles,
         .role_count = member->roles->count,

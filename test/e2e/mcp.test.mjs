@@ -59,9 +59,14 @@ before(async () => {
                         'rec:tools.list:-', 'rec:tools.call:good_*', 'rec:resources.read:file:///pub/**'],
                     deny: ['rec:tools.call:good_but_denied'],
                 },
+                bounded: {
+                    allow: [{ right: 'rec:tools.call:slow', when: { max_concurrent: 1 } },
+                        { right: 'rec:tools.call:big', when: { max_bytes: '64KiB/1h' } }],
+                },
                 all: { allow: ['tools:*:**', 'rec:*:**'] },
             },
-            subjects: { some: { type: 'agent', roles: ['some'] }, all: { type: 'agent', roles: ['all'] }, none: { type: 'agent', roles: [] } },
+            subjects: {
+                bounded: { type: 'agent', roles: ['bounded'] }, some: { type: 'agent', roles: ['some'] }, all: { type: 'agent', roles: ['all'] }, none: { type: 'agent', roles: [] } },
         },
     });
     some = (await writ.issue('some')).token;
@@ -345,6 +350,61 @@ test('what is right passes: both eras, coded names, large messages', async () =>
     }
     assert.equal((await post('x'.repeat(5 << 20))).status, 413);
     assert.equal((await post(request('ping'), { token: (await writ.issue('none')).token })).status, 403);
+});
+
+test('budgets: calls at once, and bytes', async () => {
+    const { id, token } = await writ.issue('bounded');
+    const waiting = [];
+    recorder.answer = (message, req, res) => { waiting.push({ req, res, message }); };
+    const answer = ({ res, message }) => {
+        res.writeHead(200, { 'content-type': 'application/json' });
+        res.end(JSON.stringify({ jsonrpc: '2.0', id: message.id, result: { content: [] } }));
+    };
+    const slow = (more) => post(request('tools/call', { name: 'slow' }, 5), { token, ...more });
+
+    const first = slow();
+    await until('the call', () => waiting.length === 1);
+    const refused = await slow();
+    assert.equal(refused.status, 429);
+    assert.equal(refused.headers['retry-after'], '1');
+    assert.match(refused.body, /^\{"jsonrpc":"2.0","id":5,"error":\{"code":-32004,"message":"[^"]*max_concurrent/);
+    assert.equal(waiting.length, 1);
+    /* A token that was rotated does not begin anew. */
+    const rotated = await writ.json(['token', 'rotate', id]);
+    assert.equal((await slow({ token: rotated.token })).status, 429);
+    answer(waiting.pop());
+    assert.equal((await first).status, 200);
+    const lines = await until('the lines', async () => {
+        const found = await writ.audit('--subject', 'bounded');
+        return found.length >= 3 && found;
+    });
+    assert.deepEqual(lines.map((line) => [line.decision, line.status]).sort(), [['allow', 200], ['deny', 429], ['deny', 429]]);
+
+    /* Whoever leaves gives back. */
+    for (let i = 0; i < 2; i++) {
+        const call = http.request({ host: '127.0.0.1', port: writ.port, path: '/rec', method: 'POST', agent: false,
+            headers: { ...bearer(token), 'content-type': 'application/json' } });
+        call.on('error', () => {});
+        call.end(JSON.stringify(request('tools/call', { name: 'slow' })));
+        await until('the call', () => waiting.length === 1);
+        call.destroy();
+        const { res } = waiting.pop();
+        await until('the end', () => res.closed || res.destroyed);
+    }
+    recorder.answer = () => ({ result: { content: [] } });
+    assert.equal((await slow()).status, 200);
+
+    recorder.answer = () => ({ result: { content: [{ type: 'text', text: 'x'.repeat(100 << 10) }] } });
+    const big = () => post(request('tools/call', { name: 'big' }), { token });
+    assert.equal((await big()).body.length > 100 << 10, true);
+    const spent = await big();
+    assert.equal(spent.status, 429);
+    assert.match(spent.body, /max_bytes/);
+    assert.ok(Number(spent.headers['retry-after']) > 60);
+    assert.equal((await slow()).status, 200);
+
+    const can = await writ.json(['can', token, 'rec:tools.call:big']);
+    assert.deepEqual(can.when, { max_bytes: '64KiB/1h' });
 });
 
 test('without a token the stock client is told where to get one', async () => {

@@ -16,6 +16,7 @@ const roles = {
     sessions: { allow: ['cache:get|set|del|mget|mset|expire|ttl|incr:session:*', 'cache:blpop|rpush:queue:*'] },
     listener: { allow: ['cache:subscribe|psubscribe|publish:news.*', 'cache:psubscribe:news.%2A'] },
     all: { allow: ['cache:*:*', 'told:*:*'] },
+    bounded: { allow: [{ right: 'cache:blpop:*', when: { max_concurrent: 1 } }, 'cache:set:*', { right: 'cache:get:*', when: { max_bytes: '4KiB/1h' } }] },
 };
 
 before(async () => {
@@ -338,4 +339,29 @@ test('record: full names the values too, but no password', async () => {
     assert.ok(words.includes('SET k first%20value'), words.join());
     assert.ok(words.includes('SET k second'), words.join());
     assert.doesNotMatch(JSON.stringify(lines), /swordfish/);
+});
+
+test('budgets: commands at once, and bytes', async () => {
+    const first = await open('bounded'), second = await open('bounded');
+    try {
+        first.send(['BLPOP', 'nothing', '30']);
+        await until('the block', async () => /blocked_clients:1/.test((await server.cli('INFO', 'clients')).out));
+        second.send(['BLPOP', 'other', '0.01']);
+        await second.expect("-ERR as many calls are open as the right's max_concurrent allows");
+        first.close();
+        await until('the place', async () => {
+            second.send(['BLPOP', 'other', '0.01']);
+            return second.expect('*-1\r\n', 100).then(() => true, () => false);
+        });
+        second.text = '';
+
+        second.send(['SET', 'big', 'x'.repeat(5000)], ['GET', 'big']);
+        await second.expect(`+OK\r\n$5000\r\n${'x'.repeat(5000)}\r\n`);
+        second.send(['GET', 'big'], ['SET', 'small', 'x']);
+        await second.expect("-ERR the right's max_bytes is used up for now");
+        await second.expect('+OK\r\n');
+    } finally {
+        first.close();
+        second.close();
+    }
 });

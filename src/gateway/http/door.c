@@ -256,6 +256,7 @@ call_text(const struct passage *passage, struct arena *arena)
 const struct door http_door = {
     .name = "http",
     .waits = true,
+    .carries = true,
     .call = call_text,
     .attach = door_attach,
     .connections = door_connections,

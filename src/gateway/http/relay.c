@@ -325,7 +325,10 @@ relay_cut(struct passage *passage, const struct refusal *why)
 
     if (http->exchange != NULL)
         http_exchange_abort(http->exchange);
-    leave(http, http->status != 0 ? http->status : 401);
+    if (http->status != 0)
+        leave(http, http->status);
+    else
+        leave(http, why->kind == GATE_RATE ? refusal_status(GATE_RATE) : 401);
     http_call_abort(call);
 }
 

@@ -151,6 +151,7 @@ postgres_cancel(struct gate *gate, uint32_t slot, const struct cancel_key *key)
 
 const struct door postgres_door = {
     .name = "postgres",
+    .carries = true,
     .attach = door_attach,
     .connections = door_connections,
     .stop = door_stop,

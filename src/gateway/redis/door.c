@@ -104,6 +104,7 @@ door_traffic(const struct passage *passage)
 
 const struct door redis_door = {
     .name = "redis",
+    .carries = true,
     .attach = door_attach,
     .connections = door_connections,
     .stop = door_stop,

@@ -148,6 +148,7 @@ kit_open(struct kit *kit)
     open_world(kit);
     open_audit(kit);
     assert_int_equal(rate_table_new(1024, &kit->rates), STATUS_OK);
+    assert_int_equal(budget_table_new(1024, &kit->budgets), STATUS_OK);
     assert_int_equal(cidr_parse(SLICE_LITERAL("127.0.0.2"), &trusted), STATUS_OK);
     kit->ports =
         (struct gateway_ports){ .app = kit, .claim_use = claim_use, .enforced = tell_enforced };
@@ -159,6 +160,7 @@ kit_open(struct kit *kit)
         .audit = kit->audit,
         .audit_mode = AUDIT_STRICT,
         .rates = kit->rates,
+        .budgets = kit->budgets,
         .ports = &kit->ports,
         .lanes = KIT_LANES,
         .connections_max = 1024,
@@ -207,6 +209,7 @@ kit_close(struct kit *kit)
     audit_close(kit->audit);
     signer_free(kit->signer);
     rate_table_free(kit->rates);
+    budget_table_free(kit->budgets);
     fixture_free(&kit->world);
     stub_close();
     remove_dir(kit->dir);

@@ -18,6 +18,7 @@ struct kit {
     struct audit *audit;
     struct signer *signer;
     struct rate_table *rates;
+    struct budget_table *budgets;
     struct gateway_ports ports;
     struct lane *lanes[KIT_LANES];
     atomic_uint started;

@@ -46,6 +46,18 @@ test_good(void **unused)
     assert_int_equal(reading("{\"max_rate\": \"1000/h\"}", false, &condition, &fault), STATUS_OK);
     assert_int_equal(condition->period_ms, 3600000);
     condition_free(condition);
+    assert_int_equal(reading("{\"max_concurrent\": 4, \"max_bytes\": \"100MiB/12h\"}", false,
+                             &condition, &fault),
+                     STATUS_OK);
+    assert_int_equal(condition->budget.most_open, 4);
+    assert_int_equal(condition->budget.most_bytes, 100 << 20);
+    assert_int_equal(condition->budget.period_ms, 12 * MS_HOUR);
+    assert_true(condition_obliges(condition));
+    condition_free(condition);
+    assert_int_equal(reading("{\"max_bytes\": \"7B/d\"}", false, &condition, &fault), STATUS_OK);
+    assert_int_equal(condition->budget.most_bytes, 7);
+    assert_int_equal(condition->budget.period_ms, MS_DAY);
+    condition_free(condition);
     assert_int_equal(reading("{\"approval\": {\"by\": [\"lead\", \"sec\"], \"within\": \"1h\", "
                              "\"for\": \"7d\"}}",
                              false, &condition, &fault),
@@ -110,6 +122,27 @@ test_bad(void **unused)
         { "{\"proof\": \"optional\"}", "/when/proof", false },
         { "{\"proof\": \"required\"}", "/when/proof", true },
         { "{\"max_rate\": \"1/s\"}", "/when/max_rate", true },
+        { "{\"max_concurrent\": 1}", "/when/max_concurrent", true },
+        { "{\"max_concurrent\": 0}", "/when/max_concurrent", false },
+        { "{\"max_concurrent\": -1}", "/when/max_concurrent", false },
+        { "{\"max_concurrent\": 10001}", "/when/max_concurrent", false },
+        { "{\"max_concurrent\": \"4\"}", "/when/max_concurrent", false },
+        { "{\"max_concurrent\": 1.5}", "/when/max_concurrent", false },
+        { "{\"max_bytes\": \"1MiB/1d\"}", "/when/max_bytes", true },
+        { "{\"max_bytes\": 1048576}", "/when/max_bytes", false },
+        { "{\"max_bytes\": \"1MiB\"}", "/when/max_bytes", false },
+        { "{\"max_bytes\": \"0MiB/1d\"}", "/when/max_bytes", false },
+        { "{\"max_bytes\": \"1MB/1d\"}", "/when/max_bytes", false },
+        { "{\"max_bytes\": \"MiB/1d\"}", "/when/max_bytes", false },
+        { "{\"max_bytes\": \"-1MiB/1d\"}", "/when/max_bytes", false },
+        { "{\"max_bytes\": \"1 MiB/1d\"}", "/when/max_bytes", false },
+        { "{\"max_bytes\": \"1MiB/500ms\"}", "/when/max_bytes", false },
+        { "{\"max_bytes\": \"1MiB/32d\"}", "/when/max_bytes", false },
+        { "{\"max_bytes\": \"1MiB/\"}", "/when/max_bytes", false },
+        { "{\"max_bytes\": \"1MiB/1\"}", "/when/max_bytes", false },
+        { "{\"max_bytes\": \"1MiB/1d/1d\"}", "/when/max_bytes", false },
+        { "{\"max_bytes\": \"1025TiB/1d\"}", "/when/max_bytes", false },
+        { "{\"max_bytes\": \"18446744073709551616B/1d\"}", "/when/max_bytes", false },
         { "{\"where\": \"required\"}", "/when/where", true },
         { "{\"where\": true}", "/when/where", false },
         { "{\"max_rows\": 1}", "/when/max_rows", true },

@@ -19,6 +19,30 @@ static const char definitions[] =
     "     {\"right\": \"orders:PUT:/v1/orders/*\", \"when\": {\"network\": [\"10.0.0.0/8\"]}},"
     "     {\"right\": \"orders:PATCH:/v1/**\", \"when\": {\"max_rate\": \"10/s\"}}]},"
     "  \"fast\": {\"allow\": [\"orders:PATCH:/v1/free\"]},"
+    "  \"metered\": {\"allow\": [{\"right\": \"tools:GET:/a/**\","
+    "     \"when\": {\"max_rate\": \"1/s\", \"max_bytes\": \"1KiB/1d\"}}]},"
+    "  \"narrow\": {\"allow\": [{\"right\": \"tools:GET:/**\", \"when\": {\"max_concurrent\": 3}},"
+    "     \"tools:GET:/c\"]},"
+    "  \"many\": {\"allow\": ["
+    "     {\"right\": \"tools:GET:/*\", \"when\": {\"max_concurrent\": 1}},"
+    "     {\"right\": \"tools:GET:/1*\", \"when\": {\"max_concurrent\": 1}},"
+    "     {\"right\": \"tools:GET:/12*\", \"when\": {\"max_concurrent\": 1}},"
+    "     {\"right\": \"tools:GET:/123*\", \"when\": {\"max_concurrent\": 1}},"
+    "     {\"right\": \"tools:GET:/1234*\", \"when\": {\"max_concurrent\": 1}},"
+    "     {\"right\": \"tools:GET:/12345*\", \"when\": {\"max_concurrent\": 1}},"
+    "     {\"right\": \"tools:GET:/123456*\", \"when\": {\"max_concurrent\": 1}},"
+    "     {\"right\": \"tools:GET:/1234567*\", \"when\": {\"max_concurrent\": 1}},"
+    "     {\"right\": \"tools:GET:/12345678*\", \"when\": {\"max_concurrent\": 1}},"
+    "     {\"right\": \"tools:GET:/123456789*\", \"when\": {\"max_concurrent\": 1}},"
+    "     {\"right\": \"tools:GET:/1234567890*\", \"when\": {\"max_concurrent\": 1}},"
+    "     {\"right\": \"tools:GET:/12345678901*\", \"when\": {\"max_concurrent\": 1}},"
+    "     {\"right\": \"tools:GET:/123456789012*\", \"when\": {\"max_concurrent\": 1}},"
+    "     {\"right\": \"tools:GET:/1234567890123*\", \"when\": {\"max_concurrent\": 1}},"
+    "     {\"right\": \"tools:GET:/12345678901234*\", \"when\": {\"max_concurrent\": 1}},"
+    "     {\"right\": \"tools:GET:/123456789012345*\", \"when\": {\"max_concurrent\": 1}},"
+    "     {\"right\": \"tools:GET:/1234567890123456*\", \"when\": {\"max_concurrent\": 1}},"
+    "     {\"right\": \"tools:GET:/12345678901234567*\", \"when\": {\"max_concurrent\": 1}},"
+    "     {\"right\": \"tools:GET:/123456789012345678*\", \"when\": {\"max_concurrent\": 1}}]},"
     "  \"barred\": {\"deny\": [\"orders:*:/v1/orders/7/**\"]},"
     "  \"wide\": {\"allow\": [\"*:*:**\"]},"
     "  \"lists\": {\"allow\": [\"k8s:list:shop/**\", {\"right\": \"k8s:watch:shop/**\","
@@ -26,6 +50,7 @@ static const char definitions[] =
     " \"subjects\": {"
     "  \"amara\": {\"type\": \"user\", \"roles\": [\"lead\", \"fast\"]},"
     "  \"copilot\": {\"type\": \"agent\", \"roles\": [\"wide\"]},"
+    "  \"meg\": {\"type\": \"agent\", \"roles\": [\"metered\", \"narrow\", \"many\"]},"
     "  \"barry\": {\"type\": \"user\", \"roles\": [\"wide\", \"barred\"]},"
     "  \"lila\": {\"type\": \"user\", \"roles\": [\"lists\"]},"
     "  \"gone\": {\"type\": \"user\", \"roles\": [\"wide\"], \"disabled\": true},"
@@ -350,7 +375,12 @@ test_rates(void **unused)
     decision = decide(links, 1, &request);
     assert_int_equal(decision_rates(decision, &rates), 1);
     assert_true(rates[0].key == key);
-    links[1].token = slice_text("tok2");
+    /* Another token of the line has no limits of its own. */
+    links[0].token = slice_text("tok2");
+    decision = decide(links, 1, &request);
+    assert_int_equal(decision_rates(decision, &rates), 1);
+    assert_true(rates[0].key == key);
+    links[1].line = slice_text("line2");
     decision = decide(links, 2, &request);
     assert_int_equal(decision_rates(decision, &rates), 2);
     assert_true(rates[0].key == key && rates[1].key != key);
@@ -361,6 +391,45 @@ test_rates(void **unused)
     decision = decide(links, 1, &request);
     expect(decision, REFUSAL_NONE, "orders:PATCH:/v1/free", "");
     assert_int_equal(decision_rates(decision, &rates), 0);
+}
+
+/* Several rights with limits: no one of them is a way around the others. */
+static void
+test_limits_of_several(void **unused)
+{
+    name_id metered[2] = { id("metered"), id("narrow") };
+    struct request request = asking("tools:GET:/a/b");
+    struct lineage_link link = link_of("meg", metered);
+    const struct budget_obligation *budgets;
+    const struct rate_obligation *rates;
+    const struct decision *decision;
+
+    for (size_t i = 0; i < 2; i++) {
+        name_id turned[2] = { metered[i], metered[1 - i] };
+
+        link.roles = turned;
+        link.role_count = 2;
+        decision = decide(&link, 1, &request);
+        assert_true(decision_allows(decision));
+        assert_int_equal(decision_rates(decision, &rates), 1);
+        assert_int_equal(decision_budgets(decision, &budgets), 2);
+        assert_true(budgets[i].limits.most_open == 0 && budgets[1 - i].limits.most_open == 3);
+        assert_true(budgets[i].limits.most_bytes == 1024 && budgets[i].key == rates[0].key);
+        assert_true(budgets[1 - i].key != rates[0].key);
+    }
+    link.role_count = 1;
+    link.roles = &metered[1];
+    request = asking("tools:GET:/c");
+    assert_int_equal(decision_budgets(decide(&link, 1, &request), &budgets), 0);
+    /* More than can be held are refused; a list is not. */
+    name_id many = id("many");
+    link.roles = &many;
+    request = asking("tools:GET:/1234567890123456789");
+    expect(decide(&link, 1, &request), REFUSAL_LIMIT, "", "");
+    request.listing = true;
+    assert_true(decision_allows(decide(&link, 1, &request)));
+    request = asking("tools:GET:/123456789012345");
+    assert_int_equal(decision_budgets(decide(&link, 1, &request), &budgets), 16);
 }
 
 static void
@@ -551,6 +620,7 @@ main(void)
         cmocka_unit_test(test_proof),
         cmocka_unit_test(test_condition_of_ancestor),
         cmocka_unit_test(test_rates),
+        cmocka_unit_test(test_limits_of_several),
         cmocka_unit_test(test_listing),
         cmocka_unit_test(test_scope_sizes),
         cmocka_unit_test(test_malformed_requests),

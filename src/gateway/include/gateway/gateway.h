@@ -7,6 +7,7 @@
 #include "base/fault.h"
 #include "gateway/ports.h"
 #include "http/forwarded.h"
+#include "meter/budget.h"
 #include "meter/rate.h"
 #include "meter/replay.h"
 #include "proof/nonce.h"
@@ -33,6 +34,7 @@ struct gateway_options {
     struct audit *audit; /* journal i belongs to lane i */
     enum audit_mode audit_mode;
     struct rate_table *rates;
+    struct budget_table *budgets;
     /* Proofs of possession: which were seen, our nonces, and since when we remember. */
     struct replay_table *replays;
     const struct nonce_source *nonces;

@@ -11,6 +11,7 @@
  * Each is judged with its own subject. */
 struct lineage_link {
     struct slice token; /* the id, for reasons */
+    struct slice line;  /* the bytes of its line's id: limits count for all of a line together */
     name_id subject;
     const name_id *roles; /* chosen at issue; counts only what the subject holds now */
     size_t role_count;
@@ -51,6 +52,8 @@ bool decision_allows(const struct decision *decision);
 /* On allow, the right that allowed; on refusal, the deny that refused or, when a
  * right is missing, the exact right that would be needed. */
 struct slice decision_right(const struct decision *decision);
+/* The conditions of that right, as they are written; NULL: none. Borrowed from the policy. */
+const json_t *decision_when(const struct decision *decision);
 /* The role in which that right stands; empty when none. */
 struct slice decision_role(const struct decision *decision);
 /* A sentence for people; "" on allow. Names the ancestor, condition or caveat that stopped it. */
@@ -84,14 +87,21 @@ struct approval {
 /* NULL: none would help. Lives as long as the policy. */
 const struct approval *decision_approval(const struct decision *decision);
 
-/* Obligations: the gateway must hold each limit before the request passes
- * (one per link whose allowing right has max_rate). */
+/* Obligations: the gateway must hold each limit before the request passes. Where several rights
+ * of a link allow, each with limits, those of all of them are held: none is evaded by another.
+ * One for each such right with max_rate. */
 struct rate_obligation {
     uint64_t key; /* the same for the same right and token */
     uint32_t most;
     uint32_t period_ms;
 };
 size_t decision_rates(const struct decision *decision, const struct rate_obligation **out);
+/* One for each such right with max_concurrent or max_bytes; both are counted under its key. */
+struct budget_obligation {
+    uint64_t key;
+    struct budget_limits limits;
+};
+size_t decision_budgets(const struct decision *decision, const struct budget_obligation **out);
 /* Narrows *limits to what this allow demands too. */
 void decision_limit(const struct decision *decision, struct sql_limits *limits);
 

@@ -12,6 +12,19 @@ struct sql_limits {
     int64_t statement_timeout_ms; /* 0: no limit */
 };
 
+/* What may be open at once, and what may move in a time. */
+struct budget_limits {
+    uint32_t most_open;  /* 0: any number */
+    uint64_t most_bytes; /* in and out, in each period; 0: any number */
+    uint32_t period_ms;
+};
+
+static inline bool
+budget_limits_bind(const struct budget_limits *limits)
+{
+    return limits->most_open > 0 || limits->most_bytes > 0;
+}
+
 /* The stricter of the two, in *limits. */
 static inline void
 sql_limits_narrow(struct sql_limits *limits, const struct sql_limits *more)

@@ -5,7 +5,8 @@
  *            R is a right's text or {"right": text, "when": {condition…}}
  * A condition: {"network": [CIDR…], "time": {"hours": "08:00-18:00",
  *            "days": ["mon", …], "until": "2026-12-31", "zone": "+01:00"},
- *            "proof": "required", "max_rate": "10/s"}; all that stand must hold.
+ *            "proof": "required", "max_rate": "10/s", "max_concurrent": 4,
+ *            "max_bytes": "100MiB/1d"}; all that stand must hold.
  * A subject: {"type": "user|service|agent", "roles": [names], "disabled": bool,
  *            "client": {…, not looked at here}}
  *
