@@ -44,6 +44,9 @@ struct config {
     char *dpop_nonce;
     char *audit_mode;
     int64_t audit_retention;
+    char *recordings_mode, *recordings_dir; /* dir NULL: data/recordings */
+    bool recordings_input;
+    int64_t recordings_retention;
     int64_t fleet_staleness;
 };
 

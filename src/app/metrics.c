@@ -48,15 +48,21 @@ write_latency(const struct gateway_stats *stats, struct buffer *out)
 }
 
 void
-metrics_write(const struct gateway *gateway, const struct audit *audit, struct buffer *out)
+metrics_write(const struct gateway *gateway, const struct audit *audit,
+              const struct recorder *recorder, struct buffer *out)
 {
     const char *const requests = "writ_requests_total", *const asked =
                                                             "Requests at the gate, by answer.";
+    const char *const recordings = "writ_recordings_total", *const recorded =
+                                                                "Recorded sessions, by state.";
+    struct recorder_stats sessions = { 0 };
     struct gateway_stats gate;
     struct audit_stats lines;
 
     gateway_stats(gateway, &gate);
     audit_stats(audit, &lines);
+    if (recorder != NULL)
+        recorder_stats(recorder, &sessions);
     const struct metric rows[] = {
         { requests, "counter", asked, "{answer=\"allowed\"}", gate.allowed },
         { requests, "counter", asked, "{answer=\"refused\"}", gate.refused },
@@ -74,6 +80,9 @@ metrics_write(const struct gateway *gateway, const struct audit *audit, struct b
           gate.bytes_out },
         { "writ_sessions_cut_total", "counter", "Open sessions cut because their right ended.", "",
           gate.sessions_cut },
+        { recordings, "counter", recorded, "{state=\"begun\"}", sessions.begun },
+        { recordings, "counter", recorded, "{state=\"complete\"}", sessions.ended },
+        { recordings, "counter", recorded, "{state=\"failed\"}", sessions.failed },
         { "writ_audit_lines_sealed_total", "counter", "Audit lines in the chained log.", "",
           lines.sealed },
         { "writ_audit_lines_lost_total", "counter", "Audit lines lost (audit.mode lossy).", "",

@@ -5,7 +5,10 @@
 #include "audit/audit.h"
 #include "base/buffer.h"
 #include "gateway/gateway.h"
+#include "gateway/recording.h"
 
-void metrics_write(const struct gateway *gateway, const struct audit *audit, struct buffer *out);
+/* recorder may be NULL. */
+void metrics_write(const struct gateway *gateway, const struct audit *audit,
+                   const struct recorder *recorder, struct buffer *out);
 
 #endif

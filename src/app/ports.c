@@ -174,7 +174,7 @@ write_metrics(void *app, struct buffer *out)
 {
     struct server *server = app;
 
-    metrics_write(server->gateway, server->audit, out);
+    metrics_write(server->gateway, server->audit, server->recorder, out);
 }
 
 static bool

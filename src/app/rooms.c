@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "server.h"
 
+#define RECORDING_MOST (UINT64_C(4) << 30)
 enum { RATE_CELLS = 1 << 16, BUDGET_CELLS = 1 << 16, REPLAY_ENTRIES = 1 << 21 };
 
 static enum status
@@ -24,13 +25,49 @@ open_audit(struct server *server, struct fault *fault)
             .node = config->node,
             .mode = config->audit_mode[0] == 'l' ? AUDIT_LOSSY : AUDIT_STRICT,
             .retention_ms = config->audit_retention,
-            .journals = server->worker_count + 1,
+            .journals = server->worker_count + 2, /* the authority's, the recorder's */
             .signer = authority_signer(server->authority),
             .keep_head = ports_keep_head,
             .context = server,
         },
         &server->audit, fault);
     free(dir);
+    return status;
+}
+
+/* Also where none are made any more: those that were can be read. */
+static enum status
+name_recordings(struct server *server)
+{
+    const struct config *config = server->config;
+
+    if (config->recordings_dir != NULL)
+        server->recordings = strdup(config->recordings_dir);
+    else if (asprintf(&server->recordings, "%s/recordings", config->data) < 0)
+        server->recordings = NULL;
+    return server->recordings == NULL ? STATUS_MEMORY : STATUS_OK;
+}
+
+static enum status
+open_recorder(struct server *server, struct fault *fault)
+{
+    const struct config *config = server->config;
+    struct recorder_options options = {
+        .dir = server->recordings,
+        .input = config->recordings_input,
+        .strict = config->audit_mode[0] != 'l',
+        .max_size = RECORDING_MOST,
+        .retention_ms = config->recordings_retention,
+        .journal = audit_journal_of(server->audit, server->worker_count + 1),
+    };
+    enum status status = STATUS_OK;
+
+    if (strcmp(config->recordings_mode, "off") == 0)
+        return STATUS_OK;
+    status = authority_record_master(server->authority, &options.master);
+    if (status == STATUS_OK)
+        status = recorder_open(&options, &server->recorder, fault);
+    secret_wipe(&options.master, sizeof options.master);
     return status;
 }
 
@@ -75,6 +112,8 @@ open_authority(struct server *server, struct fault *fault)
     const struct config *config = server->config;
     enum status status = name_gateway(server);
 
+    if (status == STATUS_OK)
+        status = name_recordings(server);
     if (status != STATUS_OK)
         return status;
     own_listens(server, &config->authority);
@@ -84,6 +123,7 @@ open_authority(struct server *server, struct fault *fault)
     return authority_open(
         &(struct authority_options){
             .data = config->data,
+            .recordings = server->recordings,
             .issuer = slice_text(config->issuer),
             .node = slice_text(config->node),
             .listen = slice_text(config->authority.listen),
@@ -152,6 +192,7 @@ open_gateway(struct server *server, struct fault *fault)
             .nonce_required = nonce_required(config),
             .started_at = server->started_at,
             .http_url = slice_text(config->http_url),
+            .recorder = server->recorder,
             .ports = &server->gateway_ports,
             .lanes = server->worker_count,
             .connections_max = config->connections,
@@ -204,6 +245,8 @@ rooms_open(struct server *server, struct fault *fault)
     if (status == STATUS_OK)
         status = open_audit(server, fault);
     if (status == STATUS_OK)
+        status = open_recorder(server, fault);
+    if (status == STATUS_OK)
         status = act_as_root(server, fault);
     if (status == STATUS_OK)
         status = open_gateway(server, fault);
@@ -223,6 +266,7 @@ rooms_close(struct server *server)
         authority_settle(server->authority);
     if (server->gateway != NULL)
         gateway_free(server->gateway);
+    recorder_close(server->recorder);
     if (server->audit != NULL)
         audit_close(server->audit);
     if (server->authority != NULL)
@@ -237,4 +281,5 @@ rooms_close(struct server *server)
     free(server->workers);
     free(server->socket_address);
     free(server->gateway_url);
+    free(server->recordings);
 }

@@ -10,6 +10,7 @@
 #include "authority/authority.h"
 #include "config.h"
 #include "gateway/gateway.h"
+#include "gateway/recording.h"
 
 /* One gateway lane as the wiring sees it. */
 struct worker {
@@ -34,6 +35,8 @@ struct server {
     struct replay_table *replays;
     struct nonce_source *nonces;
     int64_t started_at;
+    struct recorder *recorder; /* NULL: sessions are not recorded */
+    char *recordings;          /* its directory */
     struct gateway *gateway;
     struct gateway_ports gateway_ports;
     struct authority_ports authority_ports;

@@ -489,6 +489,14 @@ enum status api_session_show(struct authority *, const struct api_request *, str
                              struct fault *);
 enum status api_session_kill(struct authority *, const struct api_request *, struct api_answer *,
                              struct fault *);
+enum status api_recording_list(struct authority *, const struct api_request *, struct api_answer *,
+                               struct fault *);
+enum status api_recording_show(struct authority *, const struct api_request *, struct api_answer *,
+                               struct fault *);
+enum status api_recording_events(struct authority *, const struct api_request *,
+                                 struct api_answer *, struct fault *);
+enum status api_recording_delete(struct authority *, const struct api_request *,
+                                 struct api_answer *, struct fault *);
 /* service.c: health, metrics, keys, backup, reload, openapi */
 enum status api_healthz(struct authority *, const struct api_request *, struct api_answer *,
                         struct fault *);

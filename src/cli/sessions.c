@@ -1,7 +1,7 @@
 /* cli/sessions.c - `writ session`: what is open at the doors now, and its end. */
 #include <stdio.h>
 
-#include "internal.h"
+#include "recordings.h"
 
 static int
 list(struct cli *cli, const struct args *args)
@@ -13,6 +13,8 @@ list(struct cli *cli, const struct args *args)
     json_t *answer;
     size_t i;
 
+    if (args_value(args, "--recorded") != NULL)
+        return recordings_list(cli, args);
     put_text(&path, "/v1/sessions");
     put_query(&path, "subject", args_value(args, "--subject"));
     put_query(&path, "upstream", args_value(args, "--upstream"));
@@ -63,8 +65,10 @@ show(struct cli *cli, const struct args *args)
                                            "door", "upstream", "action",    "object",
                                            "peer", "agent",    "opened_at", "node" };
     json_t *session;
-    int status = ask_one(cli, "GET", args->words[0], &session);
 
+    if (args_value(args, "--recorded") != NULL)
+        return recording_show(cli, args);
+    int status = ask_one(cli, "GET", args->words[0], &session);
     if (status == EXIT_DONE && cli->json)
         print_json(session);
     else if (status == EXIT_DONE)
@@ -92,13 +96,43 @@ kill_session(struct cli *cli, const struct args *args)
 static const struct option list_options[] = {
     { "--subject", "S", "only this subject's" },
     { "--upstream", "NAME", "only those at this upstream" },
+    { "--recorded", NULL, "those that were recorded; the options below are theirs" },
+    { "--object", "NAME", "only those of this container" },
+    { "--since", "T", "begun since: a time, or a duration ago" },
+    { "--until", "T", "begun before" },
+    { "--limit", "N", "at most so many (50)" },
+    { "--cursor", "C", "the next page: what the one before has told" },
+    { NULL, NULL, NULL },
+};
+
+static const struct option show_options[] = {
+    { "--recorded", NULL, "one that was recorded: read to its end, with its digest" },
+    { NULL, NULL, NULL },
+};
+
+static const struct option play_options[] = {
+    { "--speed", "N", "so many times as fast" },
+    { "--pause", "T", "no pause is longer (2s)" },
+    { "--cast", NULL, "the asciicast itself, for asciinema and its like" },
     { NULL, NULL, NULL },
 };
 
 const struct command session_commands[] = {
     { "session list", "", 0, 0, list_options, "What is open at this node's doors now.",
-      "  writ session list --upstream warehouse\n", list },
-    { "session show", "ID", 1, 1, NULL, "One open session.", NULL, show },
+      "  writ session list --upstream warehouse\n"
+      "  writ session list --recorded --subject amara --since 7d\n",
+      list },
+    { "session show", "ID", 1, 1, show_options, "One open session, or one that was recorded.", NULL,
+      show },
+    { "session play", "ID", 1, 1, play_options,
+      "Show a recorded session, by its id or its session's number.",
+      "  writ session play 1795900000000-7355608064000001-5e0c91aa --speed 2\n"
+      "  writ session play 7355608064000001 --cast > session.cast\n",
+      recording_play },
+    { "session tail", "ID", 1, 1, NULL, "Show a session that is being recorded, and follow it.",
+      NULL, recording_tail },
+    { "session delete", "ID", 1, 1, NULL, "Remove a recording before its retention ends.", NULL,
+      recording_delete },
     { "session kill", "ID", 1, 1, NULL,
       "Cut a session now; its token lives on (revoke it to keep its holder out).", NULL,
       kill_session },

@@ -1,10 +1,10 @@
 /* http/server.c - bytes into requests, in order, bounded in memory. */
 #include "connection.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/serial.h"
 
 enum {
     IN_MARK = 32768 + 4096, /* bytes waiting: a whole head fits; then reading stops */
@@ -393,7 +393,6 @@ http_server_new(struct lane *lane, const struct http_server_options *options,
 void
 http_server_accept(struct http_server *server, struct stream *stream)
 {
-    static atomic_uint_fast64_t sessions;
     struct connection *connection = server->draining ? NULL : calloc(1, sizeof *connection);
 
     if (connection == NULL) {
@@ -402,7 +401,7 @@ http_server_accept(struct http_server *server, struct stream *stream)
     }
     connection->server = server;
     connection->stream = stream;
-    connection->session = atomic_fetch_add_explicit(&sessions, 1, memory_order_relaxed) + 1;
+    connection->session = serial_next();
     connection->timer.fire = connection_timer_fire;
     connection->next = server->connections;
     if (connection->next != NULL)

@@ -1,6 +1,7 @@
 /* record/file.c - chunks of a recording, sealed and opened. */
 #include "record/file.h"
 
+#include "crypto/hash.h"
 #include "crypto/mac.h"
 #include "crypto/random.h"
 #include "crypto/seal.h"
@@ -80,6 +81,14 @@ stands_here(uint64_t number, uint8_t kind)
     return number == 0 ? kind == RECORD_ABOUT : kind == RECORD_EVENTS || kind == RECORD_END;
 }
 
+static enum status
+digest_on(uint8_t digest[RECORD_DIGEST_SIZE], struct slice chunk)
+{
+    const struct slice parts[] = { slice_of(digest, RECORD_DIGEST_SIZE), chunk };
+
+    return hash_sha256(parts, 2, digest);
+}
+
 /* --- writing ---------------------------------------------------------------- */
 
 enum status
@@ -99,6 +108,11 @@ record_begin(struct record_writer *writer, const struct secret *master, struct b
                       slice_of(made.key.bytes, sizeof made.key.bytes), out);
     if (status == STATUS_OK)
         status = buffer_status(out);
+    if (status == STATUS_OK) {
+        struct slice head = slice_from(buffer_slice(out), out->size - HEAD_SIZE);
+
+        status = hash_sha256(&head, 1, made.digest);
+    }
     if (status == STATUS_OK)
         *writer = made;
     record_writer_wipe(&made);
@@ -110,6 +124,7 @@ record_put(struct record_writer *writer, enum record_kind kind, struct slice pla
            struct buffer *out)
 {
     struct context context = context_of_chunk(&writer->id, writer->next, (uint8_t)kind);
+    size_t before = out->size;
     enum status status;
 
     if (writer->ended || !stands_here(writer->next, (uint8_t)kind))
@@ -121,6 +136,8 @@ record_put(struct record_writer *writer, enum record_kind kind, struct slice pla
     status = seal(&writer->key, context_slice(&context), plain, out);
     if (status == STATUS_OK)
         status = buffer_status(out);
+    if (status == STATUS_OK)
+        status = digest_on(writer->digest, slice_from(buffer_slice(out), before));
     /* A chunk that failed halfway has no place that another could take. */
     writer->ended = status != STATUS_OK || kind == RECORD_END;
     writer->next++;
@@ -163,8 +180,17 @@ read_head(struct record_reader *reader, struct cursor *in)
     if (fine)
         memcpy(reader->key.bytes, key.bytes, SECRET_SIZE);
     buffer_wipe_free(&key);
+    magic = slice_of(magic.at, HEAD_SIZE);
+    fine = fine && hash_sha256(&magic, 1, reader->digest) == STATUS_OK;
     reader->opened = fine;
     return fine ? RECORD_CHUNK : wrong(reader);
+}
+
+static bool
+may_be_chunk(const struct record_reader *reader, uint32_t size, uint8_t kind)
+{
+    return size >= SEAL_OVERHEAD && size <= RECORD_CHUNK_MOST + SEAL_OVERHEAD &&
+           stands_here(reader->next, kind);
 }
 
 static enum record_read
@@ -172,6 +198,7 @@ read_chunk(struct record_reader *reader, struct cursor *in, enum record_kind *ki
            struct buffer *plain)
 {
     struct context context;
+    const uint8_t *chunk = in->at;
     struct slice sealed;
     uint32_t size;
     uint8_t byte;
@@ -179,13 +206,13 @@ read_chunk(struct record_reader *reader, struct cursor *in, enum record_kind *ki
     if (!take_be32(in, &size) || !take_u8(in, &byte))
         return RECORD_MORE;
     /* Before its bytes are waited for: a big claim is refused now. */
-    if (size < SEAL_OVERHEAD || size > RECORD_CHUNK_MOST + SEAL_OVERHEAD ||
-        !stands_here(reader->next, byte))
+    if (!may_be_chunk(reader, size, byte))
         return wrong(reader);
     if (!take_bytes(in, size, &sealed))
         return RECORD_MORE;
     context = context_of_chunk(&reader->id, reader->next, byte);
-    if (unseal(&reader->key, context_slice(&context), sealed, plain) != STATUS_OK)
+    if (unseal(&reader->key, context_slice(&context), sealed, plain) != STATUS_OK ||
+        digest_on(reader->digest, slice_of(chunk, (size_t)(in->at - chunk))) != STATUS_OK)
         return wrong(reader);
     reader->next++;
     reader->ended = byte == RECORD_END;
@@ -215,6 +242,25 @@ record_next(struct record_reader *reader, struct slice in, size_t *used, enum re
     if (read == RECORD_CHUNK)
         *used = in.size - cursor_left(&at);
     return read;
+}
+
+enum record_read
+record_skip(struct record_reader *reader, struct slice head, size_t *size)
+{
+    struct cursor at = cursor_over(head);
+    uint32_t sealed;
+    uint8_t kind;
+
+    if (reader->wrong || reader->next == 0)
+        return wrong(reader);
+    if (!take_be32(&at, &sealed) || !take_u8(&at, &kind))
+        return RECORD_MORE;
+    if (!may_be_chunk(reader, sealed, kind))
+        return wrong(reader);
+    reader->next++;
+    reader->ended = kind == RECORD_END;
+    *size = RECORD_CHUNK_HEAD + sealed;
+    return RECORD_CHUNK;
 }
 
 void

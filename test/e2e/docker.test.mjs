@@ -237,11 +237,12 @@ const attempts = {
     'an upgrade where none is': ['GET', '/containers/db-1/json', undefined, { connection: 'upgrade', upgrade: 'tcp' }],
 };
 
+// Docker lists images of the same second in any order.
 const state = async () => [
     await docker.must('ps', '-a', '--no-trunc', '--format', '{{.ID}} {{.Names}} {{.State}}'),
     await docker.must('images', '-a', '--no-trunc', '--format', '{{.Repository}}:{{.Tag}} {{.ID}}'),
     await docker.must('volume', 'ls', '-q'),
-].join('\n');
+].join('\n').split('\n').sort().join('\n');
 
 test(`${Object.keys(attempts).length} attempts to do more, none of which has an effect`, { skip }, async () => {
     const was = await state();

@@ -413,6 +413,15 @@ read_exec(struct body_facts *out, const json_t *body)
         body_fact_add(out, "privileged", SLICE_LITERAL("true"), true);
 }
 
+/* What it runs was said when it was made. */
+static void
+read_start(struct body_facts *out, const json_t *body)
+{
+    static const char *const known[] = { "Detach", "Tty", "ConsoleSize", NULL };
+
+    (void)body_only(body, known, out);
+}
+
 static void
 read_volume(struct body_facts *out, const json_t *body, struct slice *name)
 {
@@ -458,6 +467,9 @@ docker_body_read(enum docker_body what, const json_t *body, struct body_facts *o
         break;
     case DOCKER_BODY_EXEC:
         read_exec(out, body);
+        break;
+    case DOCKER_BODY_START:
+        read_start(out, body);
         break;
     case DOCKER_BODY_UPDATE:
         read_host_config(out, body);

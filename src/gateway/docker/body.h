@@ -9,6 +9,7 @@
 enum docker_body {
     DOCKER_BODY_CREATE,  /* POST /containers/create */
     DOCKER_BODY_EXEC,    /* POST /containers/{}/exec */
+    DOCKER_BODY_START,   /* POST /exec/{}/start */
     DOCKER_BODY_UPDATE,  /* POST /containers/{}/update */
     DOCKER_BODY_VOLUME,  /* POST /volumes/create */
     DOCKER_BODY_NETWORK, /* POST /networks/create */

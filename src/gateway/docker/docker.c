@@ -1,428 +1,13 @@
-/* gateway/docker/docker.c - a request to the Engine becomes a triple: the endpoint's action
- * on the container's name, whatever it was called by, and what its body asks for. */
+/* gateway/docker/docker.c - the dialect of the Engine: which bodies are read, what upgrades, how a
+ * refusal is worded. */
 #include "docker.h"
 
 #include "../http/query.h"
-#include "../pipeline.h"
-#include "body.h"
-#include "endpoints.h"
+#include "../recorded.h"
 #include "lists.h"
-#include "policy/right.h"
-#include "reference.h"
+#include "talk.h"
 
-enum { BODY_MAX = 1 << 20, INSPECT_MAX = 8 << 20, NAME_MAX_SIZE = 255 };
-
-struct docker_talk {
-    struct docker_path path;
-    struct body_facts facts;
-    struct slice exec_container; /* of an exec that was asked about; empty: not yet */
-    bool resolved;               /* the name is the daemon's own */
-};
-
-/* --- refusing ----------------------------------------------------------------------- */
-
-static enum dialect_need
-refuse_as(struct http_passage *http, enum gate_refusal kind, const char *reason)
-{
-    http->passage->asked.fault = (struct refusal){ .kind = kind, .reason = slice_text(reason) };
-    return DIALECT_READY;
-}
-
-static enum dialect_need
-refuse(struct http_passage *http, const char *reason)
-{
-    return refuse_as(http, GATE_MALFORMED, reason);
-}
-
-/* --- the triple ------------------------------------------------------------------------ */
-
-static struct arena *
-arena_of(const struct http_passage *http)
-{
-    return http_call_arena(http->call);
-}
-
-/* In a right's spelling; "-" when there is none. False: too long. */
-static bool
-object_set(struct http_passage *http, struct slice name, enum object_syntax syntax)
-{
-    struct request *request = &http->passage->asked.request;
-    struct buffer text = BUFFER_LIMITED(REQUEST_OBJECT_MAX);
-
-    request->syntax = syntax;
-    request->object = SLICE_LITERAL("-");
-    if (name.size == 0)
-        return true;
-    put_object(&text, name);
-    if (buffer_status(&text) == STATUS_OK)
-        request->object = arena_copy(arena_of(http), buffer_slice(&text));
-    buffer_free(&text);
-    return request->object.at != NULL;
-}
-
-static enum dialect_need
-stands(struct http_passage *http, struct slice name, enum object_syntax syntax)
-{
-    struct docker_talk *talk = http->talk->own;
-    struct request *request = &http->passage->asked.request;
-
-    if (!object_set(http, name, syntax))
-        return refuse(http, "the name is too long");
-    if (talk->facts.wrong != NULL)
-        return refuse(http, talk->facts.wrong);
-    request->facts = talk->facts.facts;
-    request->fact_count = talk->facts.count;
-    return DIALECT_READY;
-}
-
-/* Another thing that the same request does. False: it is not allowed, and is refused so. */
-static bool
-may_too(struct http_passage *http, const char *action, struct slice name, enum object_syntax syntax)
-{
-    struct asked *asked = &http->passage->asked;
-    struct request other = asked->request;
-    struct slice object;
-
-    if (!object_set(http, name, syntax))
-        return refuse(http, "the name is too long") != DIALECT_READY;
-    object = asked->request.object;
-    asked->request.object = other.object;
-    asked->request.syntax = other.syntax;
-    other.action = slice_text(action);
-    other.object = object;
-    other.syntax = syntax;
-    other.facts = NULL;
-    other.fact_count = 0;
-    other.facts_known = false;
-    if (pipeline_would(http->passage, &other, arena_of(http)))
-        return true;
-    asked->fault = (struct refusal){
-        .kind = GATE_FORBIDDEN,
-        .reason = SLICE_LITERAL("the request does this as well"),
-        .right = arena_format(arena_of(http), "%.*s:%s:%.*s", SLICE_PRINT(other.resource), action,
-                              SLICE_PRINT(object)),
-    };
-    return false;
-}
-
-/* --- what a name means ---------------------------------------------------------------------- */
-
-/* As the daemon has them; anything else is no name of its. */
-static bool
-is_name(struct slice text)
-{
-    for (size_t i = 0; i < text.size; i++) {
-        char byte = text.at[i];
-        bool word = (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') ||
-                    (byte >= 'A' && byte <= 'Z');
-        if (!word && (i == 0 || (byte != '_' && byte != '.' && byte != '-')))
-            return false;
-    }
-    return text.size > 0 && text.size <= NAME_MAX_SIZE;
-}
-
-static enum dialect_need
-ask(struct http_passage *http, struct dialect_step *step, const char *kind, struct slice name,
-    const char *behind)
-{
-    if (!is_name(name))
-        return refuse(http, "this is no name or id that the Docker Engine gives");
-    step->limit = INSPECT_MAX;
-    step->target = arena_format(arena_of(http), "/%s/%.*s%s", kind, SLICE_PRINT(name), behind);
-    return step->target.at == NULL ? refuse(http, "the name is too long") : DIALECT_ASK;
-}
-
-/* The daemon's answer about it; NULL: it is refused. */
-static json_t *
-told(struct http_passage *http, const struct dialect_step *step)
-{
-    json_t *answer = NULL;
-
-    if (step->status == 404)
-        (void)refuse_as(http, GATE_UNKNOWN, "the Docker Engine knows nothing of this name");
-    else if (step->status != 200 || json_read(step->answer, &answer, NULL) != STATUS_OK ||
-             !json_is_object(answer))
-        (void)refuse_as(http, GATE_UPSTREAM, "the Docker Engine does not tell what this name is");
-    if (http->passage->asked.fault.kind == GATE_NOTHING)
-        return answer;
-    json_decref(answer);
-    return NULL;
-}
-
-static struct slice
-member_copy(struct http_passage *http, const json_t *object, const char *name)
-{
-    const json_t *value = json_object_get(object, name);
-
-    return json_is_string(value) ? arena_copy(arena_of(http), slice_of(json_string_value(value),
-                                                                       json_string_length(value)))
-                                 : slice_of(NULL, 0);
-}
-
-/* What goes to the daemon is the id of what was decided on, so that no other can take its
- * place meanwhile. */
-static bool
-forward_as(struct http_passage *http, struct slice id)
-{
-    const struct docker_path *path = &((struct docker_talk *)http->talk->own)->path;
-
-    http->target.path.forward =
-        arena_format(arena_of(http), "%.*s%.*s%.*s%.*s", SLICE_PRINT(path->version),
-                     SLICE_PRINT(path->before), SLICE_PRINT(id), SLICE_PRINT(path->after));
-    return http->target.path.forward.at != NULL;
-}
-
-/* *name and *id of a container or network, from what the daemon said. */
-static bool
-take_identity(struct http_passage *http, const struct dialect_step *step, struct slice *name,
-              struct slice *id)
-{
-    json_t *answer = told(http, step);
-
-    if (answer == NULL)
-        return false;
-    *name = member_copy(http, answer, "Name");
-    *id = member_copy(http, answer, "Id");
-    json_decref(answer);
-    if (slice_starts(*name, SLICE_LITERAL("/")))
-        *name = slice_from(*name, 1);
-    if (is_name(*id) && name->size > 0)
-        return true;
-    (void)refuse_as(http, GATE_UPSTREAM, "the Docker Engine does not tell what this name is");
-    return false;
-}
-
-/* --- kind by kind -------------------------------------------------------------------------- */
-
-static enum query_found
-param(struct http_passage *http, const char *name, struct slice *out)
-{
-    *out = slice_of("", 0);
-    return query_find(http->target.query, name, arena_of(http), out);
-}
-
-/* False: it is refused. */
-static bool
-take_param(struct http_passage *http, const char *name, struct slice *out)
-{
-    if (param(http, name, out) != QUERY_AMBIGUOUS)
-        return true;
-    (void)refuse(http, "a parameter of the query stands there twice, or can't be read");
-    return false;
-}
-
-static enum dialect_need
-rename_too(struct http_passage *http, struct slice old)
-{
-    struct slice name;
-
-    if (!take_param(http, "name", &name))
-        return DIALECT_READY;
-    if (slice_starts(name, SLICE_LITERAL("/")))
-        name = slice_from(name, 1);
-    if (!is_name(name))
-        return refuse(http, "the new name is none that the Docker Engine gives");
-    if (!may_too(http, "containers.rename", name, OBJECT_FLAT))
-        return DIALECT_READY;
-    return stands(http, old, OBJECT_FLAT);
-}
-
-static enum dialect_need
-next_container(struct http_passage *http, struct dialect_step *step)
-{
-    struct docker_talk *talk = http->talk->own;
-    struct slice name, id;
-
-    if (step->status == 0)
-        return ask(http, step, "containers", talk->path.name, "/json");
-    if (!take_identity(http, step, &name, &id))
-        return DIALECT_READY;
-    if (!forward_as(http, id))
-        return refuse(http, "the name is too long");
-    if (slice_is(slice_text(talk->path.endpoint->action), "containers.rename"))
-        return rename_too(http, name);
-    return stands(http, name, OBJECT_FLAT);
-}
-
-/* What an exec runs was said when it was made, perhaps by somebody else. */
-static void
-take_process(struct http_passage *http, const json_t *answer)
-{
-    struct docker_talk *talk = http->talk->own;
-    const json_t *process = json_object_get(answer, "ProcessConfig"), *word;
-    struct buffer line = BUFFER_LIMITED(65536);
-    struct slice user = member_copy(http, process, "user");
-    size_t i;
-
-    put_text(&line, json_string_value(json_object_get(process, "entrypoint")) != NULL
-                        ? json_string_value(json_object_get(process, "entrypoint"))
-                        : "");
-    json_array_foreach(json_object_get(process, "arguments"), i, word)
-        put_format(&line, " %s", json_is_string(word) ? json_string_value(word) : "");
-    if (buffer_status(&line) != STATUS_OK)
-        talk->facts.wrong = "the command is too long to be judged";
-    body_fact_add(&talk->facts, "command", arena_copy(arena_of(http), buffer_slice(&line)), false);
-    if (user.size > 0)
-        body_fact_add(&talk->facts, "user", user, false);
-    if (json_is_true(json_object_get(process, "privileged")))
-        body_fact_add(&talk->facts, "privileged", SLICE_LITERAL("true"), true);
-    buffer_free(&line);
-}
-
-static enum dialect_need
-next_exec(struct http_passage *http, struct dialect_step *step)
-{
-    struct docker_talk *talk = http->talk->own;
-    struct slice name, id;
-    json_t *answer;
-
-    if (step->status == 0)
-        return ask(http, step, "exec", talk->path.name, "/json");
-    if (talk->exec_container.size > 0)
-        return take_identity(http, step, &name, &id) ? stands(http, name, OBJECT_FLAT)
-                                                     : DIALECT_READY;
-    answer = told(http, step);
-    if (answer == NULL)
-        return DIALECT_READY;
-    talk->exec_container = member_copy(http, answer, "ContainerID");
-    take_process(http, answer);
-    id = member_copy(http, answer, "ID");
-    json_decref(answer);
-    if (!is_name(id) || !forward_as(http, id))
-        return refuse_as(http, GATE_UPSTREAM, "the Docker Engine does not tell what this is");
-    return ask(http, step, "containers", talk->exec_container, "/json");
-}
-
-static enum dialect_need
-next_network(struct http_passage *http, struct dialect_step *step)
-{
-    struct docker_talk *talk = http->talk->own;
-    struct slice name, id;
-
-    if (step->status == 0)
-        return ask(http, step, "networks", talk->path.name, "");
-    if (!take_identity(http, step, &name, &id))
-        return DIALECT_READY;
-    return forward_as(http, id) ? stands(http, name, OBJECT_FLAT)
-                                : refuse(http, "the name is too long");
-}
-
-/* The repository and tag that a query names; empty: none. False: it is refused. */
-static bool
-take_reference(struct http_passage *http, const char *repository, struct slice *out)
-{
-    struct slice name, tag;
-
-    *out = slice_of("", 0);
-    if (!take_param(http, repository, &name) || !take_param(http, "tag", &tag))
-        return false;
-    if (name.size == 0 || docker_reference_of(name, tag, arena_of(http), out))
-        return true;
-    (void)refuse(http, "the image is no reference that can be judged");
-    return false;
-}
-
-static enum dialect_need
-next_image(struct http_passage *http)
-{
-    struct docker_talk *talk = http->talk->own;
-    struct slice image, target, name = talk->path.name, tag;
-    bool tags = slice_is(slice_text(talk->path.endpoint->action), "images.tag");
-
-    /* A push has its tag in the query. */
-    if (!take_param(http, "tag", &tag))
-        return DIALECT_READY;
-    if (tags)
-        tag = slice_of("", 0);
-    if (!docker_reference_of(name, tag, arena_of(http), &image))
-        return refuse(http, "the image is no reference that can be judged");
-    if (tags && (!take_reference(http, "repo", &target) ||
-                 (target.size > 0 && !may_too(http, "images.tag", target, OBJECT_PATH))))
-        return DIALECT_READY;
-    return stands(http, image, OBJECT_PATH);
-}
-
-/* Without a tag the daemon takes all there are. */
-static enum dialect_need
-next_pull(struct http_passage *http)
-{
-    struct request *request = &http->passage->asked.request;
-    struct slice image, name, tag, source;
-
-    if (!take_param(http, "fromSrc", &source) || !take_param(http, "fromImage", &name) ||
-        !take_param(http, "tag", &tag))
-        return DIALECT_READY;
-    if (source.size > 0) {
-        request->action = SLICE_LITERAL("images.import");
-        if (name.size > 0)
-            return refuse(http, "the query names two sources of an image");
-        return take_reference(http, "repo", &image) ? stands(http, image, OBJECT_PATH)
-                                                    : DIALECT_READY;
-    }
-    if (!docker_reference_of(name, tag, arena_of(http), &image))
-        return refuse(http, "the image is no reference that can be judged");
-    if (tag.size == 0 && slice_find(name, ':') == name.size && slice_find(name, '@') == name.size)
-        return refuse(http, "without a tag all of them would be pulled: say which");
-    return stands(http, image, OBJECT_PATH);
-}
-
-static enum dialect_need
-next_build(struct http_passage *http)
-{
-    struct docker_talk *talk = http->talk->own;
-    struct slice tag, image = slice_of("", 0), remote, mode, version, parent;
-
-    if (!take_param(http, "t", &tag) || !take_param(http, "remote", &remote) ||
-        !take_param(http, "networkmode", &mode) || !take_param(http, "version", &version) ||
-        !take_param(http, "cgroupparent", &parent))
-        return DIALECT_READY;
-    if (version.size > 0 && !slice_is(version, "1"))
-        return refuse_as(http, GATE_DENIED,
-                         "BuildKit opens a session behind one decision, which is never let "
-                         "through: build with DOCKER_BUILDKIT=0");
-    if (tag.size > 0 && !docker_reference(tag, arena_of(http), &image))
-        return refuse(http, "the image is no reference that can be judged");
-    if (remote.size > 0)
-        body_fact_add(&talk->facts, "option", SLICE_LITERAL("Remote=url"), true);
-    if (parent.size > 0)
-        body_fact_add(&talk->facts, "option", SLICE_LITERAL("CgroupParent=build"), true);
-    if (mode.size > 0 && !slice_is(mode, "default"))
-        body_fact_add(&talk->facts, "network", mode,
-                      !slice_is(mode, "bridge") && !slice_is(mode, "none"));
-    return stands(http, image, OBJECT_PATH);
-}
-
-static enum dialect_need
-next_commit(struct http_passage *http, struct dialect_step *step)
-{
-    struct slice container, name, id, image;
-
-    if (!take_param(http, "container", &container) || !take_reference(http, "repo", &image))
-        return DIALECT_READY;
-    if (step->status == 0)
-        return ask(http, step, "containers", container, "/json");
-    if (!take_identity(http, step, &name, &id))
-        return DIALECT_READY;
-    if (image.size > 0 && !may_too(http, "images.tag", image, OBJECT_PATH))
-        return DIALECT_READY;
-    http->target.query = query_replace(http->target.query, "container", id, arena_of(http));
-    return http->target.query.at == NULL ? refuse(http, "the query is too long")
-                                         : stands(http, name, OBJECT_FLAT);
-}
-
-static enum dialect_need
-next_new_container(struct http_passage *http)
-{
-    struct slice name;
-
-    if (!take_param(http, "name", &name))
-        return DIALECT_READY;
-    if (slice_starts(name, SLICE_LITERAL("/")))
-        name = slice_from(name, 1);
-    if (name.size > 0 && !is_name(name))
-        return refuse(http, "the name is none that the Docker Engine gives");
-    return stands(http, name, OBJECT_FLAT);
-}
+enum { BODY_MAX = 1 << 20 };
 
 /* --- bodies -------------------------------------------------------------------------------- */
 
@@ -433,6 +18,8 @@ body_of(const struct docker_endpoint *endpoint)
 
     if (slice_is(action, "containers.create"))
         return DOCKER_BODY_CREATE;
+    if (endpoint->kind == DOCKER_EXEC)
+        return DOCKER_BODY_START;
     if (slice_is(action, "containers.exec"))
         return DOCKER_BODY_EXEC;
     if (slice_is(action, "containers.update"))
@@ -450,9 +37,9 @@ read_body(struct http_passage *http)
     json_t *body;
 
     if (json_read(buffer_slice(&http->talk->body), &body, &fault) != STATUS_OK) {
-        struct slice why =
-            arena_format(arena_of(http), "the body is no JSON that can be judged: %s", fault.text);
-        (void)refuse(http, why.at != NULL ? why.at : "the body is no JSON");
+        struct slice why = arena_format(docker_arena(http),
+                                        "the body is no JSON that can be judged: %s", fault.text);
+        (void)docker_refuse(http, why.at != NULL ? why.at : "the body is no JSON");
         return false;
     }
     bool read = docker_body_read(body_of(talk->path.endpoint), body, &talk->facts, &name);
@@ -462,7 +49,7 @@ read_body(struct http_passage *http)
         talk->path.name = name;
     http->passage->asked.request.facts_known = true;
     if (!read)
-        (void)refuse(http, talk->facts.wrong);
+        (void)docker_refuse(http, talk->facts.wrong);
     return read;
 }
 
@@ -484,15 +71,15 @@ begin(struct http_passage *http)
 {
     const struct http_head *head = http_call_head(http->call);
     struct asked *asked = &http->passage->asked;
-    struct docker_talk *talk = arena_zeroed(arena_of(http), sizeof *talk);
+    struct docker_talk *talk = arena_zeroed(docker_arena(http), sizeof *talk);
     const char *why = "";
 
     if (talk == NULL)
-        return refuse_as(http, GATE_BUSY, "the gateway is out of memory") != DIALECT_READY;
+        return docker_refuse_as(http, GATE_BUSY, "the gateway is out of memory") != DIALECT_READY;
     http->talk->own = talk;
-    talk->facts.arena = arena_of(http);
+    talk->facts.arena = docker_arena(http);
     if (!docker_path_find(http_head_method(head), http->target.path.object, &talk->path, &why))
-        return refuse_as(http, GATE_DENIED, why) != DIALECT_READY;
+        return docker_refuse_as(http, GATE_DENIED, why) != DIALECT_READY;
     asked->request.action = slice_text(talk->path.endpoint->action);
     asked->request.object = SLICE_LITERAL("-");
     asked->request.syntax = OBJECT_FLAT;
@@ -501,51 +88,23 @@ begin(struct http_passage *http)
     asked->request.facts_known =
         talk->path.endpoint->kind == DOCKER_EXEC || talk->path.endpoint->kind == DOCKER_BUILD;
     if ((talk->path.endpoint->flags & DOCKER_NEVER) != 0)
-        return refuse_as(http, GATE_DENIED,
-                         "this endpoint does more than a right could tell: it is never let "
-                         "through") != DIALECT_READY;
+        return docker_refuse_as(http, GATE_DENIED,
+                                "this endpoint does more than a right could tell: it is never let "
+                                "through") != DIALECT_READY;
     /* Go's ParseForm takes a form in the body before the query. */
     if (has_form(head))
-        return refuse(http, "a form in the body could say otherwise than the query") !=
+        return docker_refuse(http, "a form in the body could say otherwise than the query") !=
                DIALECT_READY;
     if (!query_is_clear(http->target.query))
-        return refuse(http, "the query holds a ;") != DIALECT_READY;
+        return docker_refuse(http, "the query holds a ;") != DIALECT_READY;
     if ((talk->path.endpoint->flags & DOCKER_NO_BODY) != 0 && head->body != HTTP_BODY_NONE &&
         !(head->body == HTTP_BODY_LENGTH && head->length == 0))
-        return refuse(http, "a container is started without a body") != DIALECT_READY;
+        return docker_refuse(http, "this request has no body") != DIALECT_READY;
+    if (slice_is(talk->path.after, "/attach/ws") && passage_records(http->passage))
+        return docker_refuse_as(http, GATE_DENIED,
+                                "sessions are recorded here, and those over a WebSocket can't "
+                                "be: attach with POST") != DIALECT_READY;
     return true;
-}
-
-static enum dialect_need
-next_by_kind(struct http_passage *http, struct dialect_step *step)
-{
-    struct docker_talk *talk = http->talk->own;
-
-    switch (talk->path.endpoint->kind) {
-    case DOCKER_CONTAINER:
-        return next_container(http, step);
-    case DOCKER_EXEC:
-        return next_exec(http, step);
-    case DOCKER_NETWORK:
-        return next_network(http, step);
-    case DOCKER_IMAGE:
-        return next_image(http);
-    case DOCKER_NEW_CONTAINER:
-        return next_new_container(http);
-    case DOCKER_PULL:
-        return next_pull(http);
-    case DOCKER_BUILD:
-        return next_build(http);
-    case DOCKER_COMMIT:
-        return next_commit(http, step);
-    case DOCKER_NOTHING:
-    case DOCKER_VOLUME:
-    case DOCKER_OTHER:
-    case DOCKER_NEW_VOLUME:
-    case DOCKER_NEW_NETWORK:
-        break;
-    }
-    return stands(http, talk->path.name, OBJECT_FLAT);
 }
 
 static enum dialect_need
@@ -564,7 +123,7 @@ next(struct http_passage *http, struct dialect_step *step)
     }
     if (wants_body && http->talk->tree == NULL && !read_body(http))
         return DIALECT_READY;
-    return next_by_kind(http, step);
+    return docker_next(http, step);
 }
 
 static bool
@@ -578,14 +137,27 @@ upgrades(const struct http_passage *http)
             slice_equal_nocase(to, SLICE_LITERAL("websocket")));
 }
 
+static bool
+is_resize(const struct docker_talk *talk)
+{
+    return slice_is(talk->path.after, "/resize");
+}
+
 static enum status
 filter(struct http_passage *http, const struct http_head *head, struct body_filter **out)
 {
     const struct docker_talk *talk = http->talk->own;
+    const struct docker_endpoint *endpoint = talk->path.endpoint;
 
-    if ((talk->path.endpoint->flags & DOCKER_LISTS) == 0 || head->status != 200)
+    if (is_resize(talk) && head->status / 100 == 2)
+        docker_session_resized(http);
+    if (head->status != 200)
         return STATUS_OK;
-    *out = docker_filter_new(http->passage, talk->path.endpoint);
+    if ((endpoint->flags & DOCKER_HIJACKS) != 0)
+        return docker_session_filter(http, out);
+    if ((endpoint->flags & DOCKER_LISTS) == 0)
+        return STATUS_OK;
+    *out = docker_filter_new(http->passage, endpoint);
     return *out == NULL ? STATUS_MEMORY : STATUS_OK;
 }
 
@@ -609,5 +181,6 @@ const struct dialect docker_dialect = {
     .next = next,
     .upgrades = upgrades,
     .filter = filter,
+    .tap = docker_session_tap,
     .word = word,
 };

@@ -31,7 +31,7 @@ enum {
     DOCKER_LISTS = 2,    /* the answer is filtered to what the token may see */
     DOCKER_HIJACKS = 4,  /* the connection becomes a stream */
     DOCKER_BODY = 8,     /* its JSON says more than the path */
-    DOCKER_NO_BODY = 16, /* old daemons would read one */
+    DOCKER_NO_BODY = 16, /* would be read in a way of its own, or not at all */
     DOCKER_NEVER = 32,   /* is not let through */
 };
 

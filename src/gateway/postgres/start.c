@@ -5,6 +5,7 @@
 
 #include "../pipeline.h"
 #include "base/secret.h"
+#include "base/serial.h"
 #include "session.h"
 
 enum {
@@ -260,7 +261,7 @@ enter(struct pg_session *session, struct slice token, struct refusal fault)
         .scheme = SCHEME_BEARER,
         .agent = slice_text(session->agent),
         .login = true,
-        .session = gate_random(gate) >> 1,
+        .session = serial_next(),
         .peer_port = stream_peer_port(session->link.client),
         .upstream = routes_by_name(gate->routes, DOOR_POSTGRES, name),
         .fault = fault,

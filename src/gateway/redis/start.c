@@ -5,6 +5,7 @@
 
 #include "../pipeline.h"
 #include "base/log.h"
+#include "base/serial.h"
 #include "net/tls.h"
 #include "session.h"
 
@@ -62,7 +63,7 @@ enter(struct redis_session *session, const struct login *login)
         .scheme = SCHEME_BEARER,
         .agent = slice_text(session->agent),
         .login = true,
-        .session = gate_random(gate) >> 1,
+        .session = serial_next(),
         .peer_port = stream_peer_port(session->link.client),
         .upstream = valid ? routes_by_name(gate->routes, DOOR_REDIS, name) : NULL,
     };

@@ -16,7 +16,7 @@
 
 #include "base/file.h"
 #include "record/file.h"
-#include "recording.h"
+#include "gateway/recording.h"
 
 static const struct secret master = { { 5 } };
 enum { LANES = 3, LINES = 500 };
@@ -107,8 +107,8 @@ is_small(enum record_read read, const char *text)
     assert_int_equal(read, RECORD_DONE);
     assert_string_equal(
         text, "{\"session\":\"7\",\"started_at\":0,\"width\":0,\"height\":0,\"token\":null,"
-              "\"subject\":\"amara\",\"upstream\":null,\"action\":null,\"object\":null,"
-              "\"command\":null}{\"version\":2,\"width\":80,\"height\":24,\"timestamp\":0}\n"
+              "\"subject\":\"amara\",\"chain\":null,\"upstream\":null,\"action\":null,"
+              "\"object\":null,\"command\":null,\"peer\":null}{\"version\":2,\"width\":80,\"height\":24,\"timestamp\":0}\n"
               "[0.000001,\"o\",\"hello\"]\n[0.000003,\"r\",\"100x30\"]\n[0.000004,\"o\",\"e\"]\n"
               "{\"duration_us\":5}");
 }

@@ -75,8 +75,9 @@ struct authority_settings {
 };
 
 struct authority_options {
-    const char *data;    /* the data directory, made when absent, mode 0700 */
-    struct slice issuer; /* public URL of the API */
+    const char *data;       /* the data directory, made when absent, mode 0700 */
+    const char *recordings; /* where this node's recorded sessions lie */
+    struct slice issuer;    /* public URL of the API */
     struct slice node;
     struct slice listen;            /* "127.0.0.1:7800"; empty: the socket alone */
     const char *tls_cert, *tls_key; /* NULL: clear */
@@ -108,6 +109,9 @@ struct authority_options {
  * files when their digest is new to this store. No thread yet. */
 enum status authority_open(const struct authority_options *options, struct authority **out,
                            struct fault *fault) WRIT_MUST_USE;
+/* Under what recordings are sealed (record/file.h). */
+enum status authority_record_master(const struct authority *authority,
+                                    struct secret *out) WRIT_MUST_USE;
 const struct signer *authority_signer(const struct authority *authority);
 /* The audit's kept head; callable on the audit's thread: handed over to the lane. */
 void authority_keep_head(struct authority *authority, const struct audit_head *head);

@@ -13,6 +13,7 @@
 #include "proof/nonce.h"
 
 struct gateway;
+struct recorder;
 
 /* The doors that listen, each at a place of its own. */
 enum door_kind { DOOR_HTTP, DOOR_POSTGRES, DOOR_REDIS, DOOR_KINDS };
@@ -43,6 +44,7 @@ struct gateway_options {
     /* The URL that clients see the HTTP door under, a path prefix included
      * ("https://gw.example.com/api"); empty: where it listens. */
     struct slice http_url;
+    struct recorder *recorder; /* of what sessions show; NULL: none is recorded */
     const struct gateway_ports *ports;
     unsigned lanes;
     size_t connections_max; /* for each lane */

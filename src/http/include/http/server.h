@@ -80,7 +80,7 @@ void *http_call_context(const struct http_call *call); /* of the server's option
 /* The handler's own pointer; NULL when the call begins. */
 void http_call_data_set(struct http_call *call, void *data);
 void *http_call_data(const struct http_call *call);
-/* A number that is new for every connection of the process. */
+/* Of its connection; base/serial.h. */
 uint64_t http_call_session(const struct http_call *call);
 /* Body bytes that came, and answer bytes of the body that went. */
 uint64_t http_call_bytes_in(const struct http_call *call);

@@ -11,7 +11,10 @@
  *
  * Chunk 0 is ABOUT; EVENTS follow in any number; END is the last, and nothing may stand behind it.
  * A file without END was cut off, by a crash or by a hand: what stands before the cut reads, and
- * the reader says that the end is missing. */
+ * the reader says that the end is missing.
+ *
+ * The digest is SHA-256 of the head, then for each chunk SHA-256 of the digest so far and the
+ * chunk as it lies in the file: who has noted it elsewhere knows this file from every other. */
 #ifndef WRIT_RECORD_FILE_H
 #define WRIT_RECORD_FILE_H
 
@@ -19,6 +22,7 @@
 #include "base/secret.h"
 
 enum {
+    RECORD_DIGEST_SIZE = 32,
     RECORD_ID_SIZE = 16,
     RECORD_CHUNK_MOST = 1 << 20, /* of plain bytes */
 };
@@ -37,6 +41,7 @@ enum status record_master(const struct secret *sealing, struct secret *out) WRIT
 struct record_writer {
     struct record_id id;
     struct secret key;
+    uint8_t digest[RECORD_DIGEST_SIZE];
     uint64_t next;
     bool ended;
 };
@@ -56,6 +61,7 @@ struct record_reader {
     const struct secret *master; /* outlives the reader */
     struct record_id id;
     struct secret key;
+    uint8_t digest[RECORD_DIGEST_SIZE]; /* means nothing behind record_skip */
     uint64_t next;
     bool opened, ended, wrong; /* wrong once is wrong for ever */
 };
@@ -70,6 +76,11 @@ enum record_read {
 /* Reads from the front of in; *used says how much of it, more than 0 with CHUNK alone. */
 enum record_read record_next(struct record_reader *reader, struct slice in, size_t *used,
                              enum record_kind *kind, struct buffer *plain);
+/* Passes over a chunk behind ABOUT of which only the first RECORD_CHUNK_HEAD bytes are in
+ * hand, unread: *size is what it takes in the file. What is read behind it must still be the chunk
+ * of that number. */
+enum { RECORD_CHUNK_HEAD = 5 };
+enum record_read record_skip(struct record_reader *reader, struct slice head, size_t *size);
 void record_reader_wipe(struct record_reader *reader);
 
 #endif

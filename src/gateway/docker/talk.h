@@ -1,0 +1,40 @@
+/* gateway/docker/talk.h - a request to the Engine on its way to a triple: what its files share. */
+#ifndef WRIT_GATEWAY_DOCKER_TALK_H
+#define WRIT_GATEWAY_DOCKER_TALK_H
+
+#include "../http/dialect.h"
+#include "body.h"
+#include "endpoints.h"
+
+/* In the call's arena, as are its slices. */
+struct docker_talk {
+    struct docker_path path;
+    struct body_facts facts;
+    struct slice exec_container; /* of an exec that was asked about; empty: not yet */
+    struct slice id;      /* of the exec or container, as the daemon has it; empty: unknown */
+    struct slice command; /* that it runs; empty: unknown */
+};
+
+static inline struct arena *
+docker_arena(const struct http_passage *http)
+{
+    return http_call_arena(http->call);
+}
+
+/* kinds.c. These refuse, and are READY. */
+enum dialect_need docker_refuse_as(struct http_passage *http, enum gate_refusal kind,
+                                   const char *reason);
+enum dialect_need docker_refuse(struct http_passage *http, const char *reason);
+/* The decoded value; empty: there is none. False: it is refused. */
+bool docker_take_param(struct http_passage *http, const char *name, struct slice *out);
+/* The triple, by what the path names. */
+enum dialect_need docker_next(struct http_passage *http, struct dialect_step *step);
+
+/* sessions.c: execs and attaches, recorded. For the dialect's hooks of the same names. */
+enum status docker_session_tap(struct http_passage *http, const struct http_head *head,
+                               struct stream_tap **out);
+enum status docker_session_filter(struct http_passage *http, struct body_filter **out);
+/* The terminal's new size was taken by the daemon. */
+void docker_session_resized(struct http_passage *http);
+
+#endif
