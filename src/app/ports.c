@@ -144,6 +144,30 @@ ask_approval(void *app, struct approval_ask *ask)
 }
 
 static void
+carry_sight(struct lane_message *message)
+{
+    struct tool_sight *sight = LANE_OWNER(message, struct tool_sight, message);
+    const struct server *server = sight->wiring;
+
+    authority_see_tool(server->authority, &(struct tool_said){ .upstream = sight->upstream,
+                                                               .tool = sight->tool,
+                                                               .definition = sight->definition,
+                                                               .digest = sight->digest });
+    sight->done(sight);
+}
+
+static void
+see_tool(void *app, struct tool_sight *sight)
+{
+    struct server *server = app;
+
+    sight->wiring = server;
+    sight->message.run = carry_sight;
+    if (!lane_post(server->main, &sight->message))
+        sight->done(sight);
+}
+
+static void
 lease(void *app, uint64_t until_us)
 {
     struct server *server = app;
@@ -278,6 +302,7 @@ ports_fill(struct server *server)
         .app = server,
         .claim_use = ask_claim,
         .ask_approval = ask_approval,
+        .see_tool = see_tool,
         .enforced = tell_enforced,
     };
 }

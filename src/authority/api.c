@@ -197,6 +197,27 @@ fill_event(const struct authority *authority, const struct api_request *request,
     };
 }
 
+enum status
+api_note(struct authority *authority, const struct api_request *request, struct slice action,
+         struct slice object)
+{
+    struct audit_event event;
+    struct buffer encoded = { 0 };
+    struct request asked;
+    const struct decision *decision =
+        decide(authority, request, action, request->params[0], false, &asked);
+    enum status status;
+
+    put_object(&encoded, object);
+    asked.object = buffer_slice(&encoded);
+    fill_event(authority, request, &asked, decision, &event);
+    status = buffer_status(&encoded);
+    if (status == STATUS_OK)
+        status = audit_line(authority->journal, &event, &(struct audit_outcome){ .status = 200 });
+    buffer_free(&encoded);
+    return status;
+}
+
 static void
 refuse(struct authority *authority, const struct api_request *request,
        const struct decision *decision, struct api_answer *answer)

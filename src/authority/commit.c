@@ -23,6 +23,8 @@ may_end_sessions(enum change_kind kind)
     case CHANGE_SUBJECT_DROPPED:
     case CHANGE_UPSTREAM_PUT:
     case CHANGE_UPSTREAM_DROPPED:
+    case CHANGE_TOOL_APPROVED:
+    case CHANGE_TOOL_WITHDRAWN:
         return true;
     default:
         return false;

@@ -15,6 +15,7 @@
 #include "http/head.h"
 #include "net/timer.h"
 #include "store/store.h"
+#include "tools.h"
 
 struct listener;
 struct api_call;
@@ -128,6 +129,7 @@ struct authority {
     struct handovers handovers;
     struct claim_watch claim;
     struct approvals approvals;
+    struct tool_book tools;
     struct fleet *fleet; /* NULL: the store is this node's alone */
     uint64_t ticks;
     struct authority_counters counters;
@@ -304,6 +306,10 @@ enum status api_permit(struct authority *authority, const struct api_request *re
                        struct slice action, struct slice object, struct fault *fault) WRIT_MUST_USE;
 bool api_may(struct authority *authority, const struct api_request *request, struct slice action,
              struct slice object);
+/* A line beside the call's own: one of several things that it does, by the same right, with
+ * the object as it is named. Not OK: there is no room for it. */
+enum status api_note(struct authority *authority, const struct api_request *request,
+                     struct slice action, struct slice object) WRIT_MUST_USE;
 /* Takes one use of the caller's token; false: there is none left. */
 bool api_count_use(struct authority *authority, const struct api_request *request);
 /* A query parameter, percent-decoded into the arena; .at NULL when absent. */
@@ -482,6 +488,13 @@ enum status api_approval_approve(struct authority *, const struct api_request *,
                                  struct api_answer *, struct fault *);
 enum status api_approval_refuse(struct authority *, const struct api_request *, struct api_answer *,
                                 struct fault *);
+/* tools_api.c */
+enum status api_tool_list(struct authority *, const struct api_request *, struct api_answer *,
+                          struct fault *);
+enum status api_tool_approve(struct authority *, const struct api_request *, struct api_answer *,
+                             struct fault *);
+enum status api_tool_withdraw(struct authority *, const struct api_request *, struct api_answer *,
+                              struct fault *);
 /* sessions_api.c */
 enum status api_session_list(struct authority *, const struct api_request *, struct api_answer *,
                              struct fault *);

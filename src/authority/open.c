@@ -237,6 +237,7 @@ authority_close(struct authority *authority)
 {
     server_close(authority);
     approvals_free(&authority->approvals);
+    tools_free(&authority->tools);
     if (authority->reader != NULL)
         world_reader_free(authority->reader);
     if (authority->store != NULL) {

@@ -70,6 +70,13 @@ static const struct route table[] = {
       "Let it pass: {reason}; by a holder of one of its roles, not by who asks" },
     { "POST", "/v1/approvals/{id}/refuse", "approvals.answer", object_approval, false, false, 0,
       api_approval_refuse, "Refuse it: {reason}" },
+    { "GET", "/v1/mcp/{upstream}/tools", "mcp.read", object_param, false, false, 0, api_tool_list,
+      "Tools of an MCP server as this node has seen them, and as they were approved; ?tool= with "
+      "the definitions" },
+    { "POST", "/v1/mcp/{upstream}/approve", "mcp.approve", object_param, false, false, 0,
+      api_tool_approve, "Approve tools as they were seen: {tools: [{name, digest}]}" },
+    { "POST", "/v1/mcp/{upstream}/withdraw", "mcp.withdraw", object_param, false, false, 0,
+      api_tool_withdraw, "Approve them no longer: {tools: [name]}" },
     { "GET", "/v1/sessions", "sessions.read", NULL, false, false, 0, api_session_list,
       "What is open at this node's doors now; ?subject= ?upstream=" },
     { "GET", "/v1/sessions/{id}", "sessions.read", object_param, false, false, 0, api_session_show,

@@ -11,9 +11,10 @@
 
 static const char *const types[] = { "http",   "postgres",   "mysql", "redis",
                                      "docker", "kubernetes", "mcp",   NULL };
-static const char *const members[] = { "type",     "url",      "address", "addresses",   "host",
-                                       "tls",      "timeouts", "api_key", "path_params", "login",
-                                       "database", "pool",     "record",  "impersonate", NULL };
+static const char *const members[] = { "type",        "url",         "address",  "addresses",
+                                       "host",        "tls",         "timeouts", "api_key",
+                                       "path_params", "login",       "database", "pool",
+                                       "record",      "impersonate", "tools",    NULL };
 static const char *const reserved[] = { "writ", "check", "healthz", "readyz", "metrics", NULL };
 
 static bool

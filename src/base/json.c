@@ -107,6 +107,16 @@ put_json(struct buffer *out, const json_t *value)
         out->status = STATUS_INTERNAL;
 }
 
+void
+put_json_sorted(struct buffer *out, const json_t *value)
+{
+    if (buffer_status(out) == STATUS_OK &&
+        json_dump_callback(value, dump_chunk, out,
+                           JSON_COMPACT | JSON_ENCODE_ANY | JSON_SORT_KEYS) != 0 &&
+        out->status == STATUS_OK)
+        out->status = STATUS_INTERNAL;
+}
+
 /* The size of the well-formed UTF-8 character at the front (RFC 3629 §4), 0 if none. */
 static size_t
 character_size(const unsigned char *at, size_t left)

@@ -39,6 +39,8 @@ change_fields(enum change_kind kind)
         [CHANGE_ANSWER_KEPT] = FIELD_NAME | FIELD_ID,
         [CHANGE_ANSWER_FORGOTTEN] = FIELD_NAME,
         [CHANGE_MEMBER_ENDED] = FIELD_ID | FIELD_EXPIRES,
+        [CHANGE_TOOL_APPROVED] = OBJECT,
+        [CHANGE_TOOL_WITHDRAWN] = FIELD_NAME,
     };
 
     return fields[kind];

@@ -59,7 +59,6 @@ ask_one(struct cli *cli, const char *id, const char *what, const char *reason, j
     if (reason != NULL)
         json_object_set_new(body, "reason", json_string(reason));
     int status = cli_ask(cli, what == NULL ? "GET" : "POST", path.bytes, body, out);
-    json_decref(body);
     buffer_free(&path);
     return status;
 }

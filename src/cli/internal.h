@@ -84,7 +84,8 @@ enum status cli_call(struct cli *cli, const char *method, const char *path, cons
 void reply_free(struct reply *reply);
 
 /* The call that most commands are: on a 2xx answer *out is the body (owned by the
- * caller) and EXIT_DONE comes; else the reason has been told and is the exit status. */
+ * caller) and EXIT_DONE comes; else the reason has been told and is the exit status. The body
+ * that is sent is given away. */
 int cli_ask(struct cli *cli, const char *method, const char *path, json_t *body, json_t **out);
 /* Tells a problem document, or a fault, on standard error. */
 void cli_tell_problem(const struct cli *cli, const struct reply *reply);
@@ -120,7 +121,7 @@ bool confirm(const char *question);
 /* --- commands, by file ------------------------------------------------------------ */
 
 extern const struct command token_commands[], policy_commands[], audit_commands[], proof_commands[],
-    session_commands[], approval_commands[], node_commands[];
+    session_commands[], approval_commands[], mcp_commands[], node_commands[];
 int complete_print(const char *shell); /* help.c */
 int help_print(FILE *to);
 int help_print_all(void); /* each command with its options and examples */

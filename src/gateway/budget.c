@@ -1,4 +1,5 @@
-/* gateway/budget.c - holds the budgets of rights, from the decision to the one exit. */
+/* gateway/budget.c - holds the budgets of rights: how often, how many at once, how much; from the
+ * decision to the one exit. */
 #include "budget.h"
 
 #include <stdlib.h>
@@ -41,6 +42,32 @@ refuse_spent(struct finding *finding, uint64_t retry_ms)
     return refuse(finding, GATE_RATE, SLICE_LITERAL("the right's max_bytes is used up for now"),
                   retry_ms);
 }
+
+/* --- how often ------------------------------------------------------------------------ */
+
+bool
+hold_rates(struct gate *gate, struct finding *finding)
+{
+    const struct rate_obligation *rates;
+    size_t count = decision_rates(finding->decision, &rates);
+    uint64_t retry_ms = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        enum status status = rate_take(gate->gateway->options.rates, rates[i].key, rates[i].most,
+                                       rates[i].period_ms, now_ms(gate), &retry_ms);
+
+        if (status == STATUS_LIMIT)
+            return refuse(finding, GATE_RATE,
+                          SLICE_LITERAL("the right's max_rate is used up for now"), retry_ms);
+        if (status != STATUS_OK)
+            return refuse(finding, GATE_BUSY,
+                          SLICE_LITERAL("the gateway has no room to count this right's max_rate"),
+                          0);
+    }
+    return true;
+}
+
+/* --- how many at once, and how much ------------------------------------------------------ */
 
 static bool
 make_room(struct budget_holds **holds, size_t more)

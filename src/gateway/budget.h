@@ -1,5 +1,6 @@
-/* gateway/budget.h - what a right lets be open at once, and move in a time (max_concurrent,
- * max_bytes): taken before the upstream is asked, given back when it is over. */
+/* gateway/budget.h - how often a right may be used (max_rate), what it lets be open at once and
+ * move in a time (max_concurrent, max_bytes): taken before the upstream is asked, given back when
+ * it is over. */
 #ifndef WRIT_GATEWAY_BUDGET_H
 #define WRIT_GATEWAY_BUDGET_H
 
@@ -8,6 +9,8 @@
 /* What one passage, or one errand, holds of its rights' budgets; NULL: nothing. */
 struct budget_holds;
 
+/* Counts one use of each right of the finding's allow. False: the finding tells why. */
+bool hold_rates(struct gate *gate, struct finding *finding);
 /* Takes what the finding's allow demands, beside what *holds has of it already. False: the
  * finding tells why; what was taken stays in *holds and is given back with it. */
 bool budgets_take(struct passage *passage, struct finding *finding, struct budget_holds **holds);

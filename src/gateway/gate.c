@@ -64,7 +64,7 @@ passage_free(struct passage *passage)
     gate->free_count++;
 }
 
-enum { KEPT_SLICES = 5 };
+enum { KEPT_SLICES = 6 };
 
 static size_t
 facts_size(const struct request *request)
@@ -107,8 +107,12 @@ bool
 passage_keep(struct passage *passage)
 {
     struct asked *asked = &passage->asked;
-    struct slice *slices[KEPT_SLICES] = { &asked->request.resource, &asked->request.action,
-                                          &asked->request.object, &asked->token, &asked->agent };
+    struct slice *slices[KEPT_SLICES] = { &asked->request.resource,
+                                          &asked->request.action,
+                                          &asked->request.object,
+                                          &asked->token,
+                                          &asked->agent,
+                                          &asked->tool };
     size_t size = 1 + facts_size(&asked->request);
 
     if (passage->kept != NULL)

@@ -57,6 +57,9 @@ struct asked {
     bool login;
     /* To whoever may ask for anything at all at this upstream. */
     bool free;
+    /* mcp: the tool that is called, where the upstream's are pinned; empty: none. It must be as
+     * it was approved, for as long as the call goes on. */
+    struct slice tool;
     uint64_t session;
     uint16_t peer_port;
     struct upstream *upstream; /* NULL: there is none of that name */
@@ -99,6 +102,8 @@ struct door_place {
     uint16_t port; /* of the first lane's listener */
 };
 
+enum { TOLD_TOOLS = 8192 };
+
 struct gateway {
     struct gateway_options options;
     struct own own;
@@ -107,6 +112,9 @@ struct gateway {
     struct gate *gates;
     struct door_place places[DOOR_KINDS];
     atomic_uint_least64_t lease_us; /* clock_boot_us; 0: no end */
+    /* What was last told of pinned tools, so that it is told once (mcp/pins.h). */
+    atomic_uint_least64_t told_tools[TOLD_TOOLS];
+    atomic_uint telling_tools; /* on their way */
     atomic_bool draining;
     atomic_int_least64_t drain_ms;
 };

@@ -141,6 +141,29 @@ find_admission(struct passage *passage, struct arena *arena, struct finding *fin
                                          &passage->asked.request, lane_now_ms(gate->lane), arena));
 }
 
+/* An allow of a pinned tool holds for the tool that somebody approved. */
+static bool
+tool_is_approved(const struct passage *passage, struct finding *finding)
+{
+    const struct asked *asked = &passage->asked;
+
+    if (asked->tool.size == 0)
+        return true;
+    switch (world_pin(passage->gate->reader, asked->upstream->name, asked->tool)) {
+    case PIN_APPROVED:
+        return true;
+    case PIN_CHANGED:
+        return finding_refuse(finding, GATE_HELD,
+                              SLICE_LITERAL("the tool's definition has changed since it was "
+                                            "approved: somebody has to look at it first"));
+    case PIN_NEW:
+        break;
+    }
+    return finding_refuse(finding, GATE_HELD,
+                          SLICE_LITERAL("the tool was never approved: somebody has to look at it "
+                                        "first"));
+}
+
 /* From the request to an allow, or to the reason against it. Counts nothing, so
  * that what is open can be judged again. */
 static bool
@@ -152,37 +175,10 @@ judge(struct passage *passage, struct arena *arena, struct finding *finding)
     if (!is_clear(asked, finding) || !known ||
         !prove(passage, &finding->credential, arena, &finding->refusal))
         return false;
-    return asked->login || asked->free ? find_admission(passage, arena, finding)
-                                       : find_decision(passage, &asked->request, arena, finding);
-}
-
-/* The obligations of an allow. */
-bool
-hold_rates(struct gate *gate, struct finding *finding)
-{
-    const struct rate_obligation *rates;
-    size_t count = decision_rates(finding->decision, &rates);
-    uint64_t now_ms, retry_ms = 0;
-
-    if (count == 0)
-        return true;
-    now_ms = lane_mono_us(gate->lane) / 1000;
-    for (size_t i = 0; i < count; i++) {
-        enum status status = rate_take(gate->gateway->options.rates, rates[i].key, rates[i].most,
-                                       rates[i].period_ms, now_ms, &retry_ms);
-        if (status == STATUS_OK)
-            continue;
-        finding->refusal = (struct refusal){
-            .kind = status == STATUS_LIMIT ? GATE_RATE : GATE_BUSY,
-            .reason = status == STATUS_LIMIT
-                          ? SLICE_LITERAL("the right's max_rate is used up for now")
-                          : SLICE_LITERAL("the gateway has no room to count this right's max_rate"),
-            .right = decision_right(finding->decision),
-            .retry_after_s = status == STATUS_LIMIT ? (uint32_t)(retry_ms / 1000 + 1) : 1,
-        };
-        return false;
-    }
-    return true;
+    if (asked->login || asked->free)
+        return find_admission(passage, arena, finding);
+    return find_decision(passage, &asked->request, arena, finding) &&
+           tool_is_approved(passage, finding);
 }
 
 bool

@@ -20,7 +20,6 @@ bool find_credential(const struct passage *passage, struct arena *arena, struct 
 bool find_decision(struct passage *passage, const struct request *request, struct arena *arena,
                    struct finding *finding);
 bool find_admission(struct passage *passage, struct arena *arena, struct finding *finding);
-bool hold_rates(struct gate *gate, struct finding *finding);
 /* Asked before a use is taken, so that none is lost to a full journal. */
 bool has_audit_room(struct gate *gate, struct finding *finding);
 

@@ -20,6 +20,7 @@
     X(FORBIDDEN, 403, "insufficient-scope", "A right is missing")                                  \
     X(DENIED, 403, "denied", "A deny applies")                                                     \
     X(UNAPPROVED, 403, "not-approved", "Nobody has approved it")                                   \
+    X(HELD, 403, "held-back", "The tool is not as somebody approved it")                           \
     X(UNTRUSTED, 403, "untrusted-proxy", "Only trusted proxies may ask this")                      \
     X(UNCHECKED, 403, "uncheckable-request", "The question can't be answered with yes")            \
     X(LARGE, 413, "body-too-large", "The body is too large")                                       \

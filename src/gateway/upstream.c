@@ -311,6 +311,23 @@ read_impersonate(const json_t *definition, struct upstream_plan *plan, struct fa
 }
 
 static enum status
+read_tools(const json_t *definition, struct upstream_plan *plan, struct fault *fault)
+{
+    struct slice tools = { 0 };
+    enum status status = json_take_string(definition, "tools", &tools, fault);
+
+    if (status != STATUS_OK || tools.at == NULL)
+        return status;
+    if (plan->type != UPSTREAM_MCP)
+        return fault_at(fault, STATUS_INVALID, "/tools",
+                        "only an upstream of the type mcp has any");
+    if (!slice_is(tools, "pinned") && !slice_is(tools, "any"))
+        return fault_at(fault, STATUS_INVALID, "/tools", "must be pinned or any");
+    plan->pinned = slice_is(tools, "pinned");
+    return STATUS_OK;
+}
+
+static enum status
 read_members(const json_t *definition, struct upstream_plan *plan, struct fault *fault)
 {
     struct slice url = { 0 }, params = { 0 };
@@ -337,6 +354,8 @@ read_members(const json_t *definition, struct upstream_plan *plan, struct fault 
     if (status == STATUS_OK)
         status = read_impersonate(definition, plan, fault);
     if (status == STATUS_OK)
+        status = read_tools(definition, plan, fault);
+    if (status == STATUS_OK)
         status = json_take_string(definition, "path_params", &params, fault);
     if (status == STATUS_OK)
         status = read_login(json_object_get(definition, "login"), plan, fault);
@@ -353,7 +372,7 @@ read_http(const json_t *definition, struct upstream_plan *out, struct fault *fau
 {
     static const char *const known[] = { "type",  "url",         "addresses", "host",
                                          "tls",   "timeouts",    "api_key",   "path_params",
-                                         "login", "impersonate", NULL };
+                                         "login", "impersonate", "tools",     NULL };
     enum status status = json_only(definition, known, fault);
 
     return status == STATUS_OK ? read_members(definition, out, fault) : status;

@@ -65,6 +65,7 @@ struct upstream_plan {
     enum record record;
     bool tls, api_key;
     bool impersonate; /* kubernetes: the cluster is told the subject */
+    bool pinned;      /* mcp: a tool is used as it was approved, or not at all */
     enum path_params path_params;
     int64_t connect_ms, header_ms, idle_ms; /* 0: the default */
 };

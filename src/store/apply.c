@@ -329,6 +329,7 @@ state_apply(struct embedded *store, const struct change *change, struct fault *f
     case CHANGE_POLICY_APPLIED:
     case CHANGE_AUDIT_HEAD:
     case CHANGE_ANSWER_KEPT:
+    case CHANGE_TOOL_APPROVED:
         return object_put(store, change, fault);
     case CHANGE_ROLE_DROPPED:
         return object_drop(store, CHANGE_ROLE_PUT, change, fault);
@@ -340,6 +341,8 @@ state_apply(struct embedded *store, const struct change *change, struct fault *f
         return object_drop(store, CHANGE_KEY_PUT, change, fault);
     case CHANGE_ANSWER_FORGOTTEN:
         return object_drop(store, CHANGE_ANSWER_KEPT, change, fault);
+    case CHANGE_TOOL_WITHDRAWN:
+        return object_drop(store, CHANGE_TOOL_APPROVED, change, fault);
     case CHANGE_KINDS:
         break;
     }

@@ -127,7 +127,7 @@ embedded_load(struct store *handle, store_visitor each, void *context, struct fa
     static const enum change_kind before[] = { CHANGE_KEY_PUT, CHANGE_UPSTREAM_PUT, CHANGE_ROLE_PUT,
                                                CHANGE_SUBJECT_PUT };
     static const enum change_kind after[] = { CHANGE_POLICY_APPLIED, CHANGE_AUDIT_HEAD,
-                                              CHANGE_ANSWER_KEPT };
+                                              CHANGE_ANSWER_KEPT, CHANGE_TOOL_APPROVED };
     struct fault own = { .code = STATUS_OK };
     struct pass pass = { store, each, context, fault == NULL ? &own : fault };
     enum status status = STATUS_OK;

@@ -134,6 +134,7 @@ shared_apply(struct shared *store, const struct change *change, struct fault *fa
     case CHANGE_POLICY_APPLIED:
     case CHANGE_AUDIT_HEAD:
     case CHANGE_ANSWER_KEPT:
+    case CHANGE_TOOL_APPROVED:
         return object_put(store, change, fault);
     case CHANGE_ROLE_DROPPED:
         return object_drop(store, CHANGE_ROLE_PUT, change->name);
@@ -145,6 +146,8 @@ shared_apply(struct shared *store, const struct change *change, struct fault *fa
         return object_drop(store, CHANGE_KEY_PUT, change->name);
     case CHANGE_ANSWER_FORGOTTEN:
         return object_drop(store, CHANGE_ANSWER_KEPT, change->name);
+    case CHANGE_TOOL_WITHDRAWN:
+        return object_drop(store, CHANGE_TOOL_APPROVED, change->name);
     case CHANGE_KINDS:
         break;
     }

@@ -134,7 +134,7 @@ load_all(struct pass *pass, uint64_t *seq)
     static const enum change_kind kinds[] = { CHANGE_KEY_PUT,        CHANGE_UPSTREAM_PUT,
                                               CHANGE_ROLE_PUT,       CHANGE_SUBJECT_PUT,
                                               CHANGE_POLICY_APPLIED, CHANGE_AUDIT_HEAD,
-                                              CHANGE_ANSWER_KEPT };
+                                              CHANGE_ANSWER_KEPT,    CHANGE_TOOL_APPROVED };
     enum status status = pg_query(pass->store->pg, SHARED_HEAD, NULL, see_seq, seq, pass->fault);
 
     for (size_t i = 0; status == STATUS_OK && i < sizeof kinds / sizeof kinds[0]; i++)

@@ -268,6 +268,8 @@ world_load(struct world *world, const struct change *change)
     case CHANGE_SUBJECT_DROPPED:
     case CHANGE_UPSTREAM_PUT:
     case CHANGE_UPSTREAM_DROPPED:
+    case CHANGE_TOOL_APPROVED:
+    case CHANGE_TOOL_WITHDRAWN:
         return world_edit_apply(&world->loading->edit, change, ++world->upstream_version, NULL);
     case CHANGE_KEY_PUT:
     case CHANGE_KEY_DROPPED:

@@ -4,7 +4,7 @@
 #include "change/change.h"
 #include "inside.h"
 
-enum { LIMBO_EACH = TOKEN_DEPTH_MAX + 2, LIMBO_PICTURE = 4 };
+enum { LIMBO_EACH = TOKEN_DEPTH_MAX + 2, LIMBO_PICTURE = 5 };
 #define NO_STEP UINT32_MAX
 
 /* One change of tokens, checked and with all its memory. */
@@ -226,6 +226,8 @@ prepare_one(struct world_next *next, const struct change *change, struct fault *
     case CHANGE_SUBJECT_DROPPED:
     case CHANGE_UPSTREAM_PUT:
     case CHANGE_UPSTREAM_DROPPED:
+    case CHANGE_TOOL_APPROVED:
+    case CHANGE_TOOL_WITHDRAWN:
         return world_edit_apply(&next->edit, change, ++next->world->upstream_version, fault);
     case CHANGE_KEY_PUT: /* what the store and the authority keep for themselves */
     case CHANGE_KEY_DROPPED:
@@ -376,6 +378,13 @@ release_hops(struct world *world, void *hops)
     return true;
 }
 
+static bool
+release_pins(struct world *world, void *pins)
+{
+    world_pins_free(pins);
+    return true;
+}
+
 static void
 publish_picture(struct world_next *next)
 {
@@ -394,6 +403,8 @@ publish_picture(struct world_next *next)
         world_retire(world, release_upstreams, old.upstreams);
     if (old.hops != NULL)
         world_retire(world, release_hops, old.hops);
+    if (old.pins != NULL)
+        world_retire(world, release_pins, old.pins);
 }
 
 static void

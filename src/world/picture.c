@@ -13,7 +13,9 @@ world_picture_new(struct names *names, struct picture **out)
     picture->policy = policy_new(names);
     picture->upstreams = calloc(1, sizeof *picture->upstreams);
     picture->hops = calloc(1, sizeof *picture->hops);
-    if (picture->policy == NULL || picture->upstreams == NULL || picture->hops == NULL) {
+    picture->pins = calloc(1, sizeof *picture->pins);
+    if (picture->policy == NULL || picture->upstreams == NULL || picture->hops == NULL ||
+        picture->pins == NULL) {
         world_picture_free(picture);
         return STATUS_MEMORY;
     }
@@ -27,6 +29,7 @@ world_picture_parts_free(struct picture *picture)
     policy_free(picture->policy);
     world_upstreams_free(picture->upstreams);
     world_hops_free(picture->hops);
+    world_pins_free(picture->pins);
 }
 
 void
@@ -117,6 +120,10 @@ world_edit_apply(struct picture_edit *edit, const struct change *change, uint64_
     case CHANGE_HOP_REVOKED:
         status = world_edit_hop(edit, change);
         return status == STATUS_OK ? status : fault_set(fault, status, "%s", status_text(status));
+    case CHANGE_TOOL_APPROVED:
+    case CHANGE_TOOL_WITHDRAWN:
+        status = world_edit_pin(edit, change, fault);
+        return status == STATUS_OK ? status : named(fault, status, "tool", change->name);
     default:
         return fault_set(fault, STATUS_INTERNAL, "%s is no change of the picture",
                          change_kind_name(change->kind));
@@ -128,7 +135,7 @@ world_edit_finish(struct picture_edit *edit, struct fault *fault)
 {
     enum status status = STATUS_OK;
 
-    if (edit->policy == NULL && edit->upstreams == NULL && edit->hops == NULL)
+    if (edit->policy == NULL && edit->upstreams == NULL && edit->hops == NULL && edit->pins == NULL)
         return STATUS_OK;
     if (edit->policy != NULL)
         status = policy_edit_finish(edit->policy, &edit->next_policy, fault);
@@ -161,6 +168,10 @@ world_edit_take(struct picture_edit *edit, struct picture *old)
         old->hops = next->hops;
         next->hops = edit->hops;
     }
+    if (edit->pins != NULL) {
+        old->pins = next->pins;
+        next->pins = edit->pins;
+    }
     if (edit->policy != NULL)
         policy_edit_free(edit->policy);
     *edit = (struct picture_edit){ 0 };
@@ -175,6 +186,7 @@ world_edit_drop(struct picture_edit *edit)
         policy_edit_free(edit->policy);
     world_upstreams_free(edit->upstreams);
     world_hops_free(edit->hops);
+    world_pins_free(edit->pins);
     free(edit->next);
     *edit = (struct picture_edit){ 0 };
 }

@@ -32,10 +32,18 @@ struct hop_set {
     struct revoked_hop *hops;
 };
 
+/* Tools whose definition was approved, by UPSTREAM/TOOL in order. */
+struct pin;
+struct pin_set {
+    size_t count, capacity;
+    struct pin **pins;
+};
+
 struct picture {
     struct policy *policy;
     struct upstream_set *upstreams;
     struct hop_set *hops;
+    struct pin_set *pins;
 };
 
 enum status world_picture_new(struct names *names, struct picture **out) WRIT_MUST_USE;
@@ -51,9 +59,10 @@ struct picture_edit {
     struct policy *next_policy;
     struct upstream_set *upstreams;
     struct hop_set *hops;
+    struct pin_set *pins;
     struct picture *next; /* room for the result */
 };
-/* Role, subject, upstream and hop changes; any other is INTERNAL. version is given
+/* Role, subject, upstream, hop and tool changes; any other is INTERNAL. version is given
  * to an upstream that is put. */
 enum status world_edit_apply(struct picture_edit *edit, const struct change *change,
                              uint64_t version, struct fault *fault) WRIT_MUST_USE;
@@ -67,6 +76,9 @@ void world_edit_drop(struct picture_edit *edit); /* instead of taking it */
 enum status world_edit_upstream(struct picture_edit *edit, const struct change *change,
                                 uint64_t version, struct fault *fault) WRIT_MUST_USE;
 enum status world_edit_hop(struct picture_edit *edit, const struct change *change) WRIT_MUST_USE;
+enum status world_edit_pin(struct picture_edit *edit, const struct change *change,
+                           struct fault *fault) WRIT_MUST_USE; /* pins.c */
+void world_pins_free(struct pin_set *pins);
 void world_hops_sort(struct hop_set *hops);
 void world_upstreams_free(struct upstream_set *set);
 void world_hops_free(struct hop_set *hops);

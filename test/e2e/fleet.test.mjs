@@ -3,7 +3,7 @@
 // through.
 import assert from 'node:assert/strict';
 import http from 'node:http';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
@@ -108,6 +108,42 @@ test('a key of the ring that one node rotates makes tokens that hold on all', as
     for (const one of [token, old.token])
         await until('it holds everywhere', async () => (await everywhere(one)).every((each) => each === 200));
     assert.ok((await c.issue('tester')).token);
+});
+
+test('a tool of an MCP server that is approved on one node is approved on all', async () => {
+    const tools = http.createServer((req, res) => {
+        let text = '';
+        req.on('data', (bytes) => { text += bytes; }).on('end', () => {
+            const { id, method } = JSON.parse(text);
+            res.writeHead(200, { 'content-type': 'application/json' });
+            res.end(JSON.stringify({ jsonrpc: '2.0', id, result: method === 'tools/list' ? { tools: [{ name: 'add' }] } : { content: [] } }));
+        });
+    });
+    await new Promise((done) => tools.listen(0, '127.0.0.1', done));
+    const ask = async (node, token, method, params = {}) => (await node.ask('POST', '/srv', token, {
+        headers: { 'content-type': 'application/json' }, body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }) })).json;
+    try {
+        writeFileSync(join(a.place, 'tools.yaml'), JSON.stringify({
+            upstreams: { srv: { type: 'mcp', url: `http://127.0.0.1:${tools.address().port}/`, tools: 'pinned' } },
+            roles: { agent: { allow: ['srv:*:**'] } }, subjects: { agent: { type: 'agent', roles: ['agent'] } },
+        }));
+        await a.json(['apply', '-f', 'tools.yaml']);
+        const { token } = await a.issue('agent');
+        await until('it is known', async () => (await ask(c, token, 'tools/list')).result?.tools.length === 0);
+        assert.match((await ask(c, token, 'tools/call', { name: 'add' })).error.message, /never approved/);
+        await ask(b, token, 'tools/list');
+        await until('it was seen', async () => (await b.json(['mcp', 'tools', 'srv'])).items.length === 1);
+        assert.deepEqual(await b.json(['mcp', 'approve', 'srv', 'add']), { approved: ['add'] });
+        for (const node of [a, b, c])
+            await until('it is approved', async () => (await ask(node, token, 'tools/call', { name: 'add' })).result);
+        assert.deepEqual((await a.json(['mcp', 'tools', 'srv'])).items.map((one) => [one.name, one.state]), [['add', 'approved']]);
+        await c.json(['mcp', 'withdraw', 'srv', 'add']);
+        for (const node of [a, b, c])
+            await until('it is withdrawn', async () => (await ask(node, token, 'tools/call', { name: 'add' })).error);
+    } finally {
+        tools.close();
+        tools.closeAllConnections();
+    }
 });
 
 test('a node that stands still is fenced, and lets nothing through when it goes on', async () => {

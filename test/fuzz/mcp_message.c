@@ -36,12 +36,14 @@ check_pruned(struct slice text)
     static const char *const lists[] = { "tools", "resources", "resourceTemplates", "prompts" };
     struct buffer out = { 0 };
     unsigned count = 0;
+    const struct mcp_sight every_second = { sees_every_second, NULL, &count };
+    const struct mcp_sight nothing = { sees_nothing, NULL, NULL };
     json_t *tree;
 
-    if (mcp_prune(text, sees_every_second, &count, &out))
+    if (mcp_prune(text, &every_second, &out))
         check(out.size <= text.size);
     buffer_clear(&out);
-    if (mcp_prune(text, sees_nothing, NULL, &out) &&
+    if (mcp_prune(text, &nothing, &out) &&
         json_read(buffer_slice(&out), &tree, NULL) == STATUS_OK) {
         const json_t *result = json_object_get(tree, "result");
         for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)

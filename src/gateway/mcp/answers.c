@@ -6,6 +6,7 @@
 #include "../errand.h"
 #include "decline.h"
 #include "methods.h"
+#include "pins.h"
 
 enum { MESSAGE_MAX = 16 << 20, SCRATCH_MAX = 1 << 20 };
 
@@ -16,6 +17,7 @@ struct mcp_filter {
     struct buffer event; /* the lines of the event that comes, but for its data */
     struct buffer data;
     bool has_data;
+    struct mcp_looks looks;
     struct arena scratch;
 };
 
@@ -32,6 +34,17 @@ sees(void *context, const char *action, struct slice item, bool uri)
 
     arena_reset(&filter->scratch);
     return may;
+}
+
+/* Of a server whose tools are pinned. */
+static bool
+approves(void *context, struct slice definition)
+{
+    struct mcp_filter *filter = context;
+    bool approved = mcp_pin_see(filter->passage, definition, &filter->looks, &filter->scratch);
+
+    arena_reset(&filter->scratch);
+    return approved;
 }
 
 /* A request of the server's, which is asked of the client: it has its own right and line. */
@@ -79,7 +92,10 @@ judge(struct mcp_filter *filter, struct slice text, struct buffer *out, bool *pa
         put_slice(out, text);
         return buffer_status(out);
     }
-    return mcp_prune(text, sees, filter, out) ? STATUS_OK : STATUS_INVALID;
+    struct mcp_sight sight = { .sees = sees, .context = filter };
+    if (filter->passage->asked.upstream->plan.pinned)
+        sight.approves = approves;
+    return mcp_prune(text, &sight, out) ? STATUS_OK : STATUS_INVALID;
 }
 
 /* --- a message by itself ------------------------------------------------------------------ */

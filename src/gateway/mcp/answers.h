@@ -10,9 +10,16 @@ enum mcp_framing { MCP_JSON, MCP_EVENTS };
 /* NULL: out of memory. The passage outlives it. */
 struct body_filter *mcp_filter_new(struct passage *passage, enum mcp_framing framing);
 
+/* Who is asked of each item of a list. */
+struct mcp_sight {
+    /* May this be seen? */
+    bool (*sees)(void *context, const char *action, struct slice item, bool uri);
+    /* A tool's definition as it came: is it good? Asked of all, seen or not. NULL: all are. */
+    bool (*approves)(void *context, struct slice definition);
+    void *context;
+};
 /* Writes the message without the items of its lists that are not seen. False: it is no
  * message. Pure. */
-typedef bool (*mcp_sees)(void *context, const char *action, struct slice item, bool uri);
-bool mcp_prune(struct slice message, mcp_sees sees, void *context, struct buffer *out);
+bool mcp_prune(struct slice message, const struct mcp_sight *sight, struct buffer *out);
 
 #endif

@@ -252,6 +252,11 @@ decide_on(struct http_passage *http)
     asked->request.listing = (method->flags & MCP_LISTS) != 0;
     if (!mcp_object_of(method, message, arena_of(http), &asked->request))
         return refuse(http, CODE_INVALID, "the request does not name what it is about");
+    if (asked->upstream->plan.pinned && slice_is(message->method, "tools/call")) {
+        asked->tool = arena_copy(arena_of(http), message->name);
+        if (asked->tool.size == 0)
+            return refuse(http, CODE_INVALID, "the request does not name what it is about");
+    }
     asked->request.facts_known = (method->flags & MCP_ARGUMENTS) != 0;
     asked->request.facts = message->facts;
     asked->request.fact_count = message->fact_count;
@@ -387,6 +392,7 @@ static unsigned
 status_of(const struct mcp_talk *talk, const struct refusal *refusal)
 {
     bool hopeless = refusal->kind == GATE_DENIED || refusal->kind == GATE_UNAPPROVED ||
+                    refusal->kind == GATE_HELD ||
                     (refusal->kind == GATE_FORBIDDEN && refusal->right.size == 0);
 
     return hopeless && talk->code == 0 && talk->id.size > 0 ? 200 : refusal_status(refusal->kind);
@@ -401,6 +407,7 @@ code_of(const struct mcp_talk *talk, const struct refusal *refusal)
     case GATE_FORBIDDEN:
     case GATE_DENIED:
     case GATE_UNAPPROVED:
+    case GATE_HELD:
         return CODE_FORBIDDEN;
     default:
         return CODE_UNAVAILABLE;

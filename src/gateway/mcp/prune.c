@@ -5,19 +5,18 @@
 
 static const struct {
     const char *list, *item, *use;
-    bool uri;
+    bool uri, tools;
 } lists[] = {
-    { "tools", "name", "tools.call", false },
-    { "resources", "uri", "resources.read", true },
-    { "resourceTemplates", "uriTemplate", "resources.read", true },
-    { "prompts", "name", "prompts.get", false },
+    { "tools", "name", "tools.call", false, true },
+    { "resources", "uri", "resources.read", true, false },
+    { "resourceTemplates", "uriTemplate", "resources.read", true, false },
+    { "prompts", "name", "prompts.get", false, false },
 };
 enum { LIST_COUNT = sizeof lists / sizeof lists[0] };
 
 struct pruning {
     struct json_reader reader;
-    mcp_sees sees;
-    void *context;
+    const struct mcp_sight *sight;
     struct buffer *out;
     const char *copied; /* all before is written */
 };
@@ -47,10 +46,21 @@ read_item(struct pruning *in, size_t list, bool *seen)
         if (json_next(&in->reader, &piece) == JSON_TOKEN_WRONG)
             return false;
         if (named && piece.token == JSON_TOKEN_STRING)
-            *seen = in->sees(in->context, lists[list].use, piece.text, lists[list].uri);
+            *seen =
+                in->sight->sees(in->sight->context, lists[list].use, piece.text, lists[list].uri);
         if (!json_skip(&in->reader, &piece, &whole))
             return false;
     }
+}
+
+/* The item that began at `from` is over. */
+static bool
+is_approved(const struct pruning *in, size_t list, const char *from)
+{
+    const struct mcp_sight *sight = in->sight;
+
+    return !lists[list].tools || sight->approves == NULL ||
+           sight->approves(sight->context, slice_of(from, (size_t)(in->reader.at - from)));
 }
 
 static bool
@@ -70,7 +80,7 @@ prune_list(struct pruning *in, size_t list)
         from = piece.raw.at;
         if (piece.token != JSON_TOKEN_OBJECT || !read_item(in, list, &seen))
             return false;
-        if (!seen)
+        if (!is_approved(in, list, from) || !seen)
             continue;
         put_text(in->out, kept++ > 0 ? "," : "");
         put_bytes(in->out, from, (size_t)(in->reader.at - from));
@@ -138,9 +148,9 @@ prune_message(struct pruning *in)
 }
 
 bool
-mcp_prune(struct slice message, mcp_sees sees, void *context, struct buffer *out)
+mcp_prune(struct slice message, const struct mcp_sight *sight, struct buffer *out)
 {
-    struct pruning in = { .sees = sees, .context = context, .out = out, .copied = message.at };
+    struct pruning in = { .sight = sight, .out = out, .copied = message.at };
     bool pruned;
 
     json_reader_init(&in.reader, message);

@@ -70,12 +70,14 @@ static void
 changes_survive_in_an_order_that_can_be_applied(void **state)
 {
     static const enum change_kind order[] = {
-        CHANGE_KEY_PUT,      CHANGE_UPSTREAM_PUT,   CHANGE_ROLE_PUT,   CHANGE_SUBJECT_PUT,
-        CHANGE_TOKEN_ISSUED, CHANGE_TOKEN_ROTATED,  CHANGE_LINE_USED,  CHANGE_LINE_REVOKED,
-        CHANGE_HOP_REVOKED,  CHANGE_POLICY_APPLIED, CHANGE_AUDIT_HEAD, CHANGE_ANSWER_KEPT,
+        CHANGE_KEY_PUT,       CHANGE_UPSTREAM_PUT,   CHANGE_ROLE_PUT,   CHANGE_SUBJECT_PUT,
+        CHANGE_TOKEN_ISSUED,  CHANGE_TOKEN_ROTATED,  CHANGE_LINE_USED,  CHANGE_LINE_REVOKED,
+        CHANGE_HOP_REVOKED,   CHANGE_POLICY_APPLIED, CHANGE_AUDIT_HEAD, CHANGE_ANSWER_KEPT,
+        CHANGE_TOOL_APPROVED,
     };
     struct store *store = opened();
     struct change changes[] = {
+        named(CHANGE_TOOL_APPROVED, "srv/add", "12345678901234567890123456789012{}"),
         named(CHANGE_POLICY_APPLIED, "abc", ""),
         named(CHANGE_SUBJECT_PUT, "amara", "{\"type\":\"user\"}"),
         named(CHANGE_ROLE_PUT, "support", "{}"),
@@ -93,19 +95,19 @@ changes_survive_in_an_order_that_can_be_applied(void **state)
     struct kept kept;
     uint64_t seq;
 
-    assert_int_equal(store_append(store, changes, 12, &seq, NULL), STATUS_OK);
-    assert_int_equal(seq, 12);
-    assert_int_equal(store_seq(store), 12);
+    assert_int_equal(store_append(store, changes, 13, &seq, NULL), STATUS_OK);
+    assert_int_equal(seq, 13);
+    assert_int_equal(store_seq(store), 13);
     load_all(store, &was);
     store_close(store);
 
     store = opened();
-    assert_int_equal(store_seq(store), 12);
+    assert_int_equal(store_seq(store), 13);
     load_all(store, &is);
     assert_true(slice_equal(buffer_slice(&was), buffer_slice(&is)));
     loaded(store, &kept);
-    assert_int_equal(kept.count, 12);
-    for (size_t i = 0; i < 12; i++)
+    assert_int_equal(kept.count, 13);
+    for (size_t i = 0; i < 13; i++)
         assert_int_equal(kept.kinds[i], order[i]);
     assert_int_equal(kept.ends[4], 2000000); /* the predecessor's present end */
     buffer_free(&was);

@@ -16,8 +16,7 @@ wrong_policy(void **state)
     assert_int_not_equal(try_change(&f, object(CHANGE_SUBJECT_PUT, "ann",
                                                "{\"type\":\"user\",\"roles\":[\"nobody\"]}")),
                          STATUS_OK);
-    assert_int_equal(try_change(&f, object(CHANGE_ROLE_DROPPED, "nobody", "")),
-                     STATUS_NOT_FOUND);
+    assert_int_equal(try_change(&f, object(CHANGE_ROLE_DROPPED, "nobody", "")), STATUS_NOT_FOUND);
     assert_int_equal(try_change(&f, object(CHANGE_SUBJECT_DROPPED, "nobody", "")),
                      STATUS_NOT_FOUND);
     assert_ptr_equal(world_policy(f.reader), before);
@@ -139,24 +138,89 @@ upstreams(void **state)
     assert_int_equal(count, 2);
     assert_true(slice_is(views[0].name, "b"));
     static const char *const bad[][2] = {
-        { "writ", "{\"type\":\"http\"}" }, { "check", "{\"type\":\"http\"}" },
-        { "Upper", "{\"type\":\"http\"}" }, { "d", "{}" }, { "d", "{\"type\":3}" },
-        { "d", "{\"type\":\"\"}" }, { "d", "[]" }, { "d", "" },
+        { "writ", "{\"type\":\"http\"}" },
+        { "check", "{\"type\":\"http\"}" },
+        { "Upper", "{\"type\":\"http\"}" },
+        { "d", "{}" },
+        { "d", "{\"type\":3}" },
+        { "d", "{\"type\":\"\"}" },
+        { "d", "[]" },
+        { "d", "" },
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_int_equal(try_change(&f, object(CHANGE_UPSTREAM_PUT, bad[i][0], bad[i][1])),
                          STATUS_INVALID);
-    assert_int_equal(try_change(&f, object(CHANGE_UPSTREAM_DROPPED, "a", "")),
-                     STATUS_NOT_FOUND);
+    assert_int_equal(try_change(&f, object(CHANGE_UPSTREAM_DROPPED, "a", "")), STATUS_NOT_FOUND);
+    fixture_free(&f);
+}
+
+#define ONE   "11111111111111111111111111111111"
+#define OTHER "22222222222222222222222222222222"
+
+static enum pin_state
+see(struct fixture *f, const char *tool, const char *digest)
+{
+    return world_pin_see(f->reader, SLICE_LITERAL("srv"), slice_text(tool),
+                         (const uint8_t *)digest);
+}
+
+static enum pin_state
+pin(struct fixture *f, const char *tool)
+{
+    return world_pin(f->reader, SLICE_LITERAL("srv"), slice_text(tool));
+}
+
+static void
+pinned_tools(void **state)
+{
+    struct fixture f = fixture_new();
+    char long_name[PIN_NAME_MAX + 2] = "srv/";
+
+    assert_int_equal(pin(&f, "add"), PIN_NEW);
+    assert_int_equal(see(&f, "add", ONE), PIN_NEW);
+    apply(&f, object(CHANGE_TOOL_APPROVED, "srv/add", ONE "{}"));
+    apply(&f, object(CHANGE_TOOL_APPROVED, "srv/ns/add", ONE "{}"));
+    apply(&f, object(CHANGE_TOOL_APPROVED, "other/add", OTHER "{}"));
+    assert_int_equal(pin(&f, "add"), PIN_APPROVED);
+    assert_int_equal(pin(&f, "ns/add"), PIN_APPROVED);
+    assert_int_equal(pin(&f, "ad"), PIN_NEW);
+    assert_int_equal(pin(&f, "addx"), PIN_NEW);
+    assert_int_equal(pin(&f, ""), PIN_NEW);
+    /* What one reader hears holds for all, and through changes of other tools. */
+    assert_int_equal(see(&f, "add", OTHER), PIN_CHANGED);
+    assert_int_equal(pin(&f, "add"), PIN_CHANGED);
+    apply(&f, object(CHANGE_TOOL_APPROVED, "srv/more", ONE "{}"));
+    assert_int_equal(pin(&f, "add"), PIN_CHANGED);
+    assert_int_equal(pin(&f, "ns/add"), PIN_APPROVED);
+    assert_int_equal(see(&f, "add", ONE), PIN_APPROVED);
+    assert_int_equal(see(&f, "add", OTHER), PIN_CHANGED);
+    apply(&f, object(CHANGE_TOOL_APPROVED, "srv/add", OTHER "{}"));
+    assert_int_equal(pin(&f, "add"), PIN_APPROVED);
+    assert_int_equal(see(&f, "add", ONE), PIN_CHANGED);
+    apply(&f, object(CHANGE_TOOL_WITHDRAWN, "srv/add", ""));
+    apply(&f, object(CHANGE_TOOL_WITHDRAWN, "srv/add", ""));
+    assert_int_equal(pin(&f, "add"), PIN_NEW);
+    assert_int_equal(pin(&f, "ns/add"), PIN_APPROVED);
+
+    static const char *const bad[] = { "add", "/add", "srv/", "Srv/add", "" };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(try_change(&f, object(CHANGE_TOOL_APPROVED, bad[i], ONE "{}")),
+                         STATUS_INVALID);
+    memset(long_name + 4, 'x', PIN_NAME_MAX - 3);
+    assert_int_equal(try_change(&f, object(CHANGE_TOOL_APPROVED, long_name, ONE "{}")),
+                     STATUS_INVALID);
+    assert_int_equal(pin(&f, long_name + 4), PIN_NEW);
+    assert_int_equal(try_change(&f, object(CHANGE_TOOL_APPROVED, "srv/short", ONE)),
+                     STATUS_INVALID);
     fixture_free(&f);
 }
 
 static void
 ignored(void **state)
 {
-    static const enum change_kind kinds[] = { CHANGE_KEY_PUT, CHANGE_KEY_DROPPED,
+    static const enum change_kind kinds[] = { CHANGE_KEY_PUT,        CHANGE_KEY_DROPPED,
                                               CHANGE_POLICY_APPLIED, CHANGE_AUDIT_HEAD,
-                                              CHANGE_ANSWER_KEPT, CHANGE_ANSWER_FORGOTTEN };
+                                              CHANGE_ANSWER_KEPT,    CHANGE_ANSWER_FORGOTTEN };
     struct fixture f = fixture_new();
 
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
@@ -190,10 +254,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(wrong_policy),   cmocka_unit_test(all_or_nothing),
-        cmocka_unit_test(abandoned),      cmocka_unit_test(refused_tokens),
-        cmocka_unit_test(upstreams),      cmocka_unit_test(ignored),
-        cmocka_unit_test(generations),
+        cmocka_unit_test(wrong_policy), cmocka_unit_test(all_or_nothing),
+        cmocka_unit_test(abandoned),    cmocka_unit_test(refused_tokens),
+        cmocka_unit_test(upstreams),    cmocka_unit_test(ignored),
+        cmocka_unit_test(generations),  cmocka_unit_test(pinned_tools),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -45,6 +45,13 @@ struct approval_question {
     void (*answered)(void *context, enum approval_answer answer, struct slice words);
 };
 
+/* What a server said of one of its tools, where tools are pinned. Borrowed for the call. */
+enum { TOOL_DIGEST_SIZE = PIN_DIGEST_SIZE };
+struct tool_said {
+    struct slice upstream, tool, definition;
+    const uint8_t *digest;
+};
+
 /* What the authority needs of the rest of the program. */
 struct authority_ports {
     void *app;
@@ -128,6 +135,8 @@ enum status authority_claim(struct authority *authority, const struct token_id *
                             enum use_verdict *verdict) WRIT_MUST_USE;
 /* Answered once, now or later. */
 void authority_ask_approval(struct authority *authority, const struct approval_question *question);
+/* For people, who approve it. */
+void authority_see_tool(struct authority *authority, const struct tool_said *said);
 /* Applies the policy files of these settings, all or nothing, and reads the
  * certificate again. When OK the settings are in force, and borrowed from then on. */
 enum status authority_reload(struct authority *authority, const struct authority_settings *settings,

@@ -14,6 +14,8 @@ enum { JSON_DEPTH_MAX = 64 };
 enum status json_read(struct slice text, json_t **out, struct fault *fault) WRIT_MUST_USE;
 /* Compact, members in insertion order. */
 void put_json(struct buffer *out, const json_t *value);
+/* The same, members in the order of their names: equal values have equal texts. */
+void put_json_sorted(struct buffer *out, const json_t *value);
 /* A string as a JSON string with quotes, straight into out. */
 void put_json_string(struct buffer *out, struct slice text);
 

@@ -29,9 +29,13 @@
     X(AUDIT_HEAD, "audit.head")               /* name: the node, body: be64 seq, 32 bytes hash */ \
     X(ANSWER_KEPT, "answer.kept")             /* name: a digest, id: the token */                 \
     X(ANSWER_FORGOTTEN, "answer.forgotten")   /* name */                                          \
-    X(MEMBER_ENDED, "member.ended")           /* id: the token, expires_at: its new, earlier end */
+    X(MEMBER_ENDED, "member.ended")           /* id: the token, expires_at: its new, earlier end */\
+    X(TOOL_APPROVED, "tool.approved")         /* name: UPSTREAM/TOOL, body, owner: who did it */  \
+    X(TOOL_WITHDRAWN, "tool.withdrawn")       /* name */
 /* A key's body is sealed, its owner "active" or "retired". An answer's digest is over its
- * caller, Idempotency-Key and body. A line's use never goes back. */
+ * caller, Idempotency-Key and body. A line's use never goes back. A tool's body is the digest
+ * of its definition (CHANGE_TOOL_DIGEST bytes), then the definition as it was shown. */
+enum { CHANGE_TOOL_DIGEST = 32 };
 
 enum change_kind {
 #define CHANGE_ENUM(kind, name) CHANGE_##kind,

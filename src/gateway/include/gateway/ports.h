@@ -43,8 +43,19 @@ struct approval_ask {
     void (*done)(struct approval_ask *ask);
 };
 
+/* What a server says of a tool, where tools are pinned: for people, who approve it. Given away
+ * whole; done, called on any thread, frees it. */
+struct tool_sight {
+    struct lane_message message;
+    void *wiring;
+    struct slice upstream, tool, definition; /* the definition in its one canonical text */
+    uint8_t digest[PIN_DIGEST_SIZE];
+    void (*done)(struct tool_sight *sight);
+};
+
 struct gateway_ports {
     void *app;
+    void (*see_tool)(void *app, struct tool_sight *sight);
     void (*ask_approval)(void *app, struct approval_ask *ask);
     void (*claim_use)(void *app, struct use_claim *claim);
     /* A lane works on this generation or a later one, and has cut every open

@@ -104,6 +104,19 @@ struct upstream_view {
 const struct upstream_view *world_upstreams(const struct world_reader *reader, size_t *count,
                                             uint64_t *generation);
 
+/* Tools of servers that are held to what was approved (CHANGE_TOOL_APPROVED). */
+enum pin_state {
+    PIN_NEW,     /* never approved, or not any more */
+    PIN_CHANGED, /* the server said something else of it when it was last asked here */
+    PIN_APPROVED,
+};
+enum { PIN_NAME_MAX = 576, PIN_DIGEST_SIZE = 32 }; /* of UPSTREAM/TOOL; a longer one is NEW */
+enum pin_state world_pin(const struct world_reader *reader, struct slice upstream,
+                         struct slice tool);
+/* The server has just said this of it: every reader knows from now on. Takes no lock. */
+enum pin_state world_pin_see(const struct world_reader *reader, struct slice upstream,
+                             struct slice tool, const uint8_t digest[PIN_DIGEST_SIZE]);
+
 enum credential_verdict {
     CREDENTIAL_OK,
     CREDENTIAL_MALFORMED, /* not a token of ours, or a typo: no table was touched */
@@ -125,7 +138,7 @@ struct credential {
     struct token_id id, line;
     struct slice id_text; /* "ID" or "ID/HOP" of the last hop */
     struct slice label;   /* of the last labelled hop */
-    struct slice chain;   /* of a child: "SUBJECT/ID" of its parent, of its parent …, by a space */
+    struct slice chain; /* of a child: "SUBJECT/ID" of its parent, of its parent …, by a space */
     struct slice subject;
     enum subject_type subject_type;
     int64_t expires_at; /* the earliest of token, ancestors and caveats */
