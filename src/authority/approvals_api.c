@@ -1,6 +1,6 @@
 /* authority/approvals_api.c - approvals through the API: looked at, and answered. */
 #include "base/clock.h"
-#include "internal.h"
+#include "role_grants.h"
 
 static const char *const states[] = {
     [ENTRY_PENDING] = "pending", [ENTRY_APPROVED] = "approved", [ENTRY_REFUSED] = "refused",
@@ -41,8 +41,8 @@ roles_json(struct slice by)
     return roles;
 }
 
-static json_t *
-entry_json(const struct approval_entry *entry)
+json_t *
+approval_json(const struct approval_entry *entry)
 {
     const struct approval_question *question = &entry->question;
     char peer[IP_TEXT_MAX];
@@ -72,7 +72,7 @@ api_approval_list(struct authority *authority, const struct api_request *request
          entry = entry->next) {
         if ((state.size == 0 || slice_is(state, states[entry->state])) &&
             api_may(authority, request, SLICE_LITERAL("approvals.read"), entry->question.upstream))
-            json_array_append_new(items, entry_json(entry));
+            json_array_append_new(items, approval_json(entry));
     }
     answer->body = json_pack("{s:o, s:n}", "items", items, "next");
     return answer->body == NULL ? STATUS_MEMORY : STATUS_OK;
@@ -97,7 +97,7 @@ api_approval_show(struct authority *authority, const struct api_request *request
 
     if (status != STATUS_OK)
         return status;
-    answer->body = entry_json(entry);
+    answer->body = approval_json(entry);
     json_object_set_new(answer->body, "call", text_or_null(entry->question.call));
     return answer->body == NULL ? STATUS_MEMORY : STATUS_OK;
 }
@@ -134,7 +134,7 @@ holds_one_of(struct authority *authority, const struct api_request *request, str
         for (size_t i = 0; i < lineage->links[0].role_count; i++) {
             if (lineage->links[0].roles[i] == wanted &&
                 policy_subject_holds(world_policy_of(authority->world), lineage->links[0].subject,
-                                     wanted))
+                                     wanted, request->now))
                 return true;
         }
     }
@@ -175,6 +175,10 @@ answer_entry(struct authority *authority, const struct api_request *request, boo
     if (status != STATUS_OK)
         return status;
     bool stands = entry->state == ENTRY_APPROVED && entry->stands_until > request->now;
+    if (entry->state == ENTRY_PENDING && approved && role_grant_asked(entry))
+        status = role_grant_give(authority, entry, request, &answer->wait_generation, fault);
+    if (status != STATUS_OK)
+        return status;
     if (entry->state == ENTRY_PENDING)
         approvals_answer(&authority->approvals, entry, approved, request->caller.subject, reason,
                          request->now);
@@ -183,7 +187,7 @@ answer_entry(struct authority *authority, const struct api_request *request, boo
     else
         return fault_set(fault, STATUS_CONFLICT, "it does not wait any more: it is %s",
                          states[entry->state]);
-    answer->body = entry_json(entry);
+    answer->body = approval_json(entry);
     return answer->body == NULL ? STATUS_MEMORY : STATUS_OK;
 }
 

@@ -2,6 +2,8 @@
  * holds itself. */
 #include "internal.h"
 
+#include "base/clock.h"
+
 struct holding {
     struct right wanted;
     bool held;
@@ -48,7 +50,7 @@ lineage_holds(struct authority *authority, const struct lineage *lineage,
         struct holding holding = { .wanted = *wanted };
 
         for (size_t k = 0; k < link->role_count && !holding.held; k++) {
-            if (policy_subject_holds(policy, link->subject, link->roles[k]))
+            if (policy_subject_holds(policy, link->subject, link->roles[k], clock_wall_ms()))
                 policy_role_rules(policy, link->roles[k], holds_right, &holding);
         }
         if (!holding.held || !within_scope(link, wanted))
@@ -231,6 +233,17 @@ add_lifted(void *context, const struct rule_view *rule)
     return true;
 }
 
+static void
+add_role(const struct policy *policy, const struct names *names, const json_t *name,
+         struct grant *out)
+{
+    name_id role =
+        json_is_string(name) ? names_find(names, slice_text(json_string_value(name))) : NAME_NONE;
+
+    if (role != NAME_NONE)
+        policy_role_rules(policy, role, add_rule, out);
+}
+
 enum status
 grant_of(struct authority *authority, enum change_kind put_kind, struct slice name,
          const json_t *definition, struct grant *out)
@@ -251,13 +264,10 @@ grant_of(struct authority *authority, enum change_kind put_kind, struct slice na
         add_entries(out, json_object_get(definition, "allow"), false);
         add_entries(out, json_object_get(definition, "deny"), true);
     }
-    json_array_foreach(roles, i, item)
-    {
-        name_id role = json_is_string(item) ? names_find(names, slice_text(json_string_value(item)))
-                                            : NAME_NONE;
-        if (role != NAME_NONE)
-            policy_role_rules(policy, role, add_rule, out);
-    }
+    json_array_foreach(roles, i, item) add_role(policy, names, item, out);
+    if (put_kind == CHANGE_SUBJECT_PUT)
+        json_array_foreach(json_object_get(definition, "grants"), i, item)
+            add_role(policy, names, json_object_get(item, "role"), out);
     if (put_kind == CHANGE_ROLE_PUT && names_find(names, name) != NAME_NONE)
         policy_role_rules(policy, names_find(names, name), add_lifted, out);
     return STATUS_OK;

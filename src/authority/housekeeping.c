@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "internal.h"
+#include "role_grants.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -330,6 +330,7 @@ tick(struct timer *timer)
     authority->ticks++;
     keep_uses_now(authority);
     approvals_tick(&authority->approvals, now);
+    role_grants_tick(authority, now);
     if (authority->ticks % HANDOVER_EVERY == 0)
         handover_tick(authority, now);
     if (authority->sweep != NULL || authority->ticks % SWEEP_EVERY == 0)

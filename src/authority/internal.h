@@ -130,7 +130,8 @@ struct authority {
     struct claim_watch claim;
     struct approvals approvals;
     struct tool_book tools;
-    struct fleet *fleet; /* NULL: the store is this node's alone */
+    int64_t next_grant_end; /* of a role that somebody has for a time; wall ms */
+    struct fleet *fleet;    /* NULL: the store is this node's alone */
     uint64_t ticks;
     struct authority_counters counters;
     char effective_policy[128]; /* the last applied digest, hex */
@@ -479,6 +480,7 @@ enum status api_advice(struct authority *, const struct api_request *, struct ap
 enum status api_audit_verify(struct authority *, const struct api_request *, struct api_answer *,
                              struct fault *);
 /* approvals_api.c */
+struct slice object_body_role(struct authority *authority, const struct api_request *request);
 struct slice object_approval(struct authority *authority, const struct api_request *request);
 enum status api_approval_list(struct authority *, const struct api_request *, struct api_answer *,
                               struct fault *);
@@ -502,6 +504,14 @@ enum status api_session_show(struct authority *, const struct api_request *, str
                              struct fault *);
 enum status api_session_kill(struct authority *, const struct api_request *, struct api_answer *,
                              struct fault *);
+enum status api_grant_request(struct authority *, const struct api_request *, struct api_answer *,
+                              struct fault *);
+enum status api_grant_list(struct authority *, const struct api_request *, struct api_answer *,
+                           struct fault *);
+enum status api_grant_end(struct authority *, const struct api_request *, struct api_answer *,
+                          struct fault *);
+/* approvals_api.c: an entry of the book, without its call. */
+json_t *approval_json(const struct approval_entry *entry);
 enum status api_recording_list(struct authority *, const struct api_request *, struct api_answer *,
                                struct fault *);
 enum status api_recording_show(struct authority *, const struct api_request *, struct api_answer *,

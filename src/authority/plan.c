@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/encoding.h"
+#include "role_grants.h"
 
 enum { PLAN_ARENA_MAX = 256 << 20 };
 
@@ -174,17 +175,18 @@ plan_entry(struct plan *plan, const struct policy_file *file, const struct objec
         status = anchor_paths(plan, file, definition);
     if (status == STATUS_OK)
         status = check_entry(plan, kind, name, definition);
-
     if (status != STATUS_OK)
+        return status;
+    status = store_object_get(plan->authority->store, kind->put, name, take_present, &present);
+    if (status == STATUS_OK && kind->put == CHANGE_SUBJECT_PUT)
+        status = role_grants_carry(definition, present.body);
+    if (status != STATUS_OK && status != STATUS_NOT_FOUND)
         return status;
     put_json(&text, definition);
     body = arena_copy(&plan->arena, buffer_slice(&text));
     buffer_free(&text);
     if (body.at == NULL)
         return fault_set(plan->fault, STATUS_TOO_LARGE, "the files are too large together");
-    status = store_object_get(plan->authority->store, kind->put, name, take_present, &present);
-    if (status != STATUS_OK && status != STATUS_NOT_FOUND)
-        return status;
     if (owned_elsewhere(plan, &present, file))
         return fault_set(plan->fault, STATUS_CONFLICT, "%.*s belongs to another file: %.*s",
                          SLICE_PRINT(name), SLICE_PRINT(present.owner));

@@ -5,6 +5,26 @@
 #include "base/clock.h"
 #include "crypto/random.h"
 
+/* How many roles it holds, those that were granted included; each once, into out unless NULL. */
+static size_t
+held_now(const struct subject_view *view, int64_t now, name_id *out)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < view->role_count; i++) {
+        bool again = false;
+
+        for (size_t k = 0; k < i; k++)
+            again = again || (view->roles[k] == view->roles[i] && now < view->until[k]);
+        if (again || now >= view->until[i])
+            continue;
+        if (out != NULL)
+            out[count] = view->roles[i];
+        count++;
+    }
+    return count;
+}
+
 /* The roles by id, each held by the subject now; all it holds when none were named. */
 static enum status
 choose_roles(struct authority *authority, struct token_ask *ask, name_id *roles, size_t *count,
@@ -30,20 +50,18 @@ choose_roles(struct authority *authority, struct token_ask *ask, name_id *roles,
         return fault_at(fault, STATUS_CONFLICT, "/subject", "the subject %.*s is disabled",
                         SLICE_PRINT(ask->subject));
     if (!ask->roles_given) {
-        if (view.role_count > TOKEN_ROLES_MAX)
+        if (held_now(&view, ask->now, NULL) > TOKEN_ROLES_MAX)
             return fault_at(fault, STATUS_INVALID, "/roles",
                             "%.*s has more than %d roles: name those that the token needs",
                             SLICE_PRINT(ask->subject), TOKEN_ROLES_MAX);
-        for (size_t i = 0; i < view.role_count; i++) {
-            roles[i] = view.roles[i];
-            ask->roles[i] = names_text(names, view.roles[i]);
-        }
-        *count = ask->role_count = view.role_count;
+        *count = ask->role_count = held_now(&view, ask->now, roles);
+        for (size_t i = 0; i < *count; i++)
+            ask->roles[i] = names_text(names, roles[i]);
         return STATUS_OK;
     }
     for (size_t i = 0; i < ask->role_count; i++) {
         roles[i] = names_find(names, ask->roles[i]);
-        if (roles[i] == NAME_NONE || !policy_subject_holds(policy, subject, roles[i]))
+        if (roles[i] == NAME_NONE || !policy_subject_holds(policy, subject, roles[i], ask->now))
             return fault_at(fault, STATUS_INVALID, "/roles", "%.*s does not hold the role %.*s",
                             SLICE_PRINT(ask->subject), SLICE_PRINT(slice_first(ask->roles[i], 64)));
     }

@@ -77,6 +77,12 @@ static const struct route table[] = {
       api_tool_approve, "Approve tools as they were seen: {tools: [{name, digest}]}" },
     { "POST", "/v1/mcp/{upstream}/withdraw", "mcp.withdraw", object_param, false, false, 0,
       api_tool_withdraw, "Approve them no longer: {tools: [name]}" },
+    { "POST", "/v1/grants", "grants.request", object_body_role, false, false, 0, api_grant_request,
+      "Ask for a role for a time: {role, for, reason}; answered as an approval is" },
+    { "GET", "/v1/grants", "grants.read", NULL, true, false, 0, api_grant_list,
+      "Roles that subjects have for a time now" },
+    { "DELETE", "/v1/grants/{subject}/{role}", "grants.end", object_param, false, false, 0,
+      api_grant_end, "Take a role away before its time is over" },
     { "GET", "/v1/sessions", "sessions.read", NULL, false, false, 0, api_session_list,
       "What is open at this node's doors now; ?subject= ?upstream=" },
     { "GET", "/v1/sessions/{id}", "sessions.read", object_param, false, false, 0, api_session_show,
@@ -211,6 +217,16 @@ object_body_subject(struct authority *authority, const struct api_request *reque
     if (!json_is_string(subject) || json_string_length(subject) == 0)
         return SLICE_LITERAL("-");
     return slice_of(json_string_value(subject), json_string_length(subject));
+}
+
+struct slice
+object_body_role(struct authority *authority, const struct api_request *request)
+{
+    const json_t *role = json_object_get(request->body, "role");
+
+    if (!json_is_string(role) || json_string_length(role) == 0)
+        return SLICE_LITERAL("-");
+    return slice_of(json_string_value(role), json_string_length(role));
 }
 
 /* The subject of the token in the path; "-" for an unknown one. */

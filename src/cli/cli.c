@@ -14,10 +14,10 @@
 const struct command *const *
 command_groups(size_t *count)
 {
-    static const struct command *const groups[] = { token_commands,    policy_commands,
-                                                    audit_commands,    session_commands,
-                                                    approval_commands, mcp_commands,
-                                                    proof_commands,    node_commands };
+    static const struct command *const groups[] = {
+        token_commands, policy_commands,     audit_commands, session_commands, approval_commands,
+        mcp_commands,   role_grant_commands, proof_commands, node_commands
+    };
 
     *count = sizeof groups / sizeof groups[0];
     return groups;

@@ -18,7 +18,7 @@ find_reaching(const struct question *question, size_t at)
         const struct role *role = policy_find_role(question->policy, link->roles[i]);
 
         if (role == NULL ||
-            !subject_holds(question->policy, question->subjects[at], link->roles[i]))
+            !subject_holds(question->policy, question->subjects[at], link->roles[i], question->now))
             continue;
         for (size_t n = 0; n < role->allow.count; n++) {
             if (right_reaches(&role->allow.rules[n]->right, question->request->resource))

@@ -9,6 +9,9 @@ enum { APPROVERS_MAX = 8 };
 #define WITHIN_USUAL (10 * MS_MINUTE)
 #define WITHIN_MOST  MS_HOUR
 #define FOR_MOST     (7 * MS_DAY)
+/* Of a role that is asked for: nobody holds a connection meanwhile. */
+#define GRANT_WITHIN MS_DAY
+#define GRANT_USUAL  MS_HOUR
 
 static struct slice
 text_of(const json_t *value)
@@ -65,6 +68,25 @@ approval_read(const json_t *value, const char *pointer, struct approval *out, st
                ? STATUS_OK
                : fault_at(fault, STATUS_INVALID, pointer,
                           "approval.by is a list of one to %d roles, such as [\"lead\"]",
+                          APPROVERS_MAX);
+}
+
+enum status
+grantable_read(const json_t *value, const char *pointer, struct approval *out, struct fault *fault)
+{
+    static const char *const known[] = { "by", "for", NULL };
+    struct buffer by = { 0 };
+
+    *out = (struct approval){ .within_ms = GRANT_WITHIN, .for_ms = GRANT_USUAL };
+    if (json_is_object(value) && json_only(value, known, NULL) == STATUS_OK &&
+        take_duration(json_object_get(value, "for"), FOR_MOST, &out->for_ms) &&
+        put_roles(&by, json_object_get(value, "by")))
+        out->by = slice_of(slice_strdup(buffer_slice(&by)), by.size);
+    buffer_free(&by);
+    return out->by.at != NULL
+               ? STATUS_OK
+               : fault_at(fault, STATUS_INVALID, pointer,
+                          "grantable is {by: [role], for: \"8h\"}: one to %d roles, up to 7d",
                           APPROVERS_MAX);
 }
 

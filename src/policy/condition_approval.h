@@ -8,6 +8,9 @@
 /* Faults carry `pointer`. Free *out in any case. */
 enum status approval_read(const json_t *value, const char *pointer, struct approval *out,
                           struct fault *fault) WRIT_MUST_USE;
+/* A role's grantable: {by: [role], for: 8h}; for_ms is the most that may be asked for. */
+enum status grantable_read(const json_t *value, const char *pointer, struct approval *out,
+                           struct fault *fault) WRIT_MUST_USE;
 void approval_free(struct approval *approval);
 /* None is needed, or the request has it. */
 bool approval_holds(const struct approval *approval, const struct request *request);

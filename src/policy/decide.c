@@ -248,7 +248,8 @@ find_allow(const struct question *question, size_t at, struct granted *granted, 
     for (size_t i = 0; i < link->role_count && allowing.found == NULL; i++) {
         const struct role *role = policy_find_role(question->policy, link->roles[i]);
 
-        if (role != NULL && subject_holds(question->policy, question->subjects[at], link->roles[i]))
+        if (role != NULL &&
+            subject_holds(question->policy, question->subjects[at], link->roles[i], question->now))
             search_role(&allowing, role);
     }
     if (allowing.found != NULL) {

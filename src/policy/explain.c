@@ -293,7 +293,7 @@ missing_hint(const struct question *question, const struct finding *finding, str
                             SLICE_PRINT(subject->name), SLICE_PRINT(right));
     role = names_text(question->policy->names, subject->roles[0]);
     for (size_t i = 0; i < link->role_count; i++) {
-        if (policy_subject_holds(question->policy, link->subject, link->roles[i])) {
+        if (policy_subject_holds(question->policy, link->subject, link->roles[i], question->now)) {
             role = names_text(question->policy->names, link->roles[i]);
             break;
         }

@@ -12,6 +12,7 @@ struct subject {
     enum subject_type type;
     bool disabled;
     name_id *roles;
+    int64_t *until; /* wall ms: it holds the role of that place until then; TIME_NEVER */
     size_t role_count;
 };
 

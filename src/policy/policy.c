@@ -1,7 +1,9 @@
 /* policy/policy.c - pictures of roles and subjects, and the edits between them. */
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "picture.h"
+#include "restrict.h"
 
 struct policy_edit {
     struct policy *next;
@@ -169,8 +171,18 @@ policy_subject(const struct policy *policy, name_id id, struct subject_view *out
                                   .type = subject->type,
                                   .disabled = subject->disabled,
                                   .roles = subject->roles,
+                                  .until = subject->until,
                                   .role_count = subject->role_count };
     return true;
+}
+
+const struct approval *
+policy_role_grantable(const struct policy *policy, name_id id)
+{
+    const struct role *role = policy_find_role(policy, id);
+
+    return role != NULL && role->definition->grantable.by.size > 0 ? &role->definition->grantable
+                                                                   : NULL;
 }
 
 bool
@@ -180,23 +192,11 @@ policy_has_role(const struct policy *policy, name_id role)
 }
 
 bool
-policy_subject_holds(const struct policy *policy, name_id id, name_id role)
+policy_subject_holds(const struct policy *policy, name_id id, name_id role, int64_t now)
 {
     const struct subject *subject = policy_find_subject(policy, id);
 
-    if (subject == NULL)
-        return false;
-    for (size_t i = 0; i < subject->role_count; i++) {
-        if (subject->roles[i] == role)
-            return true;
-    }
-    for (size_t i = 0; i < subject->role_count; i++) {
-        const struct role *held = policy_find_role(policy, subject->roles[i]);
-
-        if (held != NULL && role_is_or_inherits(held, role))
-            return true;
-    }
-    return false;
+    return subject != NULL && subject_holds(policy, subject, role, now);
 }
 
 static bool
@@ -268,6 +268,31 @@ void
 policy_each_role(const struct policy *policy, name_visitor each, void *context)
 {
     each_by_name(policy, &policy->roles, each, context);
+}
+
+struct granted {
+    name_visitor each;
+    void *context;
+};
+
+static bool
+see_granted(void *context, name_id id, struct shared *item)
+{
+    struct granted *granted = context;
+    const struct subject *subject = (const struct subject *)item;
+    bool has = false;
+
+    for (size_t i = 0; i < subject->role_count; i++)
+        has = has || subject->until[i] != TIME_NEVER;
+    return !has || granted->each(granted->context, id);
+}
+
+void
+policy_each_granted(const struct policy *policy, name_visitor each, void *context)
+{
+    struct granted granted = { .each = each, .context = context };
+
+    table_each(&policy->subjects, see_granted, &granted);
 }
 
 void

@@ -3,16 +3,16 @@
 #include "restrict.h"
 
 bool
-subject_holds(const struct policy *policy, const struct subject *subject, name_id role)
+subject_holds(const struct policy *policy, const struct subject *subject, name_id role, int64_t now)
 {
     for (size_t i = 0; i < subject->role_count; i++) {
-        if (subject->roles[i] == role)
+        if (subject->roles[i] == role && now < subject->until[i])
             return true;
     }
     for (size_t i = 0; i < subject->role_count; i++) {
         const struct role *held = policy_find_role(policy, subject->roles[i]);
 
-        if (held != NULL && role_is_or_inherits(held, role))
+        if (held != NULL && now < subject->until[i] && role_is_or_inherits(held, role))
             return true;
     }
     return false;

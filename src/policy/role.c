@@ -1,6 +1,8 @@
 /* policy/role.c - reads a role's definition and compiles its rules. */
 #include "role.h"
 
+#include "condition_approval.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -12,6 +14,7 @@ definition_destroy(struct shared *shared)
     for (size_t i = 0; definition->rules != NULL && i < definition->rule_count; i++)
         condition_free(definition->rules[i].when);
     free(definition->rules);
+    approval_free(&definition->grantable);
     free(definition->inherits);
     free(definition->texts);
     json_decref(definition->json);
@@ -154,20 +157,21 @@ read_inherits(struct role_definition *definition, struct names *names, struct fa
 static enum status
 check_members(const json_t *json, struct fault *fault)
 {
-    static const char *const known[] = { "inherits", "allow", "deny", NULL };
+    static const char *const known[] = { "inherits", "allow", "deny", "grantable", NULL };
+    static const char *const lists[] = { "inherits", "allow", "deny", NULL };
     enum status status;
 
     if (!json_is_object(json))
         return fault_at(fault, STATUS_INVALID, "", "a role is an object: inherits, allow, deny");
     status = json_only(json, known, fault);
-    for (size_t i = 0; known[i] != NULL && status == STATUS_OK; i++) {
-        const json_t *list = json_object_get(json, known[i]);
+    for (size_t i = 0; lists[i] != NULL && status == STATUS_OK; i++) {
+        const json_t *list = json_object_get(json, lists[i]);
         char pointer[FAULT_POINTER_MAX];
 
         if (list == NULL || json_is_null(list) || json_is_array(list))
             continue;
-        snprintf(pointer, sizeof(pointer), "/%s", known[i]);
-        status = fault_at(fault, STATUS_INVALID, pointer, "%s is a list", known[i]);
+        snprintf(pointer, sizeof(pointer), "/%s", lists[i]);
+        status = fault_at(fault, STATUS_INVALID, pointer, "%s is a list", lists[i]);
     }
     return status;
 }
@@ -177,10 +181,13 @@ read_definition(struct role_definition *definition, struct names *names, struct 
 {
     const json_t *allow = json_object_get(definition->json, "allow");
     const json_t *deny = json_object_get(definition->json, "deny");
+    const json_t *grantable = json_object_get(definition->json, "grantable");
     enum status status = read_inherits(definition, names, fault);
     size_t count = json_array_size(allow) + json_array_size(deny);
     char *at;
 
+    if (status == STATUS_OK && grantable != NULL && !json_is_null(grantable))
+        status = grantable_read(grantable, "/grantable", &definition->grantable, fault);
     if (status != STATUS_OK)
         return status;
     if (count > ROLE_RIGHTS_MAX)

@@ -26,6 +26,7 @@ struct role_definition {
     size_t inherit_count;
     struct rule *rules; /* allows first */
     size_t allow_count, rule_count;
+    struct approval grantable; /* by empty: it can't be asked for */
     char *texts;
     json_t *json; /* a copy, which the rules' when_json point into */
 };

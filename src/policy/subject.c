@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "picture.h"
 
 static const char *const type_names[] = {
@@ -23,6 +24,7 @@ subject_destroy(struct shared *shared)
     struct subject *subject = (struct subject *)shared;
 
     free(subject->roles);
+    free(subject->until);
     free(subject);
 }
 
@@ -44,39 +46,81 @@ read_type(const json_t *json, enum subject_type *out, struct fault *fault)
 }
 
 static enum status
-read_roles(struct names *names, const json_t *list, struct subject *out, struct fault *fault)
+add_role(struct names *names, const json_t *name, int64_t until, struct subject *out,
+         const char *pointer, struct fault *fault)
 {
-    size_t count = json_array_size(list);
+    const char *text = json_string_value(name);
+    name_id id;
 
-    if (list != NULL && !json_is_null(list) && !json_is_array(list))
-        return fault_at(fault, STATUS_INVALID, "/roles", "roles is a list of names");
+    if (!name_valid(slice_text(text)))
+        return fault_at(fault, STATUS_INVALID, pointer, "\"%.64s\" is no role's name",
+                        text == NULL ? "" : text);
+    id = names_intern(names, slice_text(text));
+    if (id == NAME_NONE)
+        return fault_set(fault, STATUS_MEMORY, "out of memory");
+    out->roles[out->role_count] = id;
+    out->until[out->role_count++] = until;
+    return STATUS_OK;
+}
+
+/* A role for a time, with who gave it and why. */
+static enum status
+read_grant(struct names *names, const json_t *grant, struct subject *out, const char *pointer,
+           struct fault *fault)
+{
+    static const char *const known[] = { "role", "until", "by", "reason", NULL };
+    struct slice until = { 0 }, by = { 0 }, reason = { 0 };
+    int64_t end;
+
+    if (!json_is_object(grant) || json_only(grant, known, NULL) != STATUS_OK ||
+        json_take_string(grant, "until", &until, NULL) != STATUS_OK ||
+        json_take_string(grant, "by", &by, NULL) != STATUS_OK ||
+        json_take_string(grant, "reason", &reason, NULL) != STATUS_OK || until.size == 0 ||
+        time_parse(until, &end) != STATUS_OK)
+        return fault_at(fault, STATUS_INVALID, pointer,
+                        "a grant is {role, until: \"2026-12-01T18:00:00Z\", by, reason}");
+    return add_role(names, json_object_get(grant, "role"), end, out, pointer, fault);
+}
+
+static bool
+is_list(const json_t *list)
+{
+    return list == NULL || json_is_null(list) || json_is_array(list);
+}
+
+static enum status
+read_roles(struct names *names, const json_t *json, struct subject *out, struct fault *fault)
+{
+    const json_t *roles = json_object_get(json, "roles"), *grants = json_object_get(json, "grants");
+    size_t count = json_array_size(roles) + json_array_size(grants);
+    char pointer[FAULT_POINTER_MAX];
+    enum status status = STATUS_OK;
+
+    if (!is_list(roles) || !is_list(grants))
+        return fault_at(fault, STATUS_INVALID, is_list(roles) ? "/grants" : "/roles",
+                        "roles is a list of names, grants of {role, until}");
     if (count > SUBJECT_ROLES_MAX)
         return fault_at(fault, STATUS_INVALID, "/roles", "a subject holds at most %d roles",
                         SUBJECT_ROLES_MAX);
-    out->roles = calloc(count + 1, sizeof(name_id));
-    if (out->roles == NULL)
+    out->roles = calloc(count + 1, sizeof *out->roles);
+    out->until = calloc(count + 1, sizeof *out->until);
+    if (out->roles == NULL || out->until == NULL)
         return fault_set(fault, STATUS_MEMORY, "out of memory");
-    for (size_t i = 0; i < count; i++) {
-        const char *text = json_string_value(json_array_get(list, i));
-        char pointer[FAULT_POINTER_MAX];
-        name_id id;
-
+    for (size_t i = 0; status == STATUS_OK && i < json_array_size(roles); i++) {
         snprintf(pointer, sizeof(pointer), "/roles/%zu", i);
-        if (!name_valid(slice_text(text)))
-            return fault_at(fault, STATUS_INVALID, pointer, "\"%.64s\" is no role's name",
-                            text == NULL ? "" : text);
-        id = names_intern(names, slice_text(text));
-        if (id == NAME_NONE)
-            return fault_set(fault, STATUS_MEMORY, "out of memory");
-        out->roles[out->role_count++] = id;
+        status = add_role(names, json_array_get(roles, i), TIME_NEVER, out, pointer, fault);
     }
-    return STATUS_OK;
+    for (size_t i = 0; status == STATUS_OK && i < json_array_size(grants); i++) {
+        snprintf(pointer, sizeof(pointer), "/grants/%zu", i);
+        status = read_grant(names, json_array_get(grants, i), out, pointer, fault);
+    }
+    return status;
 }
 
 static enum status
 read_members(struct names *names, const json_t *json, struct subject *out, struct fault *fault)
 {
-    static const char *const known[] = { "type", "roles", "disabled", "client", NULL };
+    static const char *const known[] = { "type", "roles", "grants", "disabled", "client", NULL };
     enum status status;
 
     if (!json_is_object(json))
@@ -91,7 +135,7 @@ read_members(struct names *names, const json_t *json, struct subject *out, struc
         !json_is_object(json_object_get(json, "client")))
         status = fault_at(fault, STATUS_INVALID, "/client", "client is an object: {auth: …}");
     if (status == STATUS_OK)
-        status = read_roles(names, json_object_get(json, "roles"), out, fault);
+        status = read_roles(names, json, out, fault);
     return status;
 }
 

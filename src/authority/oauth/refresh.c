@@ -140,7 +140,7 @@ take_roles(struct refreshing *refreshing)
 
         /* A role that was taken away since is simply not there any more. */
         if (id != NAME_NONE && token->role_count < TOKEN_ROLES_MAX &&
-            policy_subject_holds(world_policy_of(authority->world), subject, id))
+            policy_subject_holds(world_policy_of(authority->world), subject, id, token->now))
             token->roles[token->role_count++] = role;
     }
     return true;

@@ -2,6 +2,8 @@
  * that a client can read. */
 #include "oauth.h"
 
+#include "base/clock.h"
+
 enum {
     RIGHTS_MAX = 256,
     SCOPE_TOLD_MAX = 4096,
@@ -98,7 +100,7 @@ held_roles(const struct policy *policy, const struct lineage_link *link,
     size_t count = 0;
 
     for (size_t i = 0; i < link->role_count && count < TOKEN_ROLES_MAX; i++) {
-        if (policy_subject_holds(policy, link->subject, link->roles[i]))
+        if (policy_subject_holds(policy, link->subject, link->roles[i], clock_wall_ms()))
             out[count++] = link->roles[i];
     }
     return count;

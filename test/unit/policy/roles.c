@@ -74,7 +74,7 @@ edited(const struct policy *from, const struct step *steps, size_t count, struct
            sizeof((const struct step[]){ __VA_ARGS__ }) / sizeof(struct step), fault)
 
 static bool
-allowed(const struct policy *policy, const char *subject, const char *right)
+allowed_at(const struct policy *policy, const char *subject, const char *right, int64_t now)
 {
     struct request request;
     struct arena arena;
@@ -82,10 +82,16 @@ allowed(const struct policy *policy, const char *subject, const char *right)
 
     assert_int_equal(request_from_right(slice_text(right), OBJECT_PATH, &request, NULL), STATUS_OK);
     arena_init(&arena, 1 << 16);
-    allows = decision_allows(
-        policy_decide_subject(policy, names_find(names, slice_text(subject)), &request, 0, &arena));
+    allows = decision_allows(policy_decide_subject(policy, names_find(names, slice_text(subject)),
+                                                   &request, now, &arena));
     arena_free(&arena);
     return allows;
+}
+
+static bool
+allowed(const struct policy *policy, const char *subject, const char *right)
+{
+    return allowed_at(policy, subject, right, 0);
 }
 
 static int
@@ -287,9 +293,51 @@ test_diamond(void **unused)
     sam = names_find(names, slice_text("sam"));
     base = names_find(names, slice_text("base"));
     assert_true(allowed(policy, "sam", "a:GET:/x"));
-    assert_true(policy_subject_holds(policy, sam, base));
-    assert_false(policy_subject_holds(policy, sam, sam));
-    assert_false(policy_subject_holds(policy, base, base));
+    assert_true(policy_subject_holds(policy, sam, base, 0));
+    assert_false(policy_subject_holds(policy, sam, sam, 0));
+    assert_false(policy_subject_holds(policy, base, base, 0));
+    policy_free(policy);
+}
+
+static void
+test_grants(void **unused)
+{
+    static const char *const wrong[] = {
+        "{\"type\": \"user\", \"grants\": \"top\"}",
+        "{\"type\": \"user\", \"grants\": [\"top\"]}",
+        "{\"type\": \"user\", \"grants\": [{\"role\": \"top\"}]}",
+        "{\"type\": \"user\", \"grants\": [{\"role\": \"top\", \"until\": \"never\"}]}",
+        "{\"type\": \"user\", \"grants\": [{\"role\": \"top\", \"until\": \"soon\"}]}",
+        "{\"type\": \"user\", \"grants\": [{\"until\": \"1970-01-01T00:00:10Z\"}]}",
+        "{\"type\": \"user\", \"grants\": [{\"role\": \"top\", \"until\": 10}]}",
+        "{\"type\": \"user\", \"grants\": [{\"role\": \"top\", \"until\": "
+        "\"1970-01-01T00:00:10Z\", \"for\": \"1h\"}]}",
+    };
+    struct fault fault;
+    struct policy *policy =
+        EDITED(NULL, &fault, { "+r", "base", "{\"allow\": [\"a:GET:/x\"]}" },
+               { "+r", "top", "{\"inherits\": [\"base\"], \"grantable\": {\"by\": [\"base\"]}}" },
+               { "+s", "sam",
+                 "{\"type\": \"user\", \"grants\": [{\"role\": \"top\", \"until\": "
+                 "\"1970-01-01T00:00:10Z\", \"by\": \"lead\", \"reason\": \"night\"}]}" });
+    name_id sam, top;
+
+    assert_non_null(policy);
+    sam = names_find(names, slice_text("sam"));
+    top = names_find(names, slice_text("top"));
+    assert_true(policy_subject_holds(policy, sam, top, 9999));
+    assert_false(policy_subject_holds(policy, sam, top, 10000));
+    assert_true(allowed_at(policy, "sam", "a:GET:/x", 9999));
+    assert_false(allowed_at(policy, "sam", "a:GET:/x", 10000));
+    assert_non_null(policy_role_grantable(policy, top));
+    assert_null(policy_role_grantable(policy, names_find(names, slice_text("base"))));
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        if (EDITED(policy, &fault, { "+s", "sam", wrong[i] }) != NULL)
+            fail_msg("%s", wrong[i]);
+    assert_null(EDITED(policy, &fault, { "+r", "top", "{\"grantable\": {\"by\": []}}" }));
+    assert_null(EDITED(policy, &fault,
+                       { "+r", "top", "{\"grantable\": {\"by\": [\"base\"], \"for\": \"8d\"}}" }));
+    assert_null(EDITED(policy, &fault, { "+r", "top", "{\"grantable\": true}" }));
     policy_free(policy);
 }
 
@@ -407,8 +455,8 @@ main(void)
         TEST(test_names),          TEST(test_bad_definitions),
         TEST(test_cycle_is_named), TEST(test_depth_is_limited),
         TEST(test_edits),          TEST(test_drops),
-        TEST(test_diamond),        TEST(test_views),
-        TEST(test_scopes),
+        TEST(test_grants),         TEST(test_diamond),
+        TEST(test_views),          TEST(test_scopes),
     };
 
     return cmocka_run_group_tests_name("policy/roles", tests, NULL, NULL);

@@ -40,6 +40,7 @@ struct approval_question {
     struct slice by; /* roles with blanks between: a holder of one of them approves */
     int64_t within_ms;
     int64_t for_ms;          /* 0: for this call alone; else for the right, that long */
+    int64_t grant_ms;        /* no call: the role `object` is asked for, for so long; else 0 */
     const atomic_bool *gone; /* set when nobody waits any more */
     void *context;
     void (*answered)(void *context, enum approval_answer answer, struct slice words);

@@ -2,12 +2,15 @@
  * thread may read, and the edits that make the next one.
  *
  * A role:    {"inherits": ["r", …], "allow": [R, …], "deny": [R, …]}
+ *            "grantable": {"by": [roles], "for": "8h"}: it may be asked for, and given for
+ *            as long by a holder of one of these roles.
  *            R is a right's text or {"right": text, "when": {condition…}}
  * A condition: {"network": [CIDR…], "time": {"hours": "08:00-18:00",
  *            "days": ["mon", …], "until": "2026-12-31", "zone": "+01:00"},
  *            "proof": "required", "max_rate": "10/s", "max_concurrent": 4,
  *            "max_bytes": "100MiB/1d"}; all that stand must hold.
  * A subject: {"type": "user|service|agent", "roles": [names], "disabled": bool,
+ *            "grants": [{"role": name, "until": time, "by": subject, "reason": text}],
  *            "client": {…, not looked at here}}
  *
  * Names are interned once per process: a name_id stays the same in all later
@@ -62,15 +65,19 @@ struct subject_view {
     struct slice name;
     enum subject_type type;
     bool disabled;
-    const name_id *roles; /* what the subject holds now */
+    const name_id *roles; /* what the subject holds … */
+    const int64_t *until; /* … and until when, wall ms; TIME_NEVER for what was not granted */
     size_t role_count;
 };
 
 /* False when the picture has no such subject. */
 bool policy_subject(const struct policy *policy, name_id subject, struct subject_view *out);
+/* Who gives it to those that ask, for how long at most; NULL: it can't be asked for. */
+struct approval;
+const struct approval *policy_role_grantable(const struct policy *policy, name_id role);
 bool policy_has_role(const struct policy *policy, name_id role);
 /* Does the subject hold the role now, directly or because a role it holds inherits it? */
-bool policy_subject_holds(const struct policy *policy, name_id subject, name_id role);
+bool policy_subject_holds(const struct policy *policy, name_id subject, name_id role, int64_t now);
 
 /* Calls each(rule) for every allow (and deny) of the role with what it inherits. */
 struct rule_view {
@@ -85,6 +92,8 @@ void policy_role_rules(const struct policy *policy, name_id role, rule_visitor e
 typedef bool (*name_visitor)(void *context, name_id id);
 void policy_each_role(const struct policy *policy, name_visitor each, void *context);
 void policy_each_subject(const struct policy *policy, name_visitor each, void *context);
+/* Subjects that hold a role for a time, also when it is over; in no order. */
+void policy_each_granted(const struct policy *policy, name_visitor each, void *context);
 
 /* A scope: a token's own list of rights, compiled once and then immutable.
  * Small scopes stay a list, long ones are compiled. text is copied. */
