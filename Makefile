@@ -3,7 +3,7 @@ SHELL := /bin/bash
 BUILD := build
 
 .DEFAULT_GOAL := all
-.PHONY: all run test unit e2e asan tsan fuzz soak bench bench-agents bench-db install deb deb-test docs format clean help packages
+.PHONY: all run test unit e2e asan tsan fuzz soak bench bench-agents bench-db install deb deb-test model docs format clean help packages
 
 all: packages ## build the program: build/writ
 	@scripts/build.sh $(BUILD)
@@ -63,6 +63,10 @@ deb: ## the Debian package: build/deb/writ_VERSION_ARCH.deb
 deb-test: deb ## install, use, upgrade and purge that package on a clean Debian (root, a few minutes)
 	@scripts/packages.sh deb-test
 	@test/deb.sh build/deb/writ_*.deb
+
+model: ## search the model of the fleet's revocations to its end, and its broken variants (minutes)
+	@scripts/packages.sh model
+	@test/model.sh
 
 docs: all ## make the generated parts of docs/ again
 	@scripts/docs.sh

@@ -7,18 +7,20 @@ build="gcc libc6-dev make meson ninja-build pkg-config re2c libuv1-dev liburing-
 run="curl python3 jq"
 test="clang libclang-rt-14-dev llvm nodejs npm nginx-light openssl python3 curl jq sqlite3 procps
       postgresql postgresql-client redis-server redis-tools python3-psycopg2
-      docker.io containerd runc busybox-static bsdutils"
+      docker.io containerd runc busybox-static bsdutils strace"
 bench="nginx-light haproxy caddy wrk openssl python3 curl jq procps postgresql postgresql-client
        postgresql-contrib pgbouncer redis-server redis-tools"
 
 deb="debhelper dpkg-dev fakeroot lintian pandoc"
+model="spin gcc libc6-dev"
 deb_test="debootstrap util-linux iproute2"
 
-case "${1:?usage: packages.sh build|test|bench|deb|deb-test}" in
+case "${1:?usage: packages.sh build|test|bench|deb|deb-test|model}" in
 build) wanted="$build $run" ;;
 test) wanted="$build $run $test" ;;
 bench) wanted="$build $run $bench" ;;
 deb) wanted="$build $deb" ;;
+model) wanted="$model" ;;
 deb-test) wanted="$build $run $deb $deb_test" ;;
 *) echo "packages.sh: unknown task $1" >&2; exit 2 ;;
 esac

@@ -57,20 +57,10 @@ e2e() { # program
     rm -f "$log"
 }
 
-fuzz() { # seconds each
+lines() { # a command that prints "ok …" and "FAILED …"
     local log
     log=$(mktemp)
-    scripts/fuzz.sh "$1" | tee "$log"
-    passed=$((passed + $(grep -c '^ok ' "$log")))
-    failed=$((failed + $(grep -c '^FAILED ' "$log")))
-    grep -q '^ok ' "$log" || failed=$((failed + 1))
-    rm -f "$log"
-}
-
-deb() {
-    local log
-    log=$(mktemp)
-    make deb-test 2>&1 | tee "$log"
+    "$@" 2>&1 | tee "$log"
     passed=$((passed + $(grep -c '^ok ' "$log")))
     failed=$((failed + $(grep -c '^FAILED ' "$log")))
     grep -q '^ok ' "$log" || failed=$((failed + 1))
@@ -103,7 +93,7 @@ ci)
     run_asan
     run_tsan
     step "fuzz"
-    fuzz 5
+    lines scripts/fuzz.sh 5
     ;;
 asan) run_asan ;;
 tsan) run_tsan ;;
@@ -115,9 +105,11 @@ soak)
     run_asan
     run_tsan
     step "fuzz"
-    fuzz 120
+    lines scripts/fuzz.sh 120
     step "the Debian package, on a clean Debian"
-    deb
+    lines make deb-test
+    step "the model of the fleet"
+    lines make model
     ;;
 *)
     echo "test.sh: unknown mode $mode" >&2

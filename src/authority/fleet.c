@@ -142,7 +142,8 @@ fleet_enforced(struct authority *authority)
     grant_lease(authority->fleet);
 }
 
-/* The order is the point: time, beat, look. */
+/* The order is the point: time, beat, look. What a beat tells is what the lanes enforce, not
+ * what was seen: they may need longer than it is until the next. */
 static void
 beat(struct fleet *fleet)
 {
@@ -152,7 +153,9 @@ beat(struct fleet *fleet)
     enum status status;
 
     fleet->beat_us = clock_mono_us();
-    fleet->self.seq = fleet->seen_seq;
+    fleet->self.beats++;
+    if (authority->enforced >= fleet->seen_generation)
+        fleet->self.seq = fleet->seen_seq;
     status = store_beat(authority->store, &fleet->self, &fault);
     if (status == STATUS_OK)
         status = fleet_follow(authority, &fault);
@@ -363,9 +366,17 @@ fleet_stop(struct authority *authority)
     if (fleet != NULL && fleet->look != NULL) {
         alarm_free(fleet->look);
         fleet->look = NULL;
-        if (store_leave(authority->store, &fleet->self, NULL) != STATUS_OK)
-            log_write(LOG_WARN, "fleet", "the others will find out that this node has left", NULL);
     }
+}
+
+void
+fleet_leave(struct authority *authority)
+{
+    struct fleet *fleet = authority->fleet;
+
+    if (fleet != NULL && fleet->self.beats > 0 &&
+        store_leave(authority->store, &fleet->self, NULL) != STATUS_OK)
+        log_write(LOG_WARN, "fleet", "the others will find out that this node has left", NULL);
 }
 
 void

@@ -109,7 +109,7 @@ struct authority {
     struct world *world;
     struct world_reader *reader;
     struct keys keys;
-    struct lane *lane;
+    struct lane *lane; /* NULL: not attached yet, or the lanes have ended */
     struct audit *audit;
     struct audit_journal *journal;
     struct http_server *local, *remote; /* of the socket, of the TCP listener */
@@ -160,7 +160,10 @@ void commit_publish(struct authority *authority, struct world_next *next,
 struct fleet;
 enum status fleet_open(struct authority *authority, struct fault *fault) WRIT_MUST_USE;
 enum status fleet_start(struct authority *authority) WRIT_MUST_USE; /* on its lane */
+/* No beat any more: what is open may end before the lease does. */
 void fleet_stop(struct authority *authority);
+/* The lanes have ended: nobody needs to wait for this node. */
+void fleet_leave(struct authority *authority);
 void fleet_free(struct fleet *fleet);
 /* Applies what other nodes have changed. */
 enum status fleet_follow(struct authority *authority, struct fault *fault) WRIT_MUST_USE;

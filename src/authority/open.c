@@ -230,6 +230,9 @@ void
 authority_settle(struct authority *authority)
 {
     server_settle(authority);
+    /* What others change while the last uses are written has nobody to be told to. */
+    authority->lane = NULL;
+    fleet_leave(authority);
 }
 
 void

@@ -69,10 +69,10 @@ enum {
       " ON CONFLICT (kind, name) DO UPDATE SET body = excluded.body")                              \
     X(OBJECT_DROP, "ib", "DELETE FROM objects WHERE kind = $1 AND name = $2")                      \
     X(OBJECT_GET, "ib", "SELECT body FROM objects WHERE kind = $1 AND name = $2")                  \
-    X(NODE_BEAT, "bti",                                                                            \
-      "INSERT INTO nodes (id, name, seq, beats, fenced, at) VALUES ($1, $2, $3, 1, 0, now())"      \
-      " ON CONFLICT (id) DO UPDATE SET beats = nodes.beats + 1, fenced = 0, at = now(),"           \
-      " seq = greatest(nodes.seq, excluded.seq)")                                                  \
+    X(NODE_BEAT, "btii",                                                                           \
+      "INSERT INTO nodes (id, name, seq, beats, fenced, at) VALUES ($1, $2, $3, $4, 0, now())"     \
+      " ON CONFLICT (id) DO UPDATE SET beats = greatest(nodes.beats, excluded.beats),"             \
+      " fenced = 0, at = now(), seq = greatest(nodes.seq, excluded.seq)")                          \
     X(NODE_CONFIRM, "bi", "UPDATE nodes SET seq = greatest(seq, $2) WHERE id = $1")                \
     X(NODES, "", "SELECT id, name, seq, beats, fenced FROM nodes ORDER BY name, id")               \
     X(NODE_FENCE, "bi", "UPDATE nodes SET fenced = 1 WHERE id = $1 AND beats = $2")                \

@@ -30,7 +30,7 @@ shared_beat(struct store *handle, const struct store_node *node, struct fault *f
 {
     return run(handle, SHARED_NODE_BEAT,
                (struct pg_value[]){ pg_bytes(id_of(node)), pg_text(node->name),
-                                    pg_int((int64_t)node->seq) },
+                                    pg_int((int64_t)node->seq), pg_int((int64_t)node->beats) },
                fault);
 }
 

@@ -3,7 +3,8 @@
 // through.
 import assert from 'node:assert/strict';
 import http from 'node:http';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
@@ -73,6 +74,48 @@ test('a token of one node holds on all, and so does its end', async () => {
     assert.ok(stream.closed - answered < 100, `cut ${stream.closed - answered} ms after the answer`);
     /* Asked again, it is confirmed again. */
     assert.equal((await b.json(['token', 'revoke', id, '--wait'])).nodes.length, 3);
+});
+
+test('a revocation waits for a lane that is held up, over any number of beats', async (t) => {
+    // strace lets a thread's waits for events end late, as a lane that computes would.
+    if (spawnSync('strace', ['--version']).error !== undefined)
+        return t.skip('needs strace');
+    const HELD = 1500; // three beats, less than a lease
+    const { id } = await a.issue('tester');
+    const pid = b.process.child.pid;
+    const lane = readdirSync(`/proc/${pid}/task`).find((task) =>
+        readFileSync(`/proc/${pid}/task/${task}/comm`, 'utf8') === 'writ-lane-0\n');
+    const holder = spawn('strace', ['-qq', '-p', lane, '-o', '/dev/null', '-e',
+        `inject=io_uring_enter,epoll_wait,epoll_pwait:delay_exit=${HELD * 1000}`], { stdio: 'ignore' });
+    try {
+        await until('the lane is held', () =>
+            !/^TracerPid:\t0$/m.test(readFileSync(`/proc/${pid}/task/${lane}/status`, 'utf8')));
+        const began = performance.now();
+        const answer = await a.json(['token', 'revoke', id, '--wait']);
+        const took = performance.now() - began;
+        assert.equal(answer.nodes.find((one) => one.node === 'node-b').state, 'applied');
+        assert.ok(took >= HELD - 600, `confirmed after ${took} ms, before the lane enforced it`);
+    } finally {
+        holder.kill('SIGINT');
+        await new Promise((done) => { holder.on('exit', done); });
+    }
+});
+
+test('a node that stops is waited for as long as it finishes what is open', async () => {
+    const { id, token } = await a.issue('tester');
+    await until('it holds everywhere', async () => (await everywhere(token)).every((one) => one === 200));
+    const stream = await openStream(c, token);
+    c.process.child.kill('SIGTERM');
+    await until('it opens nothing more', async () => await status(c, token).catch(() => 0) === 0);
+    assert.equal(stream.closed, 0, 'what is open may end');
+    await a.json(['token', 'revoke', id, '--wait']);
+    const answered = performance.now();
+    await sleep(200);
+    assert.ok(stream.closed > 0 && stream.closed - answered < 100,
+        `the stream was ${stream.closed === 0 ? 'open' : 'cut too late'} when the revocation was confirmed`);
+    await until('its end', () => c.process.child.exitCode !== null, { within: 12000 });
+    assert.equal(c.process.child.exitCode, 0, c.process.output);
+    await c.launch();
 });
 
 test('what all nodes write at once is all there', async () => {

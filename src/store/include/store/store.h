@@ -63,7 +63,7 @@ struct store_node {
     uint8_t id[STORE_NODE_ID]; /* of the process: new at each start */
     struct slice name;
     uint64_t seq;   /* all changes up to here are enforced there, open sessions included */
-    uint64_t beats; /* moves as long as the node may act on what it knows */
+    uint64_t beats; /* its own count, which only grows: moves as long as it may act */
     bool fenced;    /* somebody found that it can't act any more */
 };
 /* The node is there, and takes part: before it looks for changes, so that whoever makes one
