@@ -230,6 +230,35 @@ refuse(struct authority *authority, const struct api_request *request,
                 json_pack("{s:o}", "right", json_slice(right)));
 }
 
+/* The right's max_rate, which holds here as at a door. Fills the event with the refusal. */
+static bool
+hold_rates(struct authority *authority, const struct decision *decision, struct audit_event *event,
+           uint64_t *retry_ms)
+{
+    const struct rate_obligation *rates;
+    size_t count = decision_rates(decision, &rates);
+
+    *retry_ms = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (rate_take(authority->options.rates, rates[i].key, rates[i].most, rates[i].period_ms,
+                      clock_mono_us() / 1000, retry_ms) == STATUS_OK)
+            continue;
+        event->decision = AUDIT_DENY;
+        event->reason = SLICE_LITERAL("the right's max_rate is used up for now");
+        return false;
+    }
+    return true;
+}
+
+static void
+refuse_rate(struct authority *authority, uint64_t retry_ms, struct api_answer *answer)
+{
+    authority->counters.refused++;
+    api_problem(answer, 429, "rate-limited", "Too many requests",
+                SLICE_LITERAL("the right's max_rate is used up for now"), NULL);
+    answer->retry_after = (unsigned)(retry_ms / 1000 + 1);
+}
+
 /* Runs the handler and turns its fault into the answer. */
 static void
 run(struct authority *authority, const struct route *route, const struct api_request *request,
@@ -394,6 +423,7 @@ api_handle(struct authority *authority, struct api_request *request, struct api_
     struct audit_event event;
     struct request asked;
     struct fault fault = { 0 };
+    uint64_t retry_ms = 0;
     enum status status;
 
     authority->counters.calls++;
@@ -423,6 +453,7 @@ api_handle(struct authority *authority, struct api_request *request, struct api_
                route->object == NULL ? SLICE_LITERAL("-") : route->object(authority, request),
                route->listing, &asked);
     fill_event(authority, request, &asked, decision, &event);
+    bool limited = decision_allows(decision) && !hold_rates(authority, decision, &event, &retry_ms);
     if (audit_begin(authority->journal, &event, &outcome->ticket) != STATUS_OK) {
         api_problem(answer, 503, "audit", "The audit can't be written",
                     SLICE_LITERAL("nothing is done that would leave no line; is the disk full?"),
@@ -434,6 +465,8 @@ api_handle(struct authority *authority, struct api_request *request, struct api_
         refuse(authority, request, decision, answer);
     } else if (status != STATUS_OK) {
         problem_of_fault(answer, status, &fault);
+    } else if (limited) {
+        refuse_rate(authority, retry_ms, answer);
     } else if (!api_count_use(authority, request)) {
         request->caller.refusal = SLICE_LITERAL("the token's uses are exhausted");
         unauthenticated(authority, request, answer, outcome);

@@ -63,10 +63,11 @@ before(async () => {
                 agent: { allow: ['srv:*:**', 'free:*:**'] },
                 narrow: { allow: ['srv:tools.list:-', 'srv:tools.call:add'] },
                 guard: { allow: ['writ:mcp.read|mcp.approve:srv'] },
+                hasty: { allow: [{ right: 'writ:mcp.read:srv', when: { max_rate: '2/h' } }] },
             },
             subjects: {
                 agent: { type: 'agent', roles: ['agent'] }, narrow: { type: 'agent', roles: ['narrow'] },
-                guard: { type: 'user', roles: ['guard'] },
+                guard: { type: 'user', roles: ['guard'] }, hasty: { type: 'user', roles: ['hasty'] },
             },
         },
     });
@@ -261,6 +262,14 @@ test('who may look and approve is a matter of rights', async () => {
     assert.equal((await ask('POST', '/v1/mcp/srv/approve', { tools }, token)).status, 403);
     assert.equal((await ask('POST', '/v1/mcp/srv/approve', { tools }, guard)).status, 200);
     assert.equal((await ask('POST', '/v1/mcp/srv/withdraw', { tools: ['add'] }, guard)).status, 403);
+    /* A rate holds at the authority as at a door. */
+    const hasty = (await writ.issue('hasty')).token;
+    for (const status of [200, 200, 429, 429])
+        assert.equal((await ask('GET', '/v1/mcp/srv/tools', undefined, hasty)).status, status);
+    assert.equal((await ask('GET', '/v1/mcp/srv/tools', undefined, hasty)).headers.get('retry-after') > 60, true);
+    const [limited] = await writ.audit('--subject', 'hasty', '--decision', 'deny', '--limit', '1');
+    assert.equal(limited.status, 429);
+    assert.match(limited.reason, /max_rate/);
     for (const body of [{}, { tools: [] }, { tools: ['add'] }, { tools: [{ name: 'add' }] }, { tools: [{ name: 'add', digest: 'x' }] },
         { tools: [{ ...tools[0], more: 1 }] }, { tools, more: 1 }, { tools: Array(65).fill(tools[0]) }])
         assert.equal((await ask('POST', '/v1/mcp/srv/approve', body, guard)).status, 400, JSON.stringify(body));

@@ -24,6 +24,10 @@ const roles = {
             { right: 'warehouse:call:pg_catalog.pg_sleep', when: { statement_timeout: '200ms' } },
         ],
     },
+    bounded: {
+        allow: [{ right: 'warehouse:call:pg_catalog.pg_sleep', when: { max_concurrent: 1 } },
+            { right: 'warehouse:select:public.orders', when: { max_bytes: '4KiB/1h' } }],
+    },
     all: { allow: ['warehouse:*:**', 'told:*:**'] },
 };
 
@@ -541,4 +545,25 @@ test('a thousand rows to a slow reader, a big answer, many sessions', async () =
     assert.ok(rows.every((row) => row.x.length === 1000000));
     assert.equal((await big.query('SELECT length($1) AS n', ['y'.repeat(3000000)])).rows[0].n, 3000000);
     await big.end();
+});
+
+test('budgets: statements at once, and bytes', async () => {
+    const first = await client('bounded'), second = await client('bounded');
+    try {
+        const sleeps = first.query('SELECT pg_sleep(30)').catch((error) => error);
+        await until('the refusal', async () => second.query('SELECT pg_sleep(0)').then(() => false, (error) => error), { every: 5 })
+            .then((error) => {
+                assert.equal(error.code, '53300');
+                assert.match(error.message, /max_concurrent/);
+            });
+        first.connection.stream.destroy();
+        await sleeps;
+        await until('the place', async () => second.query('SELECT pg_sleep(0)').then(() => true, () => false));
+
+        assert.ok((await second.query('SELECT item FROM orders')).rows.length > 900);
+        await assert.rejects(second.query('SELECT item FROM orders WHERE id = 1'), { code: '53300', message: /max_bytes/ });
+        await second.query('SELECT pg_sleep(0)');
+    } finally {
+        await second.end();
+    }
 });

@@ -327,8 +327,10 @@ relay_cut(struct passage *passage, const struct refusal *why)
         http_exchange_abort(http->exchange);
     if (http->status != 0)
         leave(http, http->status);
+    else if (why->kind == GATE_RATE || why->kind == GATE_HELD)
+        leave(http, refusal_status(why->kind));
     else
-        leave(http, why->kind == GATE_RATE ? refusal_status(GATE_RATE) : 401);
+        leave(http, 401);
     http_call_abort(call);
 }
 

@@ -95,7 +95,9 @@ judge(struct mcp_filter *filter, struct slice text, struct buffer *out, bool *pa
     struct mcp_sight sight = { .sees = sees, .context = filter };
     if (filter->passage->asked.upstream->plan.pinned)
         sight.approves = approves;
-    return mcp_prune(text, &sight, out) ? STATUS_OK : STATUS_INVALID;
+    if (!mcp_prune(text, &sight, out))
+        return STATUS_INVALID;
+    return filter->looks.unlined ? STATUS_FULL : STATUS_OK;
 }
 
 /* --- a message by itself ------------------------------------------------------------------ */

@@ -123,8 +123,8 @@ why_held(enum pin_state state)
                : "held back: the tool was never approved";
 }
 
-/* The list passes without it. */
-static void
+/* The list passes without it. False: the line can't be written. */
+static bool
 hold_back(struct passage *passage, struct slice name, const char *why, struct arena *arena)
 {
     struct request named = { 0 };
@@ -134,6 +134,7 @@ hold_back(struct passage *passage, struct slice name, const char *why, struct ar
         named.object = SLICE_LITERAL("-");
     struct errand_touch touch = { .action = SLICE_LITERAL("tools.list"), .object = named.object };
     errand_refuse(passage, &(struct errand_ask){ .touches = &touch, .count = 1 }, arena, &refusal);
+    return refusal.kind == GATE_HELD;
 }
 
 /* The last line of an answer stands for all that would follow. */
@@ -143,10 +144,12 @@ note_held(struct passage *passage, struct slice name, const char *why, struct mc
 {
     if (looks->lines > LINES_MAX)
         return;
-    if (looks->lines++ < LINES_MAX)
-        hold_back(passage, name, why, arena);
-    else
-        hold_back(passage, slice_of(NULL, 0), "held back: more tools of the same answer", arena);
+    if (looks->lines++ == LINES_MAX) {
+        name = slice_of(NULL, 0);
+        why = "held back: more tools of the same answer";
+    }
+    if (!hold_back(passage, name, why, arena))
+        looks->unlined = true;
 }
 
 /* --- a list passes -------------------------------------------------------------------------- */
@@ -161,7 +164,7 @@ look(struct passage *passage, const struct mcp_tool *tool, struct mcp_looks *loo
 
     if (news.changed && state != PIN_APPROVED)
         note_held(passage, tool->name, why_held(state), looks, arena);
-    if (news.due && !tell(passage->gate->gateway, upstream, tool))
+    if (looks->unlined || (news.due && !tell(passage->gate->gateway, upstream, tool)))
         atomic_store(news.cell, 0); /* the next list tells it */
     return state;
 }

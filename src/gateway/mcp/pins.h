@@ -22,6 +22,7 @@ void mcp_tool_free(struct mcp_tool *tool);
  * nor the audit. */
 struct mcp_looks {
     unsigned tools, lines;
+    bool unlined; /* the audit has no room for a line: the answer must not pass */
 };
 
 /* A list that came through the passage says this of a tool: noted for all lanes, and told to
