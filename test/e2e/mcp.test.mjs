@@ -315,6 +315,8 @@ const attempts = {
     'a type that is nearly JSON': [call('good_a'), { 'content-type': 'text/plain' }],
     'a compressed body': [call('good_a'), { 'content-encoding': 'gzip' }],
     'another origin': [call('good_a'), { origin: 'https://evil.example' }],
+    'the origin of a name that was pointed here': [call('good_a'), { origin: 'http://evil.example', host: 'evil.example' }],
+    'an origin that hides': [call('good_a'), { origin: 'null' }],
     'a forged session': [call('good_a'), { 'mcp-session-id': 'abc' }],
 };
 

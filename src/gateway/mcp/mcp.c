@@ -2,6 +2,7 @@
  * headers that repeat it must agree. */
 #include "mcp.h"
 
+#include "../http/target.h"
 #include "../pipeline.h"
 #include "answers.h"
 #include "base/encoding.h"
@@ -71,25 +72,30 @@ find_endpoint(struct http_passage *http)
     return true;
 }
 
-/* A page of another site must not speak through a browser (DNS rebinding). */
-static bool
-origin_is_own(const struct http_head *head)
+/* "https://host:port", without the path. */
+static struct slice
+origin_of(struct slice url)
 {
-    const struct http_field *field = NULL;
-    struct slice host;
+    size_t colon = slice_find(url, ':');
+    struct slice rest = slice_from(url, colon + 3);
 
-    for (unsigned i = 0; i < head->count; i++) {
-        if (slice_equal_nocase(http_field_name(head, &head->fields[i]), SLICE_LITERAL("Origin")))
-            field = &head->fields[i];
-    }
-    if (field == NULL)
+    return slice_first(url, url.size - rest.size + slice_find(rest, '/'));
+}
+
+/* A page of another site must not speak through a browser, and a name that its owner has pointed
+ * here is no name of this gateway (DNS rebinding): the Host alone does not make an origin own. */
+static bool
+origin_is_own(const struct http_passage *http)
+{
+    const struct http_head *head = http_call_head(http->call);
+    struct slice origin = http_head_value(head, HTTP_FIELD_ORIGIN), base;
+    const char *why;
+
+    if (http_head_field_count(head, HTTP_FIELD_ORIGIN) == 0)
         return true;
-    host = http_field_value(head, field);
-    if (slice_starts(host, SLICE_LITERAL("https://")))
-        host = slice_from(host, 8);
-    else if (slice_starts(host, SLICE_LITERAL("http://")))
-        host = slice_from(host, 7);
-    return slice_equal_nocase(host, http_head_host(head));
+    return http_head_field_count(head, HTTP_FIELD_ORIGIN) == 1 &&
+           target_base(http, arena_of(http), &base, &why) == STATUS_OK &&
+           slice_equal_nocase(origin, origin_of(base));
 }
 
 /* Of a field that is no one's in particular; false: it stands there twice. */
@@ -284,7 +290,6 @@ next_message(struct http_passage *http)
 static bool
 begin(struct http_passage *http)
 {
-    const struct http_head *head = http_call_head(http->call);
     struct request *request = &http->passage->asked.request;
 
     http->talk->own = arena_zeroed(arena_of(http), sizeof(struct mcp_talk));
@@ -295,7 +300,7 @@ begin(struct http_passage *http)
     request->syntax = OBJECT_FLAT;
     if (!find_endpoint(http))
         return false;
-    if (!origin_is_own(head))
+    if (!origin_is_own(http))
         return refuse_as(http, GATE_DENIED, CODE_FORBIDDEN,
                          "a page of another origin may not speak here") != DIALECT_READY;
     return open_session(http);
@@ -330,10 +335,12 @@ is_session_field(struct slice name)
     return slice_equal_nocase(name, SLICE_LITERAL("Mcp-Session-Id"));
 }
 
+/* Origin was held against the address that the client sees; the server knows another one, and
+ * would refuse what is right. */
 static bool
 withholds(const struct http_passage *http, struct slice name)
 {
-    return is_session_field(name);
+    return is_session_field(name) || slice_equal_nocase(name, SLICE_LITERAL("Origin"));
 }
 
 static void
