@@ -11,6 +11,9 @@
 #include "base/clock.h"
 #include "crypto/private_key.h"
 
+/* How long an upstream may take for an answer, the gateway knows. */
+enum { HEADER_MS = 24 * 60 * 60 * 1000 };
+
 /* --- renewing, on a thread of its own --------------------------------------------------------- */
 
 static void
@@ -117,11 +120,13 @@ open_gateway(struct connect *connect)
     enum status status = connect->place.tls ? open_tls(connect) : STATUS_OK;
 
     if (status == STATUS_OK && connect->place.kind == CONNECT_HTTP)
-        status = http_upstream_new(
-            connect->lane,
-            &(struct http_upstream_options){
-                .addresses = addresses, .address_count = 1, .tls = connect->tls, .idle_ms = -1 },
-            &connect->gateway, &connect->fault);
+        status = http_upstream_new(connect->lane,
+                                   &(struct http_upstream_options){ .addresses = addresses,
+                                                                    .address_count = 1,
+                                                                    .tls = connect->tls,
+                                                                    .header_ms = HEADER_MS,
+                                                                    .idle_ms = -1 },
+                                   &connect->gateway, &connect->fault);
     return status;
 }
 
@@ -141,6 +146,9 @@ tell_ready(struct connect *connect)
         printf("psql \"host=127.0.0.1 port=%u\"\n", port);
     if (!connect->cli->json && connect->place.kind == CONNECT_REDIS)
         printf("redis-cli -p %u\n", port);
+    if (!connect->cli->json && connect->place.kind == CONNECT_HTTP)
+        printf("export DOCKER_HOST=tcp://127.0.0.1:%u   # where %s is a Docker upstream\n", port,
+               connect->place.upstream);
     fflush(stdout);
 }
 

@@ -236,7 +236,9 @@ const struct command proof_commands[] = {
       "  writ connect orders --port 9000 --key nightly.key --token-file nightly.token\n"
       "  curl http://127.0.0.1:9000/v1/orders/42\n"
       "  writ connect warehouse --gateway postgres://db-gate:7432 --key me.key --port 5433\n"
-      "  psql -h 127.0.0.1 -p 5433\n",
+      "  psql -h 127.0.0.1 -p 5433\n"
+      "  writ connect prod --port 2375 --key me.key\n"
+      "  DOCKER_HOST=tcp://127.0.0.1:2375 docker exec -it web-1 sh\n",
       connect_run, false },
     { "kubeconfig", "UPSTREAM", 1, 1, kubeconfig_options,
       "A kubeconfig by which kubectl goes through the gateway.",

@@ -3,7 +3,11 @@
 
 #include <stdlib.h>
 
-enum { QUEUE_MARK = 256 * 1024, LINGER_MS = 2000 };
+enum {
+    QUEUE_MARK = 256 * 1024,
+    LINGER_MS = 2000,
+    DELIVER_MS = 60000, /* for what still waits for a slow reader */
+};
 
 struct side {
     struct tunnel *tunnel;
@@ -13,7 +17,7 @@ struct side {
 };
 
 struct tunnel {
-    struct side sides[2];
+    struct side sides[2]; /* the client's, the gateway's */
     bool ending;
 };
 
@@ -35,8 +39,12 @@ end(struct tunnel *tunnel)
     if (tunnel->ending)
         return;
     tunnel->ending = true;
-    for (int i = 0; i < 2; i++)
-        stream_finish(tunnel->sides[i].stream, LINGER_MS, on_closed, &tunnel->sides[i]);
+    for (int i = 0; i < 2; i++) {
+        struct stream *stream = tunnel->sides[i].stream;
+
+        stream_finish(stream, stream_queued(stream) > 0 ? DELIVER_MS : LINGER_MS, on_closed,
+                      &tunnel->sides[i]);
+    }
 }
 
 static void on_read(struct stream *stream, enum status status, struct slice bytes, void *context);
@@ -85,20 +93,23 @@ on_read(struct stream *stream, enum status status, struct slice bytes, void *con
 
     if (side->tunnel->ending)
         return;
-    if (status != STATUS_OK || !pass_on(side, bytes))
+    if (status == STATUS_CLOSED && side == &side->tunnel->sides[0])
+        stream_shutdown(
+            side->other->stream); /* `docker exec -i … < file` waits for what comes of it */
+    else if (status != STATUS_OK || !pass_on(side, bytes))
         end(side->tunnel);
 }
 
 void
-tunnel_join(const struct tunnel_end *a, const struct tunnel_end *b)
+tunnel_join(const struct tunnel_end *client, const struct tunnel_end *gateway)
 {
     struct tunnel *tunnel = calloc(1, sizeof *tunnel);
-    const struct tunnel_end *const ends[] = { a, b };
+    const struct tunnel_end *const ends[] = { client, gateway };
     bool fine = tunnel != NULL;
 
     if (!fine) {
-        stream_close(a->stream, NULL, NULL);
-        stream_close(b->stream, NULL, NULL);
+        stream_close(client->stream, NULL, NULL);
+        stream_close(gateway->stream, NULL, NULL);
         return;
     }
     for (int i = 0; i < 2; i++)

@@ -9,7 +9,8 @@ struct tunnel_end {
     struct stream *stream;
     struct slice pending;
 };
-/* Takes both streams over, whatever happens; ends when either does. */
-void tunnel_join(const struct tunnel_end *a, const struct tunnel_end *b);
+/* Takes both streams over, whatever happens. A client that has said all still gets the answer;
+ * when the gateway has, or either breaks, both end. */
+void tunnel_join(const struct tunnel_end *client, const struct tunnel_end *gateway);
 
 #endif

@@ -10,7 +10,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 
 import { bridgeStdio, serveConformant } from './lib/mcp_servers.mjs';
-import { clearPlace, freePort, makePlace, Process, run } from './lib/process.mjs';
+import { clearPlace, freePort, makePlace, Process, run, until } from './lib/process.mjs';
 import { bearer, Writ } from './lib/writ.mjs';
 
 const PACKAGES = 'node_modules/@modelcontextprotocol';
@@ -151,7 +151,10 @@ test('memory: who reads can\'t write, and is cut with the token', async () => {
     await assert.rejects(reader.callTool({ name: 'create_entities', arguments: { entities } }), /memory:tools\.call:create_entities/);
     await writ.revoke(id);
     await assert.rejects(reader.callTool({ name: 'read_graph', arguments: {} }), /revoked/);
-    const lines = await writ.audit('--subject', 'reader', '--resource', 'memory', '--action', 'tools.call');
+    const lines = await until('the lines', async () => {
+        const found = await writ.audit('--subject', 'reader', '--resource', 'memory', '--action', 'tools.call');
+        return found.length > 1 && found;
+    });
     assert.deepEqual(lines.map((line) => [line.object, line.decision]).reverse().slice(0, 2), [['read_graph', 'allow'], ['create_entities', 'deny']]);
     await all.close();
 });
