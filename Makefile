@@ -3,7 +3,7 @@ SHELL := /bin/bash
 BUILD := build
 
 .DEFAULT_GOAL := all
-.PHONY: all run test unit e2e asan tsan fuzz soak bench bench-agents bench-db install deb deb-test model docs format clean help packages
+.PHONY: all run test unit e2e asan tsan fuzz soak bench bench-agents bench-db bench-fleet install deb deb-test model docs format clean help packages
 
 all: packages ## build the program: build/writ
 	@scripts/build.sh $(BUILD)
@@ -52,6 +52,11 @@ bench-db: ## the PostgreSQL and Redis doors beside PgBouncer and HAProxy
 	@scripts/packages.sh bench
 	@scripts/build.sh build-bench -Dbench=true -Dtests=false
 	@python3 -B bench/databases.py --writ build-bench/src/app/writ
+
+bench-fleet: ## how long revocations take until three nodes on this machine enforce them
+	@scripts/packages.sh bench
+	@scripts/build.sh build-bench -Dbench=true -Dtests=false
+	@python3 -B bench/fleet.py --writ build-bench/src/app/writ
 
 install: all ## install under DESTDIR and PREFIX (/usr/local)
 	@DESTDIR=$(DESTDIR) meson install -C $(BUILD) --no-rebuild

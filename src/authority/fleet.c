@@ -99,6 +99,16 @@ fleet_follow(struct authority *authority, struct fault *fault)
     return status;
 }
 
+bool
+fleet_token(struct authority *authority, const struct token_id *id, int64_t now,
+            struct world_token_info *out)
+{
+    if (world_token(authority->world, id, now, out))
+        return true;
+    return authority->fleet != NULL && fleet_follow(authority, NULL) == STATUS_OK &&
+           world_token(authority->world, id, now, out);
+}
+
 /* --- the lease ------------------------------------------------------------------------ */
 
 static void
@@ -261,22 +271,39 @@ node_json(const char *name, const char *state, int64_t at)
     return json_pack("{s:s, s:s, s:s}", "node", name, "state", state, "at", time_format(at, text));
 }
 
+static bool
+has_applied(const struct fleet *fleet, const struct seen_node *seen, uint64_t seq)
+{
+    return seen->node.seq >= seq || memcmp(seen->node.id, fleet->self.id, STORE_NODE_ID) == 0;
+}
+
+bool
+fleet_enforces(const struct authority *authority, uint64_t seq)
+{
+    const struct fleet *fleet = authority->fleet;
+
+    for (size_t i = 0; i < fleet->count; i++) {
+        if (!has_applied(fleet, &fleet->nodes[i], seq) && !fleet->nodes[i].node.fenced)
+            return false;
+    }
+    return true;
+}
+
 json_t *
 fleet_confirmed(const struct authority *authority, uint64_t seq)
 {
     const struct fleet *fleet = authority->fleet;
-    json_t *list = json_array();
+    json_t *list;
 
+    if (!fleet_enforces(authority, seq))
+        return NULL;
+    list = json_array();
     for (size_t i = 0; i < fleet->count; i++) {
         const struct seen_node *seen = &fleet->nodes[i];
         bool own = memcmp(seen->node.id, fleet->self.id, STORE_NODE_ID) == 0;
-        bool applied = own || seen->node.seq >= seq;
 
-        if (!applied && !seen->node.fenced) {
-            json_decref(list);
-            return NULL;
-        }
-        json_array_append_new(list, node_json(seen->name, applied ? "applied" : "fenced",
+        json_array_append_new(list, node_json(seen->name,
+                                              has_applied(fleet, seen, seq) ? "applied" : "fenced",
                                               own ? clock_wall_ms() : seen->at));
     }
     return list;
@@ -296,8 +323,10 @@ look(struct alarm *alarm, void *context)
             note_seen(fleet);
         fleet_enforced(authority);
     }
-    if (server_waits_for_fleet(authority) && look_at_nodes(fleet) == STATUS_OK) {
+    if ((server_waits_for_fleet(authority) || enforced_waits(authority)) &&
+        look_at_nodes(fleet) == STATUS_OK) {
         fence_silent(fleet);
+        enforced_look(authority);
         server_fleet_seen(authority);
     }
 }

@@ -83,8 +83,21 @@ void jwt_keys_close(struct keys *keys);
 
 struct authority_counters {
     uint64_t issued, rotated, revoked, applied, calls, refused, commits, commit_us;
-    uint64_t followed;                    /* changes that other nodes made */
-    uint64_t enforced_count, enforced_us; /* answers that waited for every lane */
+    uint64_t followed; /* changes that other nodes made */
+};
+
+/* How long revocations took to hold (enforced.c). */
+enum { ENFORCED_BUCKETS = 13, ENFORCED_PENDING = 64 };
+struct enforced_times {
+    uint64_t buckets[ENFORCED_BUCKETS], sum_us;
+};
+struct enforced_pending {
+    uint64_t seq, started_us;
+};
+struct enforced {
+    struct enforced_times node, fleet;
+    struct enforced_pending pending[ENFORCED_PENDING]; /* not everywhere yet */
+    size_t pending_count;
 };
 
 /* Tokens that were rotated a while ago and live on (handover.c). */
@@ -134,6 +147,7 @@ struct authority {
     struct fleet *fleet;    /* NULL: the store is this node's alone */
     uint64_t ticks;
     struct authority_counters counters;
+    struct enforced revocations;
     char effective_policy[128]; /* the last applied digest, hex */
 };
 
@@ -167,11 +181,16 @@ void fleet_leave(struct authority *authority);
 void fleet_free(struct fleet *fleet);
 /* Applies what other nodes have changed. */
 enum status fleet_follow(struct authority *authority, struct fault *fault) WRIT_MUST_USE;
+/* world_token, also of one that another node issued a moment ago. */
+bool fleet_token(struct authority *authority, const struct token_id *id, int64_t now,
+                 struct world_token_info *out);
 /* Every lane works on another picture than before. */
 void fleet_enforced(struct authority *authority);
 /* Where everything up to seq is in force, or nothing is let through: the list of nodes for the
  * answer; NULL when one can still act without it. */
 json_t *fleet_confirmed(const struct authority *authority, uint64_t seq);
+/* Does every node of the list that was read last enforce all up to seq, or is it fenced? */
+bool fleet_enforces(const struct authority *authority, uint64_t seq);
 /* server.c: somebody waits for the other nodes; what they say was looked at. */
 bool server_waits_for_fleet(const struct authority *authority);
 void server_fleet_seen(struct authority *authority);
@@ -560,6 +579,14 @@ void handover_free(struct handovers *list);
 /* Adds "successor", or "predecessor" with its holders (by a job), to a token's answer. */
 enum status handover_show(struct authority *authority, const struct world_token_info *info,
                           int64_t now, struct api_answer *answer) WRIT_MUST_USE;
+
+/* --- enforced.c: how long revocations take to hold ----------------------------- */
+
+/* Every lane of this node enforces one that was asked for then; its fleet is watched from now. */
+void enforced_here(struct authority *authority, uint64_t started_us);
+bool enforced_waits(const struct authority *authority);
+void enforced_look(struct authority *authority); /* the nodes' list was read */
+void enforced_write(const struct authority *authority, struct buffer *out);
 
 /* --- server.c: HTTP around api_handle; housekeeping.c: each second ---------- */
 

@@ -32,7 +32,7 @@ api_token_revoke(struct authority *authority, const struct api_request *request,
     enum status status;
 
     if (token_id_parse(request->params[0], &id, &hop, &has_hop) != STATUS_OK || has_hop ||
-        !world_token(authority->world, &id, request->now, &info))
+        !fleet_token(authority, &id, request->now, &info))
         return fault_set(fault, STATUS_NOT_FOUND, "there is no token with this id");
     if (info.life.revoked_at != TIME_NEVER)
         return revoked_answer(answer, 0, info.life.revoked_at, authority->announced);
@@ -59,7 +59,7 @@ api_hop_revoke(struct authority *authority, const struct api_request *request,
     enum status status;
 
     if (token_id_parse(whole, &change.id, &change.hop, &has_hop) != STATUS_OK || !has_hop ||
-        !world_token(authority->world, &change.id, request->now, &info))
+        !fleet_token(authority, &change.id, request->now, &info))
         return fault_set(fault, STATUS_NOT_FOUND, "there is no token with this id");
     change.expires_at = info.record.expires_at;
     status = authority_commit(authority, &change, 1, &generation, fault);

@@ -216,15 +216,6 @@ server_fleet_seen(struct authority *authority)
     }
 }
 
-static void
-count_enforced(const struct api_call *call)
-{
-    struct authority_counters *counters = &call->authority->counters;
-
-    counters->enforced_count++;
-    counters->enforced_us += clock_mono_us() - call->started_us;
-}
-
 void
 server_enforced(struct authority *authority)
 {
@@ -234,7 +225,8 @@ server_enforced(struct authority *authority)
         next = call->next;
         if (timer_armed(&call->patience) && call->fleet_seq == 0 &&
             call->answer.wait_generation <= authority->enforced) {
-            count_enforced(call);
+            if (call->answer.confirms)
+                enforced_here(authority, call->started_us);
             end_or_wait_for_fleet(call);
         }
     }

@@ -60,14 +60,7 @@ api_metrics(struct authority *authority, const struct api_request *request,
                "# TYPE writ_commit_seconds summary\n"
                "writ_commit_seconds_sum %.6f\nwrit_commit_seconds_count %" PRIu64 "\n",
                (double)counters->commit_us / 1e6, counters->commits);
-    put_format(
-        &out,
-        "# HELP writ_revocation_enforced_seconds From a revoke's call until every lane enforces "
-        "it.\n"
-        "# TYPE writ_revocation_enforced_seconds summary\n"
-        "writ_revocation_enforced_seconds_sum %.6f\nwrit_revocation_enforced_seconds_count %" PRIu64
-        "\n",
-        (double)counters->enforced_us / 1e6, counters->enforced_count);
+    enforced_write(authority, &out);
     authority->options.ports->metrics(authority->options.ports->app, &out);
     answer->text = arena_copy(request->arena, buffer_slice(&out));
     answer->content_type = "text/plain; version=0.0.4; charset=utf-8";

@@ -16,7 +16,7 @@ command_groups(size_t *count)
 {
     static const struct command *const groups[] = {
         token_commands, policy_commands,     audit_commands, session_commands, approval_commands,
-        mcp_commands,   role_grant_commands, proof_commands, node_commands
+        mcp_commands,   role_grant_commands, proof_commands, bench_commands,   node_commands
     };
 
     *count = sizeof groups / sizeof groups[0];

@@ -121,7 +121,8 @@ bool confirm(const char *question);
 /* --- commands, by file ------------------------------------------------------------ */
 
 extern const struct command token_commands[], policy_commands[], audit_commands[], proof_commands[],
-    session_commands[], approval_commands[], role_grant_commands[], mcp_commands[], node_commands[];
+    session_commands[], approval_commands[], role_grant_commands[], mcp_commands[], node_commands[],
+    bench_commands[];
 int complete_print(const char *shell); /* help.c */
 int help_print(FILE *to);
 int help_print_all(void); /* each command with its options and examples */

@@ -76,6 +76,51 @@ test('a token of one node holds on all, and so does its end', async () => {
     assert.equal((await b.json(['token', 'revoke', id, '--wait'])).nodes.length, 3);
 });
 
+test('a token can be revoked at any node as soon as it is issued', async () => {
+    for (let i = 0; i < 10; i++) {
+        const { body } = await a.api('POST', '/v1/tokens', { subject: 'tester' });
+        assert.equal((await b.api('DELETE', `/v1/tokens/${JSON.parse(body).id}`)).status, 200);
+    }
+    assert.equal((await b.api('DELETE', `/v1/tokens/${'A'.repeat(22)}`)).status, 404);
+});
+
+test('how long revocations take to hold is measured, on the node and in the fleet', async () => {
+    const count = async (node, scope) => Number((await node.api('GET', '/metrics')).body.match(
+        new RegExp(`^writ_revocation_enforced_seconds_count{scope="${scope}"} (\\d+)$`, 'm'))[1]);
+    const before = [await count(a, 'node'), await count(a, 'fleet'), await count(c, 'fleet')];
+    const { id } = await a.issue('tester');
+    await a.json(['token', 'revoke', id]); // nobody waits for the fleet
+    await a.json(['token', 'revoke', id]); // it is revoked already
+    await until('the fleet', async () => await count(a, 'fleet') > before[1]);
+    assert.deepEqual([await count(a, 'node'), await count(a, 'fleet'), await count(c, 'fleet')],
+        [before[0] + 1, before[1] + 1, before[2]]);
+});
+
+test('writ bench fleet measures, and counts what is let through after the answer', async () => {
+    await a.api('PUT', '/v1/roles/bench', { allow: ['writ:tokens.issue:tester', 'writ:tokens.revoke:*', 'orders:*:/**'] });
+    await a.api('PUT', '/v1/subjects/bench?wait=fleet', { type: 'service', roles: ['bench'] });
+    const WRIT_TOKEN = (await a.issue('bench')).token;
+    const nodes = [a, b, c].flatMap((node) => ['--node', `http://127.0.0.1:${node.apiPort}`]);
+    const doors = [a, b, c].flatMap((node) => ['--gateway', `http://127.0.0.1:${node.port}`]);
+    const bench = (more, env = { ...process.env, WRIT_TOKEN }) => a.cli(['bench', 'fleet', '--subject', 'tester', '--count', '7',
+        '-o', 'json', ...nodes, ...more], { env });
+
+    const found = await bench([...doors, '--path', PATH]);
+    assert.equal(found.code, 0, found.err);
+    const { p50_ms: p50, max_ms: max, ...rest } = JSON.parse(found.out);
+    assert.ok(p50 > 0 && p50 <= max);
+    assert.deepEqual([rest.nodes, rest.revocations, rest.let_through], [3, 7, 0]);
+    /* Something that asks for no token lets everything through: that is no success. */
+    const open = await bench(['--gateway', `http://127.0.0.1:${orders.port}`, '--path', '/v1/orders/42']);
+    assert.equal(open.code, 1);
+    assert.equal(JSON.parse(open.out).let_through, 7, open.out + open.err);
+    const refused = await bench([], { ...process.env, WRIT_TOKEN: (await a.issue('tester')).token });
+    assert.equal(refused.code, 1);
+    assert.match(refused.err, /writ:tokens\.issue:tester/);
+    assert.equal((await bench(doors)).code, 2, 'gateways without a path');
+    assert.equal((await bench([], { ...process.env, WRIT_TOKEN: '' })).code, 2);
+});
+
 test('a revocation waits for a lane that is held up, over any number of beats', async (t) => {
     // strace lets a thread's waits for events end late, as a lane that computes would.
     if (spawnSync('strace', ['--version']).error !== undefined)
