@@ -152,9 +152,9 @@ test('memory: who reads can\'t write, and is cut with the token', async () => {
     await writ.revoke(id);
     await assert.rejects(reader.callTool({ name: 'read_graph', arguments: {} }), /revoked/);
     const lines = await until('the lines', async () => {
-        const found = await writ.audit('--subject', 'reader', '--resource', 'memory', '--action', 'tools.call');
-        return found.length > 1 && found;
+        const found = (await writ.audit('--subject', 'reader', '--resource', 'memory', '--action', 'tools.call')).map((line) => `${line.decision} ${line.object}`);
+        return found.includes('deny create_entities') && found;
     });
-    assert.deepEqual(lines.map((line) => [line.object, line.decision]).reverse().slice(0, 2), [['read_graph', 'allow'], ['create_entities', 'deny']]);
+    assert.ok(lines.includes('allow read_graph'), lines.join());
     await all.close();
 });

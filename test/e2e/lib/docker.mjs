@@ -1,22 +1,26 @@
-// test/e2e/lib/docker.mjs - a Docker daemon of one's own, with an image made on the spot.
+// test/e2e/lib/docker.mjs - a Docker daemon of one's own, or Podman's service, with an image made on
+// the spot.
 import { execFileSync } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { clearPlace, makePlace, Process, run } from './process.mjs';
 
 // {docker}, or {skip: why} where no daemon can run containers: it takes root and more.
-export async function tryDocker() {
-    if (process.getuid() !== 0 || !existsSync('/usr/sbin/dockerd') || !existsSync('/bin/busybox'))
-        return { skip: 'no Docker daemon can run here (it takes root, docker.io and busybox-static)' };
-    const docker = new Docker();
+export const tryDocker = () => tryEngine(Docker, '/usr/sbin/dockerd', 'docker.io');
+export const tryPodman = () => tryEngine(Podman, '/usr/bin/podman', 'podman, conmon, runc');
+
+async function tryEngine(Engine, program, packages) {
+    if (process.getuid() !== 0 || !existsSync(program) || !existsSync('/bin/busybox'))
+        return { skip: `${program} can't run here (it takes root, ${packages} and busybox-static)` };
+    const docker = new Engine();
     try {
         await docker.launch();
         await docker.must('run', '--rm', '--network', 'host', 'bb:1', '/bin/true');
         return { docker, skip: false };
     } catch (error) {
         await docker.close();
-        return { skip: `the Docker daemon does not run containers here: ${error.message.split('\n')[0]}` };
+        return { skip: `${program} does not run containers here: ${error.message.split('\n')[0]}` };
     }
 }
 
@@ -65,5 +69,27 @@ export class Docker {
                 await run('umount', ['-l', line.split(' ')[1]]);
         }
         clearPlace(this.place);
+    }
+}
+
+// Podman's service, which speaks the Engine's API besides its own under /libpod. The limits are for
+// places where they can't be raised.
+export class Podman extends Docker {
+    async launch() {
+        this.place = makePlace('podman');
+        this.socket = join(this.place, 'p.sock');
+        writeFileSync(join(this.place, 'containers.conf'), `[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
+[engine]
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+`);
+        this.process = new Process('/usr/bin/podman', ['--root', join(this.place, 'data'), '--runroot', join(this.place, 'run'),
+            '--storage-driver', 'vfs', 'system', 'service', '--time', '0', `unix://${this.socket}`],
+        { env: { ...process.env, CONTAINERS_CONF: join(this.place, 'containers.conf') } });
+        await this.process.ready(async () => (await this.direct('version')).code === 0);
+        this.makeImage('bb:1');
+        this.makeImage('secret:1');
     }
 }
