@@ -57,13 +57,15 @@ open_recorder(struct server *server, struct fault *fault)
         .input = config->recordings_input,
         .strict = config->audit_mode[0] != 'l',
         .max_size = RECORDING_MOST,
-        .retention_ms = config->recordings_retention,
         .journal = audit_journal_of(server->audit, server->worker_count + 1),
     };
     enum status status = STATUS_OK;
 
-    if (strcmp(config->recordings_mode, "off") == 0)
-        return STATUS_OK;
+    if (config->recordings_retention > 0)
+        status = recordings_keeper_open(server->recordings, config->recordings_retention,
+                                        &server->keeper);
+    if (status != STATUS_OK || strcmp(config->recordings_mode, "off") == 0)
+        return status;
     status = authority_record_master(server->authority, &options.master);
     if (status == STATUS_OK)
         status = recorder_open(&options, &server->recorder, fault);
@@ -267,6 +269,7 @@ rooms_close(struct server *server)
     if (server->gateway != NULL)
         gateway_free(server->gateway);
     recorder_close(server->recorder);
+    recordings_keeper_close(server->keeper);
     if (server->audit != NULL)
         audit_close(server->audit);
     if (server->authority != NULL)

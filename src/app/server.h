@@ -36,7 +36,8 @@ struct server {
     struct nonce_source *nonces;
     int64_t started_at;
     struct recorder *recorder; /* NULL: sessions are not recorded */
-    char *recordings;          /* its directory */
+    struct recordings_keeper *keeper;
+    char *recordings; /* the directory of both */
     struct gateway *gateway;
     struct gateway_ports gateway_ports;
     struct authority_ports authority_ports;

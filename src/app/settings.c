@@ -77,7 +77,8 @@ const struct setting settings[] = {
     { "audit.retention", SETTING_DURATION, AT(audit_retention), "90d", NULL,
       "How long audit lines are kept." },
     { "recordings.mode", SETTING_CHOICE, AT(recordings_mode), "on", "on|off",
-      "Whether interactive sessions (docker exec and attach) are recorded, sealed, on this node." },
+      "Whether interactive sessions (exec and attach in containers) are recorded, sealed, on this "
+      "node." },
     { "recordings.dir", SETTING_PATH, AT(recordings_dir), NULL, NULL,
       "Where recordings lie; data/recordings when absent." },
     { "recordings.input", SETTING_FLAG, AT(recordings_input), "false", NULL,

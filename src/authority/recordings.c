@@ -17,7 +17,7 @@ struct question {
     struct secret master;
     struct arena texts; /* of what follows */
     struct archive_query query;
-    struct slice name;
+    struct archive_name name;
     uint64_t from;
     enum status status;
     struct fault fault;
@@ -103,6 +103,16 @@ take_time(const struct api_request *request, const char *name, int64_t *out, str
 }
 
 static enum status
+take_session(const struct api_request *request, uint64_t *out, struct fault *fault)
+{
+    struct slice text = api_query(request, "session");
+
+    if (text.size == 0 || (slice_u64(text, out) && *out != 0))
+        return STATUS_OK;
+    return fault_set(fault, STATUS_INVALID, "session must be a session's number in the audit");
+}
+
+static enum status
 take_limit(const struct api_request *request, size_t *out, struct fault *fault)
 {
     struct slice text = api_query(request, "limit");
@@ -127,6 +137,8 @@ api_recording_list(struct authority *authority, const struct api_request *reques
     if (status == STATUS_OK)
         status = take_limit(request, &query.limit, fault);
     if (status == STATUS_OK)
+        status = take_session(request, &query.session, fault);
+    if (status == STATUS_OK)
         status = question_new(authority, answer, work_list, &question);
     if (status != STATUS_OK)
         return status;
@@ -145,12 +157,9 @@ static void
 work_show(struct api_job *job)
 {
     struct question *question = (struct question *)job;
-    struct archive_name name;
 
-    question->status = archive_find(&question->archive, question->name, &name, &question->fault);
-    if (question->status == STATUS_OK)
-        question->status =
-            archive_show(&question->archive, &name, &question->body, &question->fault);
+    question->status =
+        archive_show(&question->archive, &question->name, &question->body, &question->fault);
 }
 
 static json_t *
@@ -170,14 +179,11 @@ work_events(struct api_job *job)
 {
     struct question *question = (struct question *)job;
     struct archive_page page = { 0 };
-    struct archive_name name;
 
-    question->status = archive_find(&question->archive, question->name, &name, &question->fault);
-    if (question->status == STATUS_OK)
-        question->status =
-            archive_read(&question->archive, &name, question->from, &page, &question->fault);
+    question->status = archive_read(&question->archive, &question->name, question->from, &page,
+                                    &question->fault);
     if (question->status == STATUS_OK) {
-        question->body = page_json(&name, &page);
+        question->body = page_json(&question->name, &page);
         question->status = question->body == NULL ? STATUS_MEMORY : STATUS_OK;
     }
     buffer_wipe_free(&page.events);
@@ -188,26 +194,28 @@ work_delete(struct api_job *job)
 {
     struct question *question = (struct question *)job;
     char id[ARCHIVE_NAME_MAX];
-    struct archive_name name;
 
-    question->status = archive_find(&question->archive, question->name, &name, &question->fault);
-    if (question->status == STATUS_OK)
-        question->status = archive_remove(&question->archive, &name, &question->fault);
+    question->status = archive_remove(&question->archive, &question->name, &question->fault);
     if (question->status == STATUS_OK)
         question->body =
-            json_pack("{s:s, s:b}", "id", archive_name_format(&name, id), "removed", 1);
+            json_pack("{s:s, s:b}", "id", archive_name_format(&question->name, id), "removed", 1);
 }
 
 static enum status
 ask_one(struct authority *authority, const struct api_request *request, struct api_answer *answer,
-        void (*work)(struct api_job *job))
+        void (*work)(struct api_job *job), struct fault *fault)
 {
     struct question *question;
-    enum status status = question_new(authority, answer, work, &question);
+    struct archive_name name;
+    enum status status;
 
+    /* One spelling alone: the right that was decided on names it so. */
+    if (!archive_name_parse(request->params[0], &name))
+        return fault_set(fault, STATUS_NOT_FOUND, "a recording's id is as a list tells it");
+    status = question_new(authority, answer, work, &question);
     if (status != STATUS_OK)
         return status;
-    question->name = arena_copy(&question->texts, request->params[0]);
+    question->name = name;
     answer->job = &question->job;
     return STATUS_OK;
 }
@@ -216,7 +224,7 @@ enum status
 api_recording_show(struct authority *authority, const struct api_request *request,
                    struct api_answer *answer, struct fault *fault)
 {
-    return ask_one(authority, request, answer, work_show);
+    return ask_one(authority, request, answer, work_show, fault);
 }
 
 enum status
@@ -229,7 +237,7 @@ api_recording_events(struct authority *authority, const struct api_request *requ
 
     if (from.size > 0 && !slice_u64(from, &number))
         return fault_set(fault, STATUS_INVALID, "from is the number that `next` has given");
-    status = ask_one(authority, request, answer, work_events);
+    status = ask_one(authority, request, answer, work_events, fault);
     if (status == STATUS_OK)
         ((struct question *)answer->job)->from = number;
     return status;
@@ -239,5 +247,5 @@ enum status
 api_recording_delete(struct authority *authority, const struct api_request *request,
                      struct api_answer *answer, struct fault *fault)
 {
-    return ask_one(authority, request, answer, work_delete);
+    return ask_one(authority, request, answer, work_delete, fault);
 }

@@ -8,7 +8,9 @@
 
 const struct option common_options[] = {
     { "-o", "json", "one JSON document on standard output, nothing else" },
-    { "--config", "FILE", "the configuration whose data directory holds the socket (writ.yaml, else /etc/writ/writ.yaml)" },
+    { "--config", "FILE",
+      "the configuration whose data directory holds the socket (writ.yaml, else "
+      "/etc/writ/writ.yaml)" },
     { "--socket", "PATH", "the authority's socket" },
     { "--url", "URL", "ask over HTTP instead, with the token in WRIT_TOKEN" },
     { "--key", "FILE|URI", "the key that the token is bound to; else WRIT_KEY" },

@@ -63,10 +63,35 @@ plural(long long count, const char *word, char out[48])
     return out;
 }
 
+/* Texts come from whoever named a thing: what a terminal would act on is shown as \xNN, C1 controls
+ * in UTF-8 too. The caller's to free. */
+static char *
+shown(const char *text)
+{
+    struct buffer out = { 0 };
+
+    for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++) {
+        bool c1 = at[0] == 0xc2 && at[1] >= 0x80 && at[1] <= 0x9f;
+
+        if (*at < 0x20 || *at == 0x7f || c1)
+            put_format(&out, "\\x%02x", c1 ? at[1] : at[0]);
+        else
+            put_u8(&out, *at);
+        at += c1 ? 1 : 0;
+    }
+    put_u8(&out, 0);
+    if (buffer_status(&out) != STATUS_OK)
+        abort();
+    return out.bytes;
+}
+
 void
 print_member(const struct cli *cli, const char *name, const char *value)
 {
-    printf("%s%-12s%s %s\n", tint(cli, TINT_DIM), name, untint(cli), value);
+    char *text = shown(value);
+
+    printf("%s%-12s%s %s\n", tint(cli, TINT_DIM), name, untint(cli), text);
+    free(text);
 }
 
 bool
@@ -113,7 +138,7 @@ grid_row(struct grid *table, const char *const *cells)
             reallocarray(table->cells, table->capacity * table->columns, sizeof *table->cells);
     }
     for (size_t i = 0; table->cells != NULL && i < table->columns; i++)
-        table->cells[table->rows * table->columns + i] = strdup(cells[i] == NULL ? "-" : cells[i]);
+        table->cells[table->rows * table->columns + i] = shown(cells[i] == NULL ? "-" : cells[i]);
     if (table->cells == NULL)
         abort();
     table->rows++;

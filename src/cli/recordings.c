@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "screen.h"
 
-enum { POLL_US = 500000, PAUSE_MOST_MS = 600000 };
+enum { POLL_US = 500000, PAUSE_MOST_MS = 600000, ID_MAX = 128 };
 
 /* --- found ------------------------------------------------------------------------ */
 
@@ -65,14 +65,47 @@ recordings_list(struct cli *cli, const struct args *args)
     return status;
 }
 
+/* The id; of a session's number, that of its newest recording. */
 static int
-ask_one(struct cli *cli, const char *method, const char *id, json_t **out)
+find(struct cli *cli, const char *word, char id[ID_MAX])
 {
     struct buffer path = { 0 };
+    json_t *answer;
 
+    snprintf(id, ID_MAX, "%s", word);
+    if (strspn(word, "0123456789") != strlen(word))
+        return EXIT_DONE;
+    put_text(&path, "/v1/recordings?limit=1");
+    put_query(&path, "session", word);
+    put_u8(&path, 0);
+    int status = cli_ask(cli, "GET", path.bytes, NULL, &answer);
+    buffer_free(&path);
+    if (status == EXIT_DONE) {
+        const json_t *first = json_array_get(json_object_get(answer, "items"), 0);
+
+        snprintf(id, ID_MAX, "%s", text_of(first, "id"));
+        if (first == NULL) {
+            fprintf(stderr, "writ: no session %s was recorded on this node\n", word);
+            status = EXIT_REFUSED;
+        }
+    }
+    json_decref(answer);
+    return status;
+}
+
+static int
+ask_one(struct cli *cli, const char *method, const char *word, json_t **out)
+{
+    struct buffer path = { 0 };
+    char id[ID_MAX];
+    int status = find(cli, word, id);
+
+    *out = NULL;
+    if (status != EXIT_DONE)
+        return status;
     put_path(&path, "/v1/recordings/", id);
     put_u8(&path, 0);
-    int status = cli_ask(cli, method, path.bytes, NULL, out);
+    status = cli_ask(cli, method, path.bytes, NULL, out);
     buffer_free(&path);
     return status;
 }
@@ -83,6 +116,7 @@ recording_show(struct cli *cli, const struct args *args)
     static const char *const members[] = { "id",         "session",  "subject", "token",  "chain",
                                            "peer",       "upstream", "action",  "object", "command",
                                            "started_at", "state",    "digest" };
+    char number[32];
     json_t *recording;
     int status = ask_one(cli, "GET", args->words[0], &recording);
 
@@ -91,6 +125,14 @@ recording_show(struct cli *cli, const struct args *args)
     else if (status == EXIT_DONE)
         for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
             print_member(cli, members[i], text_of(recording, members[i]));
+    if (status == EXIT_DONE && !cli->json) {
+        snprintf(number, sizeof number, "%lld",
+                 (long long)json_integer_value(json_object_get(recording, "duration_ms")));
+        print_member(cli, "milliseconds", number);
+        snprintf(number, sizeof number, "%lld",
+                 (long long)json_integer_value(json_object_get(recording, "size")));
+        print_member(cli, "bytes", number);
+    }
     json_decref(recording);
     return status;
 }
@@ -113,7 +155,6 @@ recording_delete(struct cli *cli, const struct args *args)
 
 /* One recording on its way to the terminal. */
 struct show {
-    const struct cli *cli;
     bool as_cast;          /* the lines as they are, for other players */
     bool at_once;          /* without the pauses */
     double speed, longest; /* seconds; of a pause */
@@ -191,10 +232,10 @@ enum { FOLLOW_NOT, FOLLOW };
 
 /* The state at its end goes to *state. */
 static int
-show_all(struct cli *cli, const char *id, struct show *show, int follow, char state[16])
+show_all(struct cli *cli, const char *word, struct show *show, int follow, char state[16])
 {
-    char next[24] = "0";
-    int status = EXIT_DONE;
+    char next[24] = "0", id[ID_MAX];
+    int status = find(cli, word, id);
 
     snprintf(state, 16, "more");
     while (status == EXIT_DONE &&
@@ -235,7 +276,7 @@ show_end(struct show *show, const char *state)
         put_out(show);
     }
     if (!whole)
-        fprintf(stderr, "writ: the recording is %s: what stands before that point is genuine\n",
+        fprintf(stderr, "writ: the recording is %s: what was shown is genuine, and not all\n",
                 state);
     json_decref(show->lines);
     buffer_free(&show->out);
@@ -270,9 +311,13 @@ take_pause(const char *text, double *out)
 int
 recording_play(struct cli *cli, const struct args *args)
 {
-    struct show show = { .cli = cli, .as_cast = args_value(args, "--cast") != NULL };
+    struct show show = { .as_cast = args_value(args, "--cast") != NULL };
     char state[16];
 
+    if (cli->json && show.as_cast) {
+        fprintf(stderr, "writ: --cast and -o json are two answers: choose one\n");
+        return EXIT_USAGE;
+    }
     if (!take_speed(args_value(args, "--speed"), &show.speed) ||
         !take_pause(args_value(args, "--pause"), &show.longest))
         return EXIT_USAGE;
@@ -285,8 +330,13 @@ recording_play(struct cli *cli, const struct args *args)
 int
 recording_tail(struct cli *cli, const struct args *args)
 {
-    struct show show = { .cli = cli, .at_once = true, .speed = 1 };
+    struct show show = { .at_once = true, .speed = 1 };
     char state[16];
+
+    if (cli->json) {
+        fprintf(stderr, "writ: tail has no end to make one document of: play -o json does\n");
+        return EXIT_USAGE;
+    }
     int status = show_all(cli, args->words[0], &show, FOLLOW, state);
     int end = show_end(&show, status == EXIT_DONE ? state : "complete");
 

@@ -69,7 +69,6 @@ request(struct cli *cli, const struct args *args)
     if (reason != NULL)
         json_object_set_new(body, "reason", json_string(reason));
     status = cli_ask(cli, "POST", "/v1/grants", body, &entry);
-    json_decref(body);
     if (status == EXIT_DONE && args_value(args, "--wait") != NULL)
         status = wait_for(cli, &entry);
     if (status == EXIT_DONE)
@@ -97,7 +96,6 @@ answer(struct cli *cli, const struct args *args, const char *what)
         printf("%s: the role %s of %s\n", text_of(entry, "state"), text_of(entry, "object"),
                text_of(entry, "subject"));
     json_decref(entry);
-    json_decref(body);
     buffer_free(&path);
     return status;
 }

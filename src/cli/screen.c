@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { BEL = 0x07, ESC = 0x1b };
+enum { BEL = 0x07, CAN = 0x18, SUB = 0x1a, ESC = 0x1b, STRING_MOST = 4096 };
 
 static void
 begin(struct screen *screen, enum screen_state state)
@@ -36,15 +36,35 @@ is_plain(const struct screen *screen)
     return true;
 }
 
+/* Keys as they were, the other screen, the cursor, reverse video, pasting: what screen_end puts
+ * back. */
+static bool
+is_harmless_mode(const struct screen *screen)
+{
+    static const char *const modes[] = { "?1",  "?5",    "?6",    "?7",    "?12",  "?25",
+                                         "?47", "?1047", "?1048", "?1049", "?2004" };
+    struct slice mode = slice_of(screen->sequence, screen->size - 1);
+
+    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++)
+        if (slice_is(mode, modes[i]))
+            return true;
+    return false;
+}
+
 /* Cursor, erasing, scrolling, colours, modes. Not: reports (c, n), the window (t), keys (u). */
 static bool
 may_control(const struct screen *screen)
 {
+    static const char finals[] = "ABCDEFGHIJKLMPSTXZ@`abdefgmrs";
     char final = screen->sequence[screen->size - 1];
+    bool asked = screen->sequence[0] == '?';
 
-    return !screen->over && is_plain(screen) &&
-           memchr("ABCDEFGHIJKLMPSTXZ@`abdefghlmrs", final,
-                  sizeof "ABCDEFGHIJKLMPSTXZ@`abdefghlmrs" - 1) != NULL;
+    if (screen->over || !is_plain(screen))
+        return false;
+    if (final == 'h' || final == 'l')
+        return is_harmless_mode(screen);
+    return memchr(finals, final, sizeof finals - 1) != NULL &&
+           (!asked || final == 'J' || final == 'K');
 }
 
 static void
@@ -111,6 +131,20 @@ on_designate(struct screen *screen, uint8_t byte, struct buffer *out)
     begin(screen, byte == ESC ? SCREEN_ESCAPE : SCREEN_TEXT);
 }
 
+/* One that does not end would hide all that comes: terminals bound it too. */
+static void
+on_string(struct screen *screen, uint8_t byte)
+{
+    bool ends = byte == BEL || (byte == 0x9c && screen->size > 0 && screen->sequence[0] == '\xc2');
+
+    screen->sequence[0] = (char)byte;
+    screen->size++;
+    if (byte == ESC)
+        begin(screen, SCREEN_ESCAPE);
+    else if (ends || screen->size > STRING_MOST)
+        begin(screen, SCREEN_TEXT);
+}
+
 /* U+0080 to U+009F are controls of the same power as ESC and a letter: none passes. */
 static void
 on_c1(struct screen *screen, uint8_t byte, struct buffer *out)
@@ -128,6 +162,11 @@ screen_show(struct screen *screen, struct slice text, struct buffer *out)
     for (size_t i = 0; i < text.size; i++) {
         uint8_t byte = (uint8_t)text.at[i];
 
+        /* These end whatever was begun, on every terminal. */
+        if (byte == CAN || byte == SUB) {
+            begin(screen, SCREEN_TEXT);
+            continue;
+        }
         switch (screen->state) {
         case SCREEN_TEXT:
             on_text(screen, byte, out);
@@ -142,10 +181,7 @@ screen_show(struct screen *screen, struct slice text, struct buffer *out)
             on_designate(screen, byte, out);
             break;
         case SCREEN_STRING:
-            if (byte == BEL)
-                begin(screen, SCREEN_TEXT);
-            else if (byte == ESC)
-                begin(screen, SCREEN_ESCAPE);
+            on_string(screen, byte);
             break;
         case SCREEN_C1:
             on_c1(screen, byte, out);
@@ -154,9 +190,10 @@ screen_show(struct screen *screen, struct slice text, struct buffer *out)
     }
 }
 
-/* Colours, the cursor, the other screen, the mouse, pasting. */
+/* The character set, colours, margins, modes, the cursor. */
 void
 screen_end(struct buffer *out)
 {
-    put_text(out, "\033[0m\033[?25h\033[?1049l\033[?1000l\033[?1002l\033[?1003l\033[?2004l\033(B");
+    put_text(out, "\x0f\033(B\033[0m\033[r\033>\033[?1l\033[?5l\033[?6l\033[?7h\033[?47l\033[?1047l"
+                  "\033[?1049l\033[?25h\033[?2004l\r");
 }

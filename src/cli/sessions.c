@@ -3,6 +3,19 @@
 
 #include "recordings.h"
 
+/* By the option, or by one that open sessions don't have. */
+static bool
+asks_for_recordings(const struct args *args)
+{
+    static const char *const options[] = { "--recorded", "--object", "--since",
+                                           "--until",    "--limit",  "--cursor" };
+    bool asks = false;
+
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
+        asks = asks || args_value(args, options[i]) != NULL;
+    return asks;
+}
+
 static int
 list(struct cli *cli, const struct args *args)
 {
@@ -13,7 +26,7 @@ list(struct cli *cli, const struct args *args)
     json_t *answer;
     size_t i;
 
-    if (args_value(args, "--recorded") != NULL)
+    if (asks_for_recordings(args))
         return recordings_list(cli, args);
     put_text(&path, "/v1/sessions");
     put_query(&path, "subject", args_value(args, "--subject"));
@@ -96,7 +109,7 @@ kill_session(struct cli *cli, const struct args *args)
 static const struct option list_options[] = {
     { "--subject", "S", "only this subject's" },
     { "--upstream", "NAME", "only those at this upstream" },
-    { "--recorded", NULL, "those that were recorded; the options below are theirs" },
+    { "--recorded", NULL, "those that were recorded; implied by the options below" },
     { "--object", "NAME", "only those of this container" },
     { "--since", "T", "begun since: a time, or a duration ago" },
     { "--until", "T", "begun before" },

@@ -1,10 +1,9 @@
 /* gateway/recorder.c - the recorder's thread: notes of the lanes, sealed and written. */
 #include <errno.h>
-#include <signal.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -17,7 +16,40 @@ enum {
     CHUNK_FULL = 64 << 10,
     TICK_MS = 500,
 };
-#define SWEEP_US UINT64_C(3600000000)
+#define SAY_EVERY_US UINT64_C(1000000)
+
+/* --- the file ------------------------------------------------------------------ */
+
+static void
+say(struct recorder *recorder, const char *why)
+{
+    uint64_t now_us = clock_mono_us();
+
+    if (recorder->said_us != 0 && now_us - recorder->said_us < SAY_EVERY_US)
+        return;
+    recorder->said_us = now_us;
+    log_write(LOG_ERROR, "gateway", "a session can't be recorded", "dir", recorder->dir, "why", why,
+              NULL);
+}
+
+/* Behind it nothing is written: the file has no end, and says so. */
+static void
+break_off(struct recording *recording, const char *why)
+{
+    if (atomic_exchange(&recording->broken, true))
+        return;
+    atomic_fetch_add(&recording->recorder->failed, 1);
+    say(recording->recorder, why);
+}
+
+static void
+fail(struct recording *recording)
+{
+    const char *why = strerror(errno);
+
+    atomic_store(&recording->recorder->sick, true);
+    break_off(recording, why);
+}
 
 static bool
 write_all(int fd, struct slice bytes)
@@ -34,27 +66,32 @@ write_all(int fd, struct slice bytes)
 }
 
 static void
-write_out(struct recording *recording, struct buffer *sealed, enum status status)
+write_out(struct recording *recording, const struct buffer *sealed)
 {
-    const struct recorder_options *options = &recording->recorder->options;
-    bool fits = options->max_size == 0 || recording->written + sealed->size <= options->max_size;
+    uint64_t most = recording->recorder->options.max_size;
 
-    if (status != STATUS_OK || buffer_status(sealed) != STATUS_OK || !fits ||
-        !write_all(recording->fd, buffer_slice(sealed)))
-        (void)recording_give_up(recording);
-    recording->written += sealed->size;
-    buffer_free(sealed);
+    if (buffer_status(sealed) != STATUS_OK)
+        break_off(recording, "out of memory");
+    else if (most != 0 && recording->written + sealed->size > most)
+        break_off(recording, "the recording reached its largest size");
+    else if (!write_all(recording->fd, buffer_slice(sealed)))
+        fail(recording);
+    else
+        recording->written += sealed->size;
 }
 
-/* Behind a failure nothing is written: the file has no end, and says so. */
 static void
 put_chunk(struct recording *recording, enum record_kind kind, struct slice plain)
 {
     struct buffer sealed = { 0 };
 
-    if (atomic_load(&recording->failed))
+    if (atomic_load(&recording->broken))
         return;
-    write_out(recording, &sealed, record_put(&recording->writer, kind, plain, &sealed));
+    if (record_put(&recording->writer, kind, plain, &sealed) == STATUS_OK)
+        write_out(recording, &sealed);
+    else
+        break_off(recording, "it can't be sealed");
+    buffer_free(&sealed);
 }
 
 /* A chunk holds whole lines: who reads one has no part of an event. */
@@ -62,49 +99,69 @@ static void
 flush(struct recording *recording)
 {
     if (buffer_status(&recording->events) != STATUS_OK)
-        (void)recording_give_up(recording);
+        break_off(recording, "out of memory");
     else if (recording->events.size > 0)
         put_chunk(recording, RECORD_EVENTS, buffer_slice(&recording->events));
     buffer_wipe_free(&recording->events);
     recording->events = (struct buffer){ 0 };
 }
 
+/* --- its begin and end ------------------------------------------------------------ */
+
 static void
-begin(struct recording *recording, struct slice about)
+create(struct recording *recording)
+{
+    recording->name =
+        (struct archive_name){ .started_at = recording->started_at, .session = recording->session };
+    memcpy(recording->name.mark, recording->writer.id.bytes, sizeof recording->name.mark);
+    if (archive_create(recording->recorder->dir, &recording->name, &recording->fd) != STATUS_OK)
+        fail(recording);
+}
+
+/* Head and ABOUT are there together, or neither is. */
+static void
+begin(struct recording *recording, const struct note *note)
 {
     struct recorder *recorder = recording->recorder;
-    struct buffer head = { 0 };
-    enum status status = record_begin(&recording->writer, &recorder->options.master, &head);
+    struct slice about = slice_of(note->bytes, note->size);
+    const struct cast_about head = { .width = note->width,
+                                     .height = note->height,
+                                     .started_at = recording->started_at };
+    struct buffer first = { 0 };
 
     recording->next = recorder->open;
     recorder->open = recording;
-    recording->name = (struct archive_name){ .started_at = recording->head.started_at,
-                                             .session = recording->session };
-    memcpy(recording->name.mark, recording->writer.id.bytes, sizeof recording->name.mark);
-    if (status == STATUS_OK)
-        status = archive_create(recorder->options.dir, &recording->name, &recording->fd);
-    write_out(recording, &head, status);
-    put_chunk(recording, RECORD_ABOUT, about);
-    cast_head(&recording->head, &recording->events);
+    if (record_begin(&recording->writer, &recorder->options.master, &first) != STATUS_OK ||
+        record_put(&recording->writer, RECORD_ABOUT, about, &first) != STATUS_OK)
+        break_off(recording, "it can't be sealed");
+    else
+        create(recording);
+    if (!atomic_load(&recording->broken))
+        write_out(recording, &first);
+    buffer_free(&first);
+    cast_head(&head, &recording->events);
 }
 
 /* So that a recording which is taken away, or another in its place, is missed. */
 static void
-note_in_audit(const struct recording *recording)
+note_in_audit(const struct recording *recording, bool whole)
 {
     const struct recorder *recorder = recording->recorder;
-    bool failed = atomic_load(&recording->failed);
+    const struct recorded_who *who = &recording->who;
     char name[ARCHIVE_NAME_MAX];
     struct buffer digest = { 0 };
     struct audit_event event = {
         .at = clock_wall_ms(),
         .session = recording->session,
+        .token = who->token,
+        .chain = who->chain,
+        .subject = who->subject,
+        .subject_type = who->subject_type,
         .resource = SLICE_LITERAL("writ"),
         .action = SLICE_LITERAL("recordings.keep"),
         .object = slice_text(archive_name_format(&recording->name, name)),
-        .decision = failed ? AUDIT_DENY : AUDIT_ALLOW,
-        .reason = failed ? SLICE_LITERAL("the recording could not be written to its end")
-                         : slice_of(NULL, 0),
+        .peer = who->peer,
+        .decision = whole ? AUDIT_ALLOW : AUDIT_DENY,
     };
     const struct audit_outcome outcome = { .bytes_in = recording->written,
                                            .duration_us = recording->last_us };
@@ -113,28 +170,35 @@ note_in_audit(const struct recording *recording)
         return;
     put_text(&digest, "digest ");
     put_hex(&digest, recording->writer.digest, sizeof recording->writer.digest);
-    event.statement = failed ? slice_of(NULL, 0) : buffer_slice(&digest);
+    if (whole)
+        event.statement = buffer_slice(&digest);
+    else
+        event.reason = SLICE_LITERAL("the session was not recorded to its end");
     if (audit_line(recorder->options.journal, &event, &outcome) != STATUS_OK)
         log_write(LOG_WARN, "gateway", "the audit has no room for a recording's end", "recording",
                   name, NULL);
     buffer_free(&digest);
 }
 
+enum ending { ENDING_WHOLE, ENDING_LOST, ENDING_STOPPED };
+
 static void
-finish(struct recording *recording)
+finish(struct recording *recording, enum ending ending)
 {
+    struct recorder *recorder = recording->recorder;
     struct buffer end = { 0 };
 
     cast_end(&recording->cast, recording->last_us, &recording->events);
     flush(recording);
-    put_format(&end, "{\"duration_us\":%llu}", (unsigned long long)recording->last_us);
-    put_chunk(recording, RECORD_END, buffer_slice(&end));
+    put_format(&end, "{\"duration_us\":%llu%s}", (unsigned long long)recording->last_us,
+               ending == ENDING_STOPPED ? ",\"stopped\":true" : "");
+    if (ending != ENDING_LOST)
+        put_chunk(recording, RECORD_END, buffer_slice(&end));
     buffer_free(&end);
-    if (!atomic_load(&recording->failed) && fdatasync(recording->fd) != 0)
-        (void)recording_give_up(recording);
-    if (!atomic_load(&recording->failed))
-        atomic_fetch_add(&recording->recorder->ended, 1);
-    note_in_audit(recording);
+    bool whole = ending != ENDING_LOST && !atomic_load(&recording->broken);
+    if (whole)
+        atomic_fetch_add(&recorder->ended, 1);
+    note_in_audit(recording, whole);
 }
 
 static void
@@ -149,10 +213,12 @@ let_go(struct recording *recording)
         close(recording->fd);
     buffer_wipe_free(&recording->events);
     record_writer_wipe(&recording->writer);
-    free(recording->key);
+    recorded_who_free(&recording->who);
     secret_wipe(recording, sizeof *recording);
     free(recording);
 }
+
+/* --- notes ------------------------------------------------------------------------- */
 
 static void
 resize(struct recording *recording, const struct note *note)
@@ -166,36 +232,50 @@ static void
 resize_all(struct recorder *recorder, const struct note *note)
 {
     for (struct recording *at = recorder->open; at != NULL; at = at->next)
-        if (slice_is(slice_of(note->bytes, note->size), at->key))
+        if (slice_equal(slice_of(note->bytes, note->size), at->who.key))
             resize(at, note);
-    atomic_fetch_sub(&recorder->astray, sizeof *note + note->size);
 }
 
 static void
 take(struct note *note)
 {
     struct recording *recording = note->recording;
-    struct slice bytes = slice_of(note->bytes, note->size);
 
     recording->last_us = note->now_us - recording->began_us;
     switch (note->kind) {
     case NOTE_BEGIN:
-        begin(recording, bytes);
+        begin(recording, note);
         break;
     case NOTE_BYTES:
-        cast_bytes(&recording->cast, recording->last_us, note->stream, bytes, &recording->events);
+        cast_bytes(&recording->cast, recording->last_us, note->stream,
+                   slice_of(note->bytes, note->size), &recording->events);
         break;
     case NOTE_RESIZE:
         resize(recording, note);
         break;
     case NOTE_END:
-        finish(recording);
+        finish(recording, note->lost ? ENDING_LOST : ENDING_WHOLE);
         let_go(recording);
         return;
     }
     if (recording->events.size >= CHUNK_FULL)
         flush(recording);
     atomic_fetch_sub(&recording->waiting, sizeof *note + note->size);
+}
+
+static void
+take_one(struct recorder *recorder, struct note *note)
+{
+    size_t size = sizeof *note + note->size;
+
+    if (note->recording == NULL)
+        resize_all(recorder, note);
+    else
+        take(note);
+    secret_wipe(note, size);
+    free(note);
+    atomic_fetch_sub(&recorder->waiting, size);
+    atomic_store(&recorder->beat_us, clock_mono_us());
 }
 
 static void
@@ -210,16 +290,33 @@ take_all(struct recorder *recorder)
         oldest = note;
     }
     for (; oldest != NULL; oldest = next) {
-        size_t size = sizeof *oldest + oldest->size;
-
         next = oldest->next;
-        if (oldest->recording == NULL)
-            resize_all(recorder, oldest);
-        else
-            take(oldest);
-        secret_wipe(oldest, size);
-        free(oldest);
+        take_one(recorder, oldest);
     }
+}
+
+/* --- the thread ----------------------------------------------------------------------- */
+
+bool
+recorder_probe(const struct recorder *recorder)
+{
+    struct buffer path = { 0 };
+    int fd = -1;
+    bool fine;
+
+    put_format(&path, "%s/.probe", recorder->dir);
+    put_u8(&path, 0);
+    if (buffer_status(&path) == STATUS_OK)
+        fd = open(path.bytes, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    fine = fd >= 0 && write_all(fd, SLICE_LITERAL("writ"));
+    int error = errno;
+    if (fd >= 0) {
+        close(fd);
+        (void)unlink(path.bytes);
+    }
+    buffer_free(&path);
+    errno = error;
+    return fine;
 }
 
 static void
@@ -232,25 +329,6 @@ sleep_a_tick(struct recorder *recorder)
     until.tv_sec += until.tv_nsec / 1000000000;
     until.tv_nsec %= 1000000000;
     (void)sem_clockwait(&recorder->wake, CLOCK_MONOTONIC, &until);
-}
-
-static void
-sweep(struct recorder *recorder)
-{
-    uint64_t now_us = clock_mono_us();
-    char count[16];
-    unsigned removed;
-
-    if (recorder->options.retention_ms == 0 ||
-        (recorder->swept_us != 0 && now_us - recorder->swept_us < SWEEP_US))
-        return;
-    recorder->swept_us = now_us;
-    removed =
-        archive_expire(recorder->options.dir, clock_wall_ms() - recorder->options.retention_ms);
-    snprintf(count, sizeof count, "%u", removed);
-    if (removed > 0)
-        log_write(LOG_INFO, "gateway", "recordings were kept for their time, and are removed",
-                  "count", count, NULL);
 }
 
 void *
@@ -266,81 +344,14 @@ recorder_run(void *context)
         take_all(recorder);
         for (struct recording *at = recorder->open; at != NULL; at = at->next)
             flush(at);
-        sweep(recorder);
+        if (atomic_load(&recorder->sick) && recorder_probe(recorder))
+            atomic_store(&recorder->sick, false);
+        atomic_store(&recorder->beat_us, clock_mono_us());
     } while (!stop);
     for (struct recording *at = recorder->open; at != NULL; at = next) {
         next = at->next;
+        finish(at, ENDING_STOPPED);
         let_go(at);
     }
     return NULL;
-}
-
-/* --- its life --------------------------------------------------------------- */
-
-static void
-recorder_free(struct recorder *recorder)
-{
-    secret_wipe(&recorder->options.master, sizeof recorder->options.master);
-    sem_destroy(&recorder->wake);
-    free(recorder->dir);
-    free(recorder);
-}
-
-static enum status
-start(struct recorder *recorder)
-{
-    sigset_t all, before;
-    int error;
-
-    /* As in the audit: a file at its limit is an error of write, not the process's end. */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    error = pthread_create(&recorder->thread, NULL, recorder_run, recorder);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return error == 0 ? STATUS_OK : STATUS_MEMORY;
-}
-
-enum status
-recorder_open(const struct recorder_options *options, struct recorder **out, struct fault *fault)
-{
-    struct recorder *recorder = calloc(1, sizeof *recorder);
-    enum status status = STATUS_OK;
-
-    if (recorder == NULL)
-        return fault_set(fault, STATUS_MEMORY, "out of memory");
-    recorder->options = *options;
-    recorder->dir = strdup(options->dir);
-    recorder->options.dir = recorder->dir;
-    sem_init(&recorder->wake, 0, 0);
-    if (recorder->dir == NULL)
-        status = fault_set(fault, STATUS_MEMORY, "out of memory");
-    else if (mkdir(recorder->dir, 0700) != 0 && errno != EEXIST)
-        status = fault_set(fault, STATUS_IO, "%s: %s", recorder->dir, strerror(errno));
-    if (status == STATUS_OK && start(recorder) != STATUS_OK)
-        status = fault_set(fault, STATUS_MEMORY, "no thread can be started");
-    if (status != STATUS_OK) {
-        recorder_free(recorder);
-        return status;
-    }
-    *out = recorder;
-    return STATUS_OK;
-}
-
-void
-recorder_close(struct recorder *recorder)
-{
-    if (recorder == NULL)
-        return;
-    atomic_store(&recorder->stop, true);
-    sem_post(&recorder->wake);
-    pthread_join(recorder->thread, NULL);
-    recorder_free(recorder);
-}
-
-void
-recorder_stats(const struct recorder *recorder, struct recorder_stats *out)
-{
-    out->begun = atomic_load(&recorder->begun);
-    out->ended = atomic_load(&recorder->ended);
-    out->failed = atomic_load(&recorder->failed);
 }

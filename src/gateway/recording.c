@@ -6,24 +6,55 @@
 #include "recording_inside.h"
 
 enum {
-    QUEUE_MOST = 4 << 20, /* bytes of one recording's notes that wait for the disk */
+    /* Bytes of notes. From BEHIND on the session's output waits; what comes still is taken up to
+     * the ends, which hold whatever goes on. */
+    BEHIND = 1 << 20,
+    WAITING_MOST = 4 << 20,
+    ALL_BEHIND = 32 << 20,
+    ALL_WAITING_MOST = 64 << 20,
     NOTE_MOST = 64 << 10,
+    COMMAND_MOST = 4096, /* of what is told of a command */
 };
+#define BEAT_MOST_US UINT64_C(10000000)
 
-enum status
-recording_give_up(struct recording *recording)
+/* The first that can't be kept is the recording's end; counted once. OK: the session may go on
+ * without. */
+static enum status
+give_up(struct recording *recording)
 {
-    if (!atomic_exchange(&recording->failed, true))
+    if (!recording->over && !atomic_load(&recording->broken))
         atomic_fetch_add(&recording->recorder->failed, 1);
+    recording->over = true;
     return recording->recorder->options.strict ? STATUS_IO : STATUS_OK;
 }
 
 /* A note counts with its head, so that a flood of single bytes is one as well. */
 static bool
-takes(struct recording *recording, size_t size)
+takes(const struct recording *recording, size_t size)
 {
-    return !atomic_load(&recording->failed) &&
-           sizeof(struct note) + size + atomic_load(&recording->waiting) <= QUEUE_MOST;
+    size_t more = sizeof(struct note) + size;
+
+    return !recording->over && !atomic_load(&recording->broken) &&
+           atomic_load(&recording->waiting) + more <= WAITING_MOST &&
+           atomic_load(&recording->recorder->waiting) + more <= ALL_WAITING_MOST;
+}
+
+bool
+recording_behind(const struct recording *recording)
+{
+    return recording != NULL && !recording->over && !atomic_load(&recording->broken) &&
+           (atomic_load(&recording->waiting) > BEHIND ||
+            atomic_load(&recording->recorder->waiting) > ALL_BEHIND);
+}
+
+bool
+recorder_takes(const struct recorder *recorder, uint64_t now_us)
+{
+    uint64_t beat_us = atomic_load(&recorder->beat_us);
+
+    return !recorder->options.strict ||
+           (!atomic_load(&recorder->sick) && now_us < beat_us + BEAT_MOST_US &&
+            atomic_load(&recorder->waiting) <= ALL_WAITING_MOST / 2);
 }
 
 static struct note *
@@ -46,8 +77,9 @@ hand_over(struct recorder *recorder, struct note *note)
 {
     struct note *newest = atomic_load_explicit(&recorder->notes, memory_order_relaxed);
 
-    atomic_fetch_add(note->recording == NULL ? &recorder->astray : &note->recording->waiting,
-                     sizeof *note + note->size);
+    if (note->recording != NULL)
+        atomic_fetch_add(&note->recording->waiting, sizeof *note + note->size);
+    atomic_fetch_add(&recorder->waiting, sizeof *note + note->size);
     do
         note->next = newest;
     while (!atomic_compare_exchange_weak_explicit(&recorder->notes, &newest, note,
@@ -57,6 +89,8 @@ hand_over(struct recorder *recorder, struct note *note)
     if (newest == NULL)
         sem_post(&recorder->wake);
 }
+
+/* --- its begin -------------------------------------------------------------- */
 
 static void
 put_member(struct buffer *out, const char *name, struct slice value)
@@ -71,6 +105,8 @@ put_member(struct buffer *out, const char *name, struct slice value)
 static struct note *
 note_of_begin(struct recording *recording, const struct recording_about *about)
 {
+    struct slice command = slice_first(about->command, COMMAND_MOST);
+    char peer[IP_TEXT_MAX];
     struct buffer text = { 0 };
     struct note *note = NULL;
 
@@ -83,21 +119,48 @@ note_of_begin(struct recording *recording, const struct recording_about *about)
     put_member(&text, "upstream", about->upstream);
     put_member(&text, "action", about->action);
     put_member(&text, "object", about->object);
-    put_member(&text, "command", about->command);
-    put_member(&text, "peer", about->peer);
+    put_member(&text, "command", command);
+    put_format(&text, ",\"command_cut\":%s", command.size < about->command.size ? "true" : "false");
+    put_member(&text, "peer", slice_text(ip_format(&about->peer, peer)));
     put_u8(&text, '}');
     if (buffer_status(&text) == STATUS_OK)
         note = note_new(recording, NOTE_BEGIN, buffer_slice(&text));
     buffer_free(&text);
+    if (note == NULL)
+        return NULL;
+    note->now_us = about->now_us;
+    note->width = about->width;
+    note->height = about->height;
     return note;
 }
 
-static void
-recording_free(struct recording *recording)
+static bool
+keep_who(struct recorded_who *who, const struct recording_about *about)
 {
-    if (recording != NULL)
-        free(recording->key);
-    free(recording);
+    const struct slice from[] = { about->token, about->subject, about->subject_type, about->chain,
+                                  about->key };
+    struct slice *const to[] = { &who->token, &who->subject, &who->subject_type, &who->chain,
+                                 &who->key };
+    enum { TEXTS = sizeof from / sizeof from[0] };
+    size_t size = 0;
+    char *at;
+
+    for (size_t i = 0; i < TEXTS; i++)
+        size += from[i].size;
+    who->peer = about->peer;
+    who->texts = at = malloc(size + 1);
+    for (size_t i = 0; at != NULL && i < TEXTS; i++) {
+        *to[i] = slice_of(at, from[i].size);
+        if (from[i].size > 0)
+            at = mempcpy(at, from[i].at, from[i].size);
+    }
+    return who->texts != NULL;
+}
+
+void
+recorded_who_free(struct recorded_who *who)
+{
+    free(who->texts);
 }
 
 /* NULL: there is no memory for it. */
@@ -106,47 +169,47 @@ recording_new(struct recorder *recorder, const struct recording_about *about)
 {
     struct recording *recording = calloc(1, sizeof *recording);
 
-    if (recording == NULL)
+    if (recording == NULL || !keep_who(&recording->who, about)) {
+        free(recording);
         return NULL;
+    }
     recording->recorder = recorder;
     recording->began_us = about->now_us;
     recording->session = about->session;
+    recording->started_at = about->started_at;
     recording->fd = -1;
-    recording->head = (struct cast_about){ .width = about->width,
-                                           .height = about->height,
-                                           .started_at = about->started_at };
-    recording->key = strndup(about->key.size > 0 ? about->key.at : "", about->key.size);
-    if (recording->key != NULL)
-        return recording;
-    free(recording);
-    return NULL;
+    return recording;
 }
 
 enum status
 recording_begin(struct recorder *recorder, const struct recording_about *about,
                 struct recording **out)
 {
-    struct recording *recording = recording_new(recorder, about);
+    struct recording *recording =
+        recorder_takes(recorder, about->now_us) ? recording_new(recorder, about) : NULL;
     struct note *note = recording == NULL ? NULL : note_of_begin(recording, about);
 
     *out = NULL;
     if (note == NULL) {
-        recording_free(recording);
+        if (recording != NULL)
+            recorded_who_free(&recording->who);
+        free(recording);
         atomic_fetch_add(&recorder->failed, 1);
-        return recorder->options.strict ? STATUS_MEMORY : STATUS_OK;
+        return recorder->options.strict ? STATUS_IO : STATUS_OK;
     }
     atomic_fetch_add(&recorder->begun, 1);
-    note->now_us = about->now_us;
     hand_over(recorder, note);
     *out = recording;
     return STATUS_OK;
 }
 
+/* --- what it shows ---------------------------------------------------------- */
+
 static enum status
 tell(struct recording *recording, struct note *note, uint64_t now_us)
 {
     if (note == NULL)
-        return recording_give_up(recording);
+        return give_up(recording);
     note->now_us = now_us;
     hand_over(recording->recorder, note);
     return STATUS_OK;
@@ -160,7 +223,7 @@ tell_bytes(struct recording *recording, uint64_t now_us, enum cast_stream stream
     struct note *note;
 
     if (!takes(recording, bytes.size))
-        return recording_give_up(recording);
+        return give_up(recording);
     note = note_new(recording, NOTE_BYTES, bytes);
     if (note != NULL)
         note->stream = stream;
@@ -182,12 +245,15 @@ recording_output(struct recording *recording, uint64_t now_us, enum cast_stream 
     return status;
 }
 
+/* Also what is not kept goes on only while the rest is. */
 enum status
 recording_input(struct recording *recording, uint64_t now_us, struct slice bytes)
 {
-    if (recording == NULL || !recording->recorder->options.input)
+    if (recording == NULL)
         return STATUS_OK;
-    return recording_output(recording, now_us, CAST_INPUT, bytes);
+    if (recording->recorder->options.input)
+        return recording_output(recording, now_us, CAST_INPUT, bytes);
+    return recording->over || atomic_load(&recording->broken) ? give_up(recording) : STATUS_OK;
 }
 
 enum status
@@ -198,7 +264,7 @@ recording_resize(struct recording *recording, uint64_t now_us, unsigned width, u
     if (recording == NULL)
         return STATUS_OK;
     if (!takes(recording, 0))
-        return recording_give_up(recording);
+        return give_up(recording);
     note = note_new(recording, NOTE_RESIZE, slice_of(NULL, 0));
     if (note != NULL) {
         note->width = width;
@@ -214,7 +280,7 @@ recorder_resize(struct recorder *recorder, struct slice key, uint64_t now_us, un
 {
     struct note *note;
 
-    if (key.size == 0 || atomic_load(&recorder->astray) > QUEUE_MOST)
+    if (key.size == 0 || atomic_load(&recorder->waiting) > ALL_WAITING_MOST / 2)
         return;
     note = note_new(NULL, NOTE_RESIZE, key);
     if (note == NULL)
@@ -233,6 +299,8 @@ recording_end(struct recording *recording, uint64_t now_us)
     if (recording == NULL)
         return;
     note = note_new(recording, NOTE_END, slice_of(NULL, 0));
-    /* Without memory for its end it stays open until the recorder closes: cut off, as told. */
+    if (note != NULL)
+        note->lost = recording->over;
+    /* Without memory for its end it stays open until the recorder closes. */
     (void)tell(recording, note, now_us);
 }

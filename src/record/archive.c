@@ -12,7 +12,7 @@
 enum {
     READ_AT_ONCE = 64 << 10,
     PAGE_FULL = 256 << 10,
-    ABOUT_MOST = 256 << 10,
+    ABOUT_MOST = RECORD_CHUNK_MOST,
 };
 
 const char *
@@ -109,6 +109,16 @@ tape_skip(struct tape *tape)
     return read;
 }
 
+static bool
+at_end_chunk(const struct tape *tape)
+{
+    char head[RECORD_CHUNK_HEAD];
+
+    return pread(tape->fd, head, sizeof head, (off_t)(tape->at - tape->ahead.size)) ==
+               (ssize_t)sizeof head &&
+           head[RECORD_CHUNK_HEAD - 1] == RECORD_END;
+}
+
 static enum archive_state
 state_of(const struct tape *tape, enum record_read read)
 {
@@ -153,8 +163,9 @@ describe(const struct archive_name *name, const struct tape *tape)
 static void
 add_about(json_t *out, struct slice plain)
 {
-    static const char *const members[] = { "subject", "token",  "chain",   "upstream",
-                                           "action",  "object", "command", "peer" };
+    static const char *const members[] = { "subject",  "token",       "chain",
+                                           "upstream", "action",      "object",
+                                           "command",  "command_cut", "peer" };
     json_t *about = NULL;
 
     if (json_read(plain, &about, NULL) != STATUS_OK)
@@ -234,6 +245,29 @@ is(const json_t *item, const char *member, struct slice wanted)
     return wanted.size == 0 || (text != NULL && slice_is(wanted, text));
 }
 
+static bool
+is_meant(const struct archive_query *query, const json_t *item)
+{
+    return is(item, "subject", query->subject) && is(item, "upstream", query->upstream) &&
+           is(item, "object", query->object);
+}
+
+/* From behind ABOUT to the end, of which the last piece alone is opened. */
+static enum record_read
+skim(struct tape *tape)
+{
+    enum record_read read = RECORD_CHUNK;
+    struct buffer plain = BUFFER_LIMITED(ABOUT_MOST);
+    enum record_kind kind;
+
+    while (read == RECORD_CHUNK && !at_end_chunk(tape))
+        read = tape_skip(tape);
+    while (read == RECORD_CHUNK)
+        read = tape_next(tape, &kind, &plain);
+    buffer_wipe_free(&plain);
+    return read;
+}
+
 /* Appends it when it is meant. */
 static void
 look_at(const struct archive *archive, const struct archive_query *query,
@@ -247,22 +281,21 @@ look_at(const struct archive *archive, const struct archive_query *query,
         return; /* removed meanwhile */
     item = describe(name, &tape);
     read = read_about(&tape, item);
-    while (read == RECORD_CHUNK && !tape.reader.ended)
-        read = tape_skip(&tape);
-    if (read == RECORD_CHUNK)
-        read = read_ahead(&tape) ? RECORD_WRONG : RECORD_DONE;
-    set_text(item, "state", archive_state_name(state_of(&tape, read)));
-    tape_close(&tape);
-    if (is(item, "subject", query->subject) && is(item, "upstream", query->upstream) &&
-        is(item, "object", query->object))
+    if (is_meant(query, item)) {
+        if (read == RECORD_CHUNK)
+            read = skim(&tape);
+        set_text(item, "state", archive_state_name(state_of(&tape, read)));
         (void)json_array_append(items, item);
+    }
+    tape_close(&tape);
     json_decref(item);
 }
 
 static bool
 is_in_time(const struct archive_query *query, const struct archive_name *name)
 {
-    return (query->since == 0 || name->started_at >= query->since) &&
+    return (query->session == 0 || name->session == query->session) &&
+           (query->since == 0 || name->started_at >= query->since) &&
            (query->until == 0 || name->started_at < query->until);
 }
 

@@ -90,6 +90,16 @@ take_byte(struct cast_part *part, uint8_t byte, struct buffer *text)
     }
 }
 
+static size_t
+ascii_run(struct slice bytes)
+{
+    size_t size = 0;
+
+    while (size < bytes.size && (uint8_t)bytes.at[size] < 0x80)
+        size++;
+    return size;
+}
+
 /* A text that could not be made whole is the error of what it was made for. */
 static void
 put_text_event(struct cast *cast, uint64_t at_us, enum cast_stream stream, struct buffer *text,
@@ -108,8 +118,14 @@ cast_bytes(struct cast *cast, uint64_t at_us, enum cast_stream stream, struct sl
 {
     struct buffer text = { 0 };
 
-    for (size_t i = 0; i < bytes.size; i++)
-        take_byte(&cast->parts[stream], (uint8_t)bytes.at[i], &text);
+    for (size_t i = 0; i < bytes.size;) {
+        size_t plain = cast->parts[stream].have == 0 ? ascii_run(slice_from(bytes, i)) : 0;
+
+        put_bytes(&text, bytes.at + i, plain);
+        i += plain;
+        if (i < bytes.size)
+            take_byte(&cast->parts[stream], (uint8_t)bytes.at[i++], &text);
+    }
     put_text_event(cast, at_us, stream, &text, out);
 }
 

@@ -62,20 +62,29 @@ archive_create(const char *dir, const struct archive_name *name, int *fd)
     buffer_free(&path);
     if (*fd < 0)
         return STATUS_IO;
-    /* Nobody else has it yet. */
-    (void)flock(*fd, LOCK_EX | LOCK_NB);
-    return STATUS_OK;
+    /* Who looks at it already lets go at once. */
+    if (flock(*fd, LOCK_EX) == 0)
+        return STATUS_OK;
+    close(*fd);
+    *fd = -1;
+    return STATUS_IO;
 }
 
 int
 archive_open_file(const char *dir, const struct archive_name *name)
 {
     struct buffer path = { 0 };
+    struct stat about;
     int fd = -1;
 
+    /* What is no file could keep who opens it. */
     if (path_of(dir, name, &path))
-        fd = open(path.bytes, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        fd = open(path.bytes, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     buffer_free(&path);
+    if (fd >= 0 && (fstat(fd, &about) != 0 || !S_ISREG(about.st_mode))) {
+        close(fd);
+        fd = -1;
+    }
     return fd;
 }
 
@@ -95,9 +104,12 @@ int
 archive_newest_first(const void *left, const void *right)
 {
     const struct archive_name *a = left, *b = right;
-    char one[ARCHIVE_NAME_MAX], other[ARCHIVE_NAME_MAX];
 
-    return strcmp(archive_name_format(b, other), archive_name_format(a, one));
+    if (a->started_at != b->started_at)
+        return a->started_at < b->started_at ? 1 : -1;
+    if (a->session != b->session)
+        return a->session < b->session ? 1 : -1;
+    return memcmp(b->mark, a->mark, sizeof a->mark);
 }
 
 static bool
@@ -195,32 +207,4 @@ archive_expire(const char *dir, int64_t before)
             removed++;
     archive_names_free(&names);
     return removed;
-}
-
-enum status
-archive_find(const struct archive *archive, struct slice text, struct archive_name *out,
-             struct fault *fault)
-{
-    struct archive_names names;
-    enum status status;
-    uint64_t session;
-    size_t at = 0;
-
-    if (archive_name_parse(text, out))
-        return STATUS_OK;
-    if (!slice_u64(text, &session))
-        return fault_set(fault, STATUS_NOT_FOUND,
-                         "a recording is named by its id, or by its session's number");
-    status = archive_names(archive->dir, &names);
-    if (status != STATUS_OK)
-        return fault_set(fault, status, "the recordings can't be read");
-    while (at < names.count && names.at[at].session != session)
-        at++;
-    if (at < names.count)
-        *out = names.at[at];
-    else
-        status = fault_set(fault, STATUS_NOT_FOUND,
-                           "no session of this number was recorded on this node");
-    archive_names_free(&names);
-    return status;
 }

@@ -116,15 +116,38 @@ test('an exec goes through as a stream, for its command alone', async () => {
         call.end();
     });
     const ws = { upgrade: 'websocket', 'sec-websocket-key': 'AAAAAAAAAAAAAAAAAAAAAA==', 'sec-websocket-version': '13', 'sec-websocket-protocol': 'v5.channel.k8s.io' };
-    for (const headers of [ws, { upgrade: 'SPDY/3.1' }]) {
+    const resize = '{"Width":101,"Height":42}';
+    const framed = (channel, text) => Buffer.concat([Buffer.from([0x82, 0x80 | (text.length + 1), 0, 0, 0, 0, channel]), Buffer.from(text)]);
+    const spdy = (stream, text) => Buffer.concat([Buffer.from([0, 0, 0, stream, 0, 0, 0, text.length]), Buffer.from(text)]);
+    for (const [headers, sent] of [[{ ...ws, 'sec-websocket-extensions': 'permessage-deflate' }, [framed(1, 'through'), framed(4, resize)]],
+        [{ upgrade: 'SPDY/3.1' }, [Buffer.from([0x80, 3, 0, 1, 0, 0, 0, 2, 9, 9]), spdy(5, 'through'), spdy(9, resize)]]]) {
         const { status, socket } = await open(`${PODS}/web-1/exec?command=ls&command=-l&stdout=1`, headers);
         assert.equal(status, 101);
         let echoed = '';
-        socket.on('data', (bytes) => { echoed += bytes; });
-        socket.write('through');
-        await until('the echo', () => echoed === 'through');
+        socket.on('data', (bytes) => { echoed += bytes.toString('latin1'); });
+        for (const frame of sent)
+            socket.write(frame);
+        await until('the echo', () => echoed === Buffer.concat(sent).toString('latin1'));
+        assert.equal(last().headers['sec-websocket-extensions'], undefined);
         socket.destroy();
+        const [one] = await until('the recording', async () => {
+            const { items } = await writ.json(['session', 'list', '--recorded', '--limit', '1']);
+            return items[0]?.state === 'complete' && items;
+        });
+        assert.equal(one.object, 'shop/pods/web-1');
+        assert.equal(one.command, 'ls -l');
+        const { events } = await writ.json(['session', 'play', one.id]);
+        assert.match(events.filter((event) => event[1] === 'o').map((event) => event[2]).join(''), /through/);
+        assert.deepEqual(events.filter((event) => event[1] === 'r').map((event) => event[2]), ['101x42']);
+        await writ.json(['session', 'delete', one.id]);
     }
+    /* What can't be recorded is refused, or cut. */
+    assert.equal((await open(`${PODS}/web-1/exec?command=ls&command=-l&stdout=1`, { ...ws, 'sec-websocket-protocol': 'v5.channel.k8s.io, v4.base64.channel.k8s.io' })).status, 403);
+    assert.equal((await open(`${PODS}/web-1/exec?command=ls&command=-l&stdin=true`, ws)).status, 403);
+    const unread = await open(`${PODS}/web-1/exec?command=ls&command=-l&stdout=1`, ws);
+    const cut = new Promise((done) => { unread.socket.on('close', done).on('error', () => {}).resume(); });
+    unread.socket.write('no frame at all');
+    await cut;
     assert.equal((await open(`${PODS}/web-1/exec?command=rm`, ws)).status, 403);
     assert.equal((await open(`${PODS}/db-1/exec?command=ls`, ws)).status, 403);
     assert.equal((await open(`${PODS}/web-1/attach`, ws)).status, 403);

@@ -2,7 +2,6 @@
 // look, sealed on the disk, and what can't be recorded does not go on.
 import assert from 'node:assert/strict';
 import http from 'node:http';
-import net from 'node:net';
 import { appendFileSync, mkdirSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync, copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -144,15 +143,53 @@ test('a client that does not upgrade is recorded as well', { skip }, async () =>
     assert.equal((await call('/containers/web-1/attach?stream=1&stdin=1', { typed: 'ls' })).status, 400);
 });
 
-test('an attach over a WebSocket is refused', { skip }, async () => {
-    const answer = await new Promise((done) => {
-        const socket = net.connect(writ.port, '127.0.0.1', () => socket.write(
-            `GET /prod/containers/web-1/attach/ws?stream=1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n` +
-            'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n'));
-        socket.once('data', (bytes) => { done(String(bytes)); socket.destroy(); });
-    });
-    assert.match(answer, /^HTTP\/1.1 403 /);
-    assert.match(answer, /recorded/);
+const upgrade = (path, method = 'POST', headers = {}) => new Promise((done, fail) => {
+    const call = http.request({ host: '127.0.0.1', port: writ.port, path: `/prod${path}`, method, agent: false,
+        headers: { ...bearer(token), connection: 'Upgrade', upgrade: 'tcp', ...headers } });
+    call.on('upgrade', (answer, socket) => done({ status: answer.statusCode, socket }));
+    call.on('response', (answer) => { answer.resume(); answer.on('end', () => done({ status: answer.statusCode })); });
+    call.on('error', fail);
+    call.end();
+});
+const websocket = { upgrade: 'websocket', 'sec-websocket-version': '13', 'sec-websocket-key': 'AAAAAAAAAAAAAAAAAAAAAA==', 'sec-websocket-extensions': 'permessage-deflate', origin: 'http://x' };
+
+test('an attach over a WebSocket is recorded; who types must let the answer pass here', { skip }, async () => {
+    await docker.must('run', '-d', '-i', '--network', 'host', '--name', 'web-ws', 'bb:1', '/bin/cat');
+    const count = (await complete()).length + 1;
+    const { status, socket } = await upgrade('/containers/web-ws/attach/ws?stream=1&stdin=1&stdout=1&stderr=1', 'GET', websocket);
+    assert.equal(status, 101);
+    const seen = { text: '' };
+    socket.on('data', (bytes) => { seen.text += bytes; }).on('error', () => {});
+    socket.write(Buffer.concat([Buffer.from([0x82, 0x87, 0, 0, 0, 0]), Buffer.from('by-ws!\n')])); /* masked with zeros */
+    await until('the echo', () => seen.text.includes('by-ws!'));
+    socket.destroy();
+    const one = await newest(count);
+    assert.equal(await shown(one.id), 'by-ws!\n');
+    for (const query of ['stream=1&stdin=1', 'stream=1&stdin=1&stdout=1', 'stdin=1&stdout=1&stderr=1', 'stream=1&stdin=yes&stdout=0&stderr=1'])
+        assert.equal((await upgrade(`/containers/web-ws/attach?${query}`)).status, 403, query);
+    await docker.must('rm', '-f', 'web-ws');
+});
+
+test('what comes fast is slowed to what the recording takes, and is whole on both sides', { skip }, async () => {
+    const count = (await complete()).length + 1;
+    const { out } = await cli('exec', 'web-1', 'sh', '-c', 'yes 0123456789abcdef0123456789abcdef | head -c 24000000');
+    assert.equal(out.length, 24000000);
+    const one = await newest(count);
+    const shown_size = (await shown(one.id)).length;
+    assert.equal(shown_size, 24000000);
+});
+
+test('a command that is long, and made for the terminal of who looks', { skip }, async () => {
+    const count = (await complete()).length + 1;
+    await cli('exec', 'web-1', 'sh', '-c', `echo hidden #${'\u0001'.repeat(50000)}`);
+    const one = await newest(count);
+    assert.equal(one.command_cut, true);
+    assert.match(await shown(one.id), /hidden/);
+    await cli('exec', 'web-1', 'sh', '-c', 'echo x #\u001b]0;OWNED\u0007\n\u001b[31m');
+    await newest(count + 1);
+    const listed = await writ.cli(['session', 'list', '--recorded', '--limit', '2']);
+    assert.doesNotMatch(listed.out, /\u001b|\u0007/);
+    assert.match(listed.out, /\\x1b\]0;OWNED\\x07\\x0a/);
 });
 
 test('who may look is decided like anything else, and looking is audited', { skip }, async () => {
@@ -181,6 +218,7 @@ test('an altered, a cut and a foreign recording are told', { skip }, async () =>
     const states = Object.fromEntries((await recorded()).map((item) => [item.id.slice(-8), item.state]));
     assert.equal(states['00000001'], 'cut off');
     assert.equal(states['00000002'], 'altered');
+    assert.equal(states['00000003'], 'altered');
     assert.equal(states['00000004'], 'altered');
     for (const [mark, state] of [['00000001', /cut off/], ['00000002', /altered/], ['00000003', /altered/], ['00000004', /altered/]]) {
         const { code, err } = await writ.cli(['session', 'play', with_mark(mark), '--speed', '1000']);
@@ -193,15 +231,20 @@ test('an altered, a cut and a foreign recording are told', { skip }, async () =>
         assert.equal((await writ.cli(['session', 'play', id])).code, 1, id);
 });
 
-test('what can not be recorded does not go on', { skip }, async () => {
+test('what can not be recorded does not go on, and then does not begin', { skip }, async () => {
     const dir = join(writ.data, 'recordings');
     await run('mv', [dir, `${dir}.away`]);
     const began = performance.now();
     const { out } = await cli('exec', 'web-1', 'sh', '-c', 'i=0; while [ $i -lt 100 ]; do echo $i; sleep 0.1; i=$((i+1)); done');
     assert.doesNotMatch(out, /^99$/m);
     assert.ok(performance.now() - began < 8000);
+    const next = await cli('exec', 'web-1', 'touch', '/begun');
+    assert.match(next.err, /503/);
     await run('mv', [`${dir}.away`, dir]);
-    assert.equal((await cli('exec', 'web-1', 'echo', 'again')).out, 'again\n');
+    await until('it goes on', async () => (await cli('exec', 'web-1', 'echo', 'again')).out === 'again\n');
+    assert.equal((await cli('exec', 'web-1', 'ls', '/begun')).code, 1);
+    const [failed] = await writ.audit('--action', 'recordings.keep', '--decision', 'deny', '--subject', 'amara');
+    assert.match(failed.reason, /not recorded to its end/);
 });
 
 test('retention removes what is old, and the store is none the wiser', { skip }, async () => {

@@ -66,51 +66,76 @@ has_form(const struct http_head *head)
 
 /* --- the dialect ------------------------------------------------------------------------------ */
 
+/* Go's ParseForm takes a form in the body before the query. NULL: it can be judged. */
+static const char *
+ambiguous(const struct http_passage *http, const struct docker_endpoint *endpoint)
+{
+    const struct http_head *head = http_call_head(http->call);
+    bool empty =
+        head->body == HTTP_BODY_NONE || (head->body == HTTP_BODY_LENGTH && head->length == 0);
+
+    if (has_form(head))
+        return "a form in the body could say otherwise than the query";
+    if (!query_is_clear(http->target.query))
+        return "the query holds a ;";
+    return (endpoint->flags & DOCKER_NO_BODY) != 0 && !empty ? "this request has no body" : NULL;
+}
+
+static void
+ask_by(struct http_passage *http, const struct docker_endpoint *endpoint)
+{
+    struct asked *asked = &http->passage->asked;
+
+    asked->request.action = slice_text(endpoint->action);
+    asked->request.object = SLICE_LITERAL("-");
+    asked->request.syntax = OBJECT_FLAT;
+    asked->request.listing = (endpoint->flags & DOCKER_LISTS) != 0;
+    asked->free = (endpoint->flags & DOCKER_FREE) != 0;
+    asked->request.facts_known = endpoint->kind == DOCKER_EXEC || endpoint->kind == DOCKER_BUILD;
+}
+
+/* False: it is refused. */
 static bool
 begin(struct http_passage *http)
 {
-    const struct http_head *head = http_call_head(http->call);
-    struct asked *asked = &http->passage->asked;
     struct docker_talk *talk = arena_zeroed(docker_arena(http), sizeof *talk);
+    enum dialect_need refused = DIALECT_READY;
     const char *why = "";
 
     if (talk == NULL)
-        return docker_refuse_as(http, GATE_BUSY, "the gateway is out of memory") != DIALECT_READY;
+        return docker_refuse_as(http, GATE_BUSY, "the gateway is out of memory") != refused;
     http->talk->own = talk;
     talk->facts.arena = docker_arena(http);
-    if (!docker_path_find(http_head_method(head), http->target.path.object, &talk->path, &why))
-        return docker_refuse_as(http, GATE_DENIED, why) != DIALECT_READY;
-    asked->request.action = slice_text(talk->path.endpoint->action);
-    asked->request.object = SLICE_LITERAL("-");
-    asked->request.syntax = OBJECT_FLAT;
-    asked->request.listing = (talk->path.endpoint->flags & DOCKER_LISTS) != 0;
-    asked->free = (talk->path.endpoint->flags & DOCKER_FREE) != 0;
-    asked->request.facts_known =
-        talk->path.endpoint->kind == DOCKER_EXEC || talk->path.endpoint->kind == DOCKER_BUILD;
+    if (!docker_path_find(http_head_method(http_call_head(http->call)), http->target.path.object,
+                          &talk->path, &why))
+        return docker_refuse_as(http, GATE_DENIED, why) != refused;
+    ask_by(http, talk->path.endpoint);
     if ((talk->path.endpoint->flags & DOCKER_NEVER) != 0)
         return docker_refuse_as(http, GATE_DENIED,
                                 "this endpoint does more than a right could tell: it is never let "
-                                "through") != DIALECT_READY;
-    /* Go's ParseForm takes a form in the body before the query. */
-    if (has_form(head))
-        return docker_refuse(http, "a form in the body could say otherwise than the query") !=
-               DIALECT_READY;
-    if (!query_is_clear(http->target.query))
-        return docker_refuse(http, "the query holds a ;") != DIALECT_READY;
-    if ((talk->path.endpoint->flags & DOCKER_NO_BODY) != 0 && head->body != HTTP_BODY_NONE &&
-        !(head->body == HTTP_BODY_LENGTH && head->length == 0))
-        return docker_refuse(http, "this request has no body") != DIALECT_READY;
-    if (slice_is(talk->path.after, "/attach/ws") && passage_records(http->passage))
-        return docker_refuse_as(http, GATE_DENIED,
-                                "sessions are recorded here, and those over a WebSocket can't "
-                                "be: attach with POST") != DIALECT_READY;
-    return true;
+                                "through") != refused;
+    why = ambiguous(http, talk->path.endpoint);
+    return why == NULL || docker_refuse(http, why) != refused;
+}
+
+static enum dialect_need
+judge_session(struct http_passage *http)
+{
+    const struct docker_talk *talk = http->talk->own;
+    bool now = false;
+    const char *why = NULL;
+
+    if ((talk->path.endpoint->flags & DOCKER_HIJACKS) != 0 &&
+        http->passage->asked.fault.kind == GATE_NOTHING)
+        why = docker_session_refused(http, &now);
+    return why == NULL ? DIALECT_READY : docker_refuse_as(http, now ? GATE_BUSY : GATE_DENIED, why);
 }
 
 static enum dialect_need
 next(struct http_passage *http, struct dialect_step *step)
 {
     struct docker_talk *talk;
+    enum dialect_need need;
     bool wants_body;
 
     if (http->talk->own == NULL && !begin(http))
@@ -123,7 +148,8 @@ next(struct http_passage *http, struct dialect_step *step)
     }
     if (wants_body && http->talk->tree == NULL && !read_body(http))
         return DIALECT_READY;
-    return docker_next(http, step);
+    need = docker_next(http, step);
+    return need == DIALECT_READY ? judge_session(http) : need;
 }
 
 static bool
@@ -141,6 +167,12 @@ static bool
 is_resize(const struct docker_talk *talk)
 {
     return slice_is(talk->path.after, "/resize");
+}
+
+static bool
+withholds(const struct http_passage *http, struct slice name)
+{
+    return passage_withholds(http->passage, name);
 }
 
 static enum status
@@ -179,6 +211,7 @@ word(const struct http_passage *http, const struct refusal *refusal, struct word
 const struct dialect docker_dialect = {
     .type = UPSTREAM_DOCKER,
     .next = next,
+    .withholds = withholds,
     .upgrades = upgrades,
     .filter = filter,
     .tap = docker_session_tap,

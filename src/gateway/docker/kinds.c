@@ -175,29 +175,35 @@ forward_as(struct http_passage *http, struct slice id)
     return http->target.path.forward.at != NULL;
 }
 
-/* *name and *id of a container or network, from what the daemon said. */
+/* What the daemon said of a container or network, with its *name and *id; NULL: it is refused. */
+static json_t *
+identity(struct http_passage *http, const struct dialect_step *step, struct slice *name,
+         struct slice *id)
+{
+    json_t *answer = told(http, step);
+
+    if (answer == NULL)
+        return NULL;
+    *name = member_copy(http, answer, "Name");
+    *id = member_copy(http, answer, "Id");
+    if (slice_starts(*name, SLICE_LITERAL("/")))
+        *name = slice_from(*name, 1);
+    if (is_name(*id) && name->size > 0)
+        return answer;
+    json_decref(answer);
+    (void)docker_refuse_as(http, GATE_UPSTREAM,
+                           "the Docker Engine does not tell what this name is");
+    return NULL;
+}
+
 static bool
 take_identity(struct http_passage *http, const struct dialect_step *step, struct slice *name,
               struct slice *id)
 {
-    struct docker_talk *talk = http->talk->own;
-    json_t *answer = told(http, step);
+    json_t *answer = identity(http, step, name, id);
 
-    if (answer == NULL)
-        return false;
-    *name = member_copy(http, answer, "Name");
-    *id = member_copy(http, answer, "Id");
-    talk->id = *id;
-    talk->command =
-        command_of(http, json_object_get(answer, "Path"), json_object_get(answer, "Args"));
     json_decref(answer);
-    if (slice_starts(*name, SLICE_LITERAL("/")))
-        *name = slice_from(*name, 1);
-    if (is_name(*id) && name->size > 0)
-        return true;
-    (void)docker_refuse_as(http, GATE_UPSTREAM,
-                           "the Docker Engine does not tell what this name is");
-    return false;
+    return answer != NULL;
 }
 
 /* --- kind by kind -------------------------------------------------------------------------- */
@@ -240,11 +246,18 @@ next_container(struct http_passage *http, struct dialect_step *step)
 {
     struct docker_talk *talk = http->talk->own;
     struct slice name, id;
+    json_t *answer;
 
     if (step->status == 0)
         return ask(http, step, "containers", talk->path.name, "/json");
-    if (!take_identity(http, step, &name, &id))
+    answer = identity(http, step, &name, &id);
+    if (answer == NULL)
         return DIALECT_READY;
+    talk->id = id;
+    talk->command =
+        command_of(http, json_object_get(answer, "Path"), json_object_get(answer, "Args"));
+    talk->terminal = json_is_true(json_object_get(json_object_get(answer, "Config"), "Tty"));
+    json_decref(answer);
     if (!forward_as(http, id))
         return docker_refuse(http, "the name is too long");
     if (slice_is(slice_text(talk->path.endpoint->action), "containers.rename"))
@@ -271,6 +284,20 @@ take_process(struct http_passage *http, const json_t *answer)
         body_fact_add(&talk->facts, "privileged", SLICE_LITERAL("true"), true);
 }
 
+/* Which streams it has, and in what form they will come: the body that starts it says that as
+ * well, and the daemon believes the body. */
+static void
+take_streams(struct http_passage *http, const json_t *answer)
+{
+    struct docker_talk *talk = http->talk->own;
+    bool made_with = json_is_true(json_object_get(json_object_get(answer, "ProcessConfig"), "tty"));
+    bool errors = made_with || json_is_true(json_object_get(answer, "OpenStderr"));
+
+    talk->terminal = made_with || json_is_true(json_object_get(http->talk->tree, "Tty"));
+    talk->blind = json_is_true(json_object_get(answer, "OpenStdin")) &&
+                  !(json_is_true(json_object_get(answer, "OpenStdout")) && errors);
+}
+
 static enum dialect_need
 next_exec(struct http_passage *http, struct dialect_step *step)
 {
@@ -280,20 +307,15 @@ next_exec(struct http_passage *http, struct dialect_step *step)
 
     if (step->status == 0)
         return ask(http, step, "exec", talk->path.name, "/json");
-    if (talk->exec_container.size > 0) {
-        const struct slice exec = talk->id, command = talk->command;
-
-        if (!take_identity(http, step, &name, &id))
-            return DIALECT_READY;
-        talk->id = exec;
-        talk->command = command;
-        return stands(http, name, OBJECT_FLAT);
-    }
+    if (talk->exec_container.size > 0)
+        return take_identity(http, step, &name, &id) ? stands(http, name, OBJECT_FLAT)
+                                                     : DIALECT_READY;
     answer = told(http, step);
     if (answer == NULL)
         return DIALECT_READY;
     talk->exec_container = member_copy(http, answer, "ContainerID");
     take_process(http, answer);
+    take_streams(http, answer);
     id = member_copy(http, answer, "ID");
     talk->id = id;
     json_decref(answer);

@@ -13,6 +13,8 @@ struct docker_talk {
     struct slice exec_container; /* of an exec that was asked about; empty: not yet */
     struct slice id;      /* of the exec or container, as the daemon has it; empty: unknown */
     struct slice command; /* that it runs; empty: unknown */
+    bool terminal;        /* its stream is one of a terminal, not of frames */
+    bool blind;           /* an exec that takes input and shows not all that comes of it */
 };
 
 static inline struct arena *
@@ -30,7 +32,11 @@ bool docker_take_param(struct http_passage *http, const char *name, struct slice
 /* The triple, by what the path names. */
 enum dialect_need docker_next(struct http_passage *http, struct dialect_step *step);
 
-/* sessions.c: execs and attaches, recorded. For the dialect's hooks of the same names. */
+/* sessions.c: execs and attaches, recorded. */
+/* Why such a session can't be let through; NULL: it can, or is refused already. *now: only at the
+ * moment. */
+const char *docker_session_refused(struct http_passage *http, bool *now);
+/* For the dialect's hooks of the same names. */
 enum status docker_session_tap(struct http_passage *http, const struct http_head *head,
                                struct stream_tap **out);
 enum status docker_session_filter(struct http_passage *http, struct body_filter **out);

@@ -28,12 +28,18 @@ struct body_filter {
     enum status (*feed)(struct body_filter *filter, struct slice in, struct buffer *out);
     enum status (*end)(struct body_filter *filter, struct buffer *out);
     void (*free)(struct body_filter *filter); /* may be NULL */
+    /* It can't take more yet: the upstream is to wait. May be NULL. */
+    bool (*behind)(const struct body_filter *filter);
 };
+/* Who is behind is asked again after so long, and given up after so many times. */
+enum { BEHIND_AGAIN_MS = 20, BEHIND_MOST = 500 };
 
 /* Sees what is said through an upgraded connection, before it is passed on. */
 enum tap_side { TAP_CLIENT, TAP_UPSTREAM };
 struct stream_tap {
     enum status (*bytes)(struct stream_tap *tap, enum tap_side from, struct slice bytes);
+    /* It can't take more yet: both sides are to wait. */
+    bool (*behind)(const struct stream_tap *tap);
     void (*free)(struct stream_tap *tap);
 };
 
@@ -100,6 +106,9 @@ struct http_talk {
     struct http_exchange *asking;
     struct body_filter *filter;
     struct buffer filtered; /* what waits to go on */
+    struct http_passage *passage;
+    struct timer catch_up; /* the filter is behind */
+    unsigned behind;       /* how often it was since */
 };
 
 #endif

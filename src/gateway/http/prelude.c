@@ -13,6 +13,7 @@ talk_free(struct gate *gate, struct http_talk *talk)
 {
     if (talk == NULL)
         return;
+    timer_disarm(&talk->catch_up);
     if (talk->filter != NULL && talk->filter->free != NULL)
         talk->filter->free(talk->filter);
     gate->bodies -= talk->reserved;

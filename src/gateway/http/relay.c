@@ -138,6 +138,46 @@ filter_failed(struct http_passage *http)
     fail(http, GATE_UPSTREAM, SLICE_LITERAL("the upstream's answer can't be read"));
 }
 
+static bool
+is_behind(const struct http_passage *http)
+{
+    const struct body_filter *filter = http->talk == NULL ? NULL : http->talk->filter;
+
+    return filter != NULL && filter->behind != NULL && filter->behind(filter);
+}
+
+static void
+on_catch_up(struct timer *timer)
+{
+    struct http_talk *talk = LANE_OWNER(timer, struct http_talk, catch_up);
+    struct http_passage *http = talk->passage;
+
+    if (http->exchange == NULL)
+        return;
+    if (!is_behind(http)) {
+        talk->behind = 0;
+        http_exchange_resume(http->exchange);
+    } else if (++talk->behind < BEHIND_MOST) {
+        timer_arm(http->passage->gate->lane, timer, BEHIND_AGAIN_MS);
+    } else {
+        filter_failed(http);
+    }
+}
+
+static void
+wait_for_filter(struct http_passage *http)
+{
+    struct http_talk *talk = http->talk;
+
+    http_exchange_pause(http->exchange);
+    if (talk->behind > 0)
+        return;
+    talk->behind = 1;
+    talk->passage = http;
+    talk->catch_up.fire = on_catch_up;
+    timer_arm(http->passage->gate->lane, &talk->catch_up, BEHIND_AGAIN_MS);
+}
+
 static void
 on_filtered_body(struct http_passage *http, struct slice bytes)
 {
@@ -150,6 +190,8 @@ on_filtered_body(struct http_passage *http, struct slice bytes)
         filter_failed(http);
     else if (answer_filtered(http) == HTTP_FLOW_FULL)
         http_exchange_pause(http->exchange);
+    if (http->exchange != NULL && is_behind(http))
+        wait_for_filter(http);
 }
 
 static void
@@ -282,7 +324,7 @@ relay_writable(struct http_call *call, void *context)
 {
     struct http_passage *http = http_call_data(call);
 
-    if (http->exchange != NULL)
+    if (http->exchange != NULL && !is_behind(http))
         http_exchange_resume(http->exchange);
 }
 

@@ -26,6 +26,8 @@ struct tunnel {
     struct passage *passage; /* NULL: left; the streams are closing */
     struct side client, upstream;
     struct stream_tap *tap; /* NULL: nobody looks */
+    struct timer catch_up;  /* the tap is behind, and so often it was since: */
+    unsigned behind;
     unsigned closed;
 };
 
@@ -76,6 +78,7 @@ end(struct tunnel *tunnel, enum ending ending)
     if (passage == NULL)
         return;
     tunnel->passage = NULL;
+    timer_disarm(&tunnel->catch_up);
     pipeline_leave(passage, 101, tunnel->client.bytes, tunnel->upstream.bytes);
     if (ending == ENDING_ORDERLY) {
         finish(&tunnel->client);
@@ -87,6 +90,63 @@ end(struct tunnel *tunnel, enum ending ending)
 }
 
 static void on_read(struct stream *stream, enum status status, struct slice bytes, void *context);
+
+static bool
+is_behind(const struct tunnel *tunnel)
+{
+    return tunnel->tap != NULL && tunnel->tap->behind(tunnel->tap);
+}
+
+static void
+hold(struct side *side)
+{
+    if (side->held || side->ended)
+        return;
+    side->held = true;
+    stream_read_stop(side->stream);
+}
+
+/* While the other side takes what comes of it, and the tap does. */
+static void
+go_on(struct side *side)
+{
+    if (!side->held || stream_queued(side->other->stream) > QUEUE_MARK / 2 ||
+        is_behind(side->tunnel))
+        return;
+    side->held = false;
+    stream_read_start(side->stream, on_read, side);
+}
+
+static void
+on_catch_up(struct timer *timer)
+{
+    struct tunnel *tunnel = LANE_OWNER(timer, struct tunnel, catch_up);
+
+    if (is_behind(tunnel) && ++tunnel->behind == BEHIND_MOST) {
+        end(tunnel, ENDING_CUT);
+    } else if (is_behind(tunnel)) {
+        timer_arm(tunnel->passage->gate->lane, &tunnel->catch_up, BEHIND_AGAIN_MS);
+    } else {
+        tunnel->behind = 0;
+        go_on(&tunnel->client);
+        if (tunnel->passage != NULL)
+            go_on(&tunnel->upstream);
+    }
+}
+
+/* Both sides wait for a tap that is behind. */
+static void
+wait_for_tap(struct tunnel *tunnel)
+{
+    if (tunnel->passage == NULL || !is_behind(tunnel))
+        return;
+    hold(&tunnel->client);
+    hold(&tunnel->upstream);
+    if (tunnel->behind > 0)
+        return;
+    tunnel->behind = 1;
+    timer_arm(tunnel->passage->gate->lane, &tunnel->catch_up, BEHIND_AGAIN_MS);
+}
 
 /* side->stream took what was read from the other side. */
 static void
@@ -101,10 +161,7 @@ on_written(struct stream *stream, enum status status, void *context)
         end(side->tunnel, ENDING_CUT);
         return;
     }
-    if (source->held && stream_queued(stream) <= QUEUE_MARK / 2) {
-        source->held = false;
-        stream_read_start(source->stream, on_read, source);
-    }
+    go_on(source);
 }
 
 static void
@@ -124,15 +181,14 @@ pass_on(struct side *from, struct slice bytes)
     case STREAM_WRITTEN:
         break;
     case STREAM_QUEUED:
-        if (stream_queued(to->stream) > QUEUE_MARK && !from->ended) {
-            from->held = true;
-            stream_read_stop(from->stream);
-        }
+        if (stream_queued(to->stream) > QUEUE_MARK)
+            hold(from);
         break;
     case STREAM_BROKEN:
         end(from->tunnel, ENDING_CUT);
         break;
     }
+    wait_for_tap(tunnel);
 }
 
 static void
@@ -230,6 +286,7 @@ tunnel_open(struct http_passage *http, const struct http_head *head, struct stre
     passage->door = &tunnel_door;
     passage->relay = tunnel;
     tunnel->passage = passage;
+    tunnel->catch_up.fire = on_catch_up;
     join(tunnel, client, upstream);
     if (early.size > 0)
         pass_on(&tunnel->client, early);

@@ -4,8 +4,10 @@
 
 #include "../http/query.h"
 #include "../pipeline.h"
+#include "../recorded.h"
 #include "attributes.h"
 #include "lists.h"
+#include "sessions.h"
 #include "workload.h"
 
 /* What an API server takes itself; etcd takes less. */
@@ -16,7 +18,8 @@ struct kube_talk {
     enum kube_body body;
     enum kube_form form;
     struct body_facts facts;
-    struct slice accept; /* of what is filtered */
+    struct slice accept;  /* of what is filtered */
+    struct slice command; /* of an exec */
 };
 
 /* --- refusing ----------------------------------------------------------------------- */
@@ -210,6 +213,7 @@ take_command(struct http_passage *http)
     else if (talk->attributes.connect == KUBE_EXEC)
         body_fact_add(&talk->facts, "command", line.size > 0 ? text : slice_of("", 0), false);
     buffer_free(&line);
+    talk->command = text;
     http->passage->asked.request.facts_known = true;
     return http->passage->asked.fault.kind == GATE_NOTHING;
 }
@@ -303,6 +307,17 @@ begin(struct http_passage *http)
            (talk->attributes.connect == KUBE_NOT_CONNECTED || take_command(http));
 }
 
+static void
+judge_session(struct http_passage *http)
+{
+    const struct kube_talk *talk = http->talk->own;
+    bool now = false;
+    const char *why = kube_session_refused(http, &talk->attributes, &now);
+
+    if (why != NULL)
+        (void)refuse_as(http, now ? GATE_BUSY : GATE_DENIED, why);
+}
+
 static enum dialect_need
 next(struct http_passage *http, struct dialect_step *step)
 {
@@ -320,7 +335,8 @@ next(struct http_passage *http, struct dialect_step *step)
     /* An apply makes what is not there. */
     if (talk->form == KUBE_FORM_APPLY && !may_too(http, "create"))
         return DIALECT_READY;
-    (void)stands(http);
+    if (stands(http))
+        judge_session(http);
     return DIALECT_READY;
 }
 
@@ -347,9 +363,26 @@ is_listing(const struct http_passage *http)
 }
 
 static bool
+is_session(const struct http_passage *http)
+{
+    const struct kube_talk *talk = http->talk->own;
+
+    return talk != NULL &&
+           (talk->attributes.connect == KUBE_EXEC || talk->attributes.connect == KUBE_ATTACH);
+}
+
+static enum status
+tap(struct http_passage *http, const struct http_head *head, struct stream_tap **out)
+{
+    const struct kube_talk *talk = http->talk->own;
+
+    return is_session(http) ? kube_session_tap(http, head, talk->command, out) : STATUS_OK;
+}
+
+static bool
 withholds(const struct http_passage *http, struct slice name)
 {
-    return claims_identity(name) ||
+    return claims_identity(name) || (is_session(http) && passage_withholds(http->passage, name)) ||
            (is_listing(http) && slice_equal_nocase(name, SLICE_LITERAL("Accept")));
 }
 
@@ -411,5 +444,6 @@ const struct dialect kubernetes_dialect = {
     .add_fields = add_fields,
     .upgrades = upgrades,
     .filter = filter,
+    .tap = tap,
     .word = word,
 };

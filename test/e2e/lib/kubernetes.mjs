@@ -85,6 +85,7 @@ export class KubeStub {
 
     // Echoes what it is sent.
     upgrade(req, socket) {
+        socket.on('end', () => socket.end());
         this.note(req);
         const to = req.headers.upgrade;
         socket.on('error', () => {});

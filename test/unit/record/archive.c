@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "record/archive.h"
@@ -154,16 +155,29 @@ lists_by_page_time_and_text(void **state)
 static void
 is_found_by_session(void **state)
 {
-    struct archive_name old = name_of(1, 42), fresh = name_of(2, 42), found;
+    struct archive_name old = name_of(1, 42), fresh = name_of(2, 42), other = name_of(3, 4);
+    char next[ARCHIVE_NAME_MAX], first[ARCHIVE_NAME_MAX];
 
     close(make(&old, "amara", 0));
     close(make(&fresh, "amara", 0));
-    assert_int_equal(archive_find(&archive, SLICE_LITERAL("42"), &found, NULL), STATUS_OK);
-    assert_int_equal(found.started_at, 2);
-    assert_int_equal(archive_find(&archive, SLICE_LITERAL("4"), &found, NULL), STATUS_NOT_FOUND);
-    assert_int_equal(archive_find(&archive, SLICE_LITERAL("../key"), &found, NULL),
-                     STATUS_NOT_FOUND);
+    close(make(&other, "amara", 0));
+    assert_int_equal(list(&(struct archive_query){ .limit = 9, .session = 42 }, next, first), 2);
+    assert_int_equal(list(&(struct archive_query){ .limit = 9, .session = 2 }, next, first), 0);
     (void)archive_expire(place, INT64_MAX);
+}
+
+/* What is no file keeps nobody. */
+static void
+passes_over_what_is_no_file(void **state)
+{
+    struct archive_name name = name_of(1, 1);
+    char path[128], text[ARCHIVE_NAME_MAX], next[ARCHIVE_NAME_MAX], first[ARCHIVE_NAME_MAX];
+
+    snprintf(path, sizeof path, "%s/%s.rec", place, archive_name_format(&name, text));
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(list(&(struct archive_query){ .limit = 9 }, next, first), 0);
+    assert_int_equal(archive_expire(place, INT64_MAX), 0);
+    assert_int_equal(unlink(path), 0);
 }
 
 /* Every page again from where the one before ended: the lines, each once. */
@@ -249,8 +263,9 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_have_one_spelling), cmocka_unit_test(lists_by_page_time_and_text),
-        cmocka_unit_test(is_found_by_session),     cmocka_unit_test(is_read_in_parts),
-        cmocka_unit_test(what_is_written_stays),   cmocka_unit_test(tells_its_state),
+        cmocka_unit_test(is_found_by_session),     cmocka_unit_test(passes_over_what_is_no_file),
+        cmocka_unit_test(is_read_in_parts),        cmocka_unit_test(what_is_written_stays),
+        cmocka_unit_test(tells_its_state),
     };
 
     return cmocka_run_group_tests(tests, make_place, remove_place);

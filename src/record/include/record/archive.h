@@ -33,19 +33,18 @@ struct archive {
 /* Newest first. Texts are compared whole; empty: any. */
 struct archive_query {
     struct slice subject, upstream, object;
+    uint64_t session;     /* 0: any */
     int64_t since, until; /* when it began; 0: any time */
     struct slice before;  /* a name: only older ones; empty: from the newest */
     size_t limit;         /* most that are told */
 };
-/* *items: an array. *next: the name that the next page is before; empty: there is none. INVALID:
+/* States are told by each file's last piece: what was altered before it, archive_show finds.
+ * *items: an array. *next: the name that the next page is before; empty: there is none. INVALID:
  * before is no name. What can't be opened is told with the state "altered". */
 enum status archive_list(const struct archive *archive, const struct archive_query *query,
                          json_t **items, char next[ARCHIVE_NAME_MAX],
                          struct fault *fault) WRIT_MUST_USE;
 
-/* A name, or the number of a session: its newest. NOT_FOUND. */
-enum status archive_find(const struct archive *archive, struct slice text, struct archive_name *out,
-                         struct fault *fault) WRIT_MUST_USE;
 /* Reads all of it: state, duration, digest. */
 enum status archive_show(const struct archive *archive, const struct archive_name *name,
                          json_t **out, struct fault *fault) WRIT_MUST_USE;
