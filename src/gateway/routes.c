@@ -91,6 +91,19 @@ upstream_free(struct upstream *upstream)
     free(upstream);
 }
 
+/* Told when it is loaded, not first by the log-ins that fail. It may be filled later. */
+static void
+warn_of_empty_password(struct upstream *upstream)
+{
+    struct buffer password = { 0 };
+
+    if (upstream->plan.type == UPSTREAM_REDIS && upstream->plan.password_file != NULL &&
+        upstream_password(upstream, &password) == STATUS_OK && password.size == 0)
+        log_write(LOG_ERROR, "gateway", "an upstream's password file is empty: no log-in passes",
+                  "upstream", upstream->name_text, "file", upstream->plan.password_file, NULL);
+    buffer_wipe_free(&password);
+}
+
 static struct upstream *
 upstream_new(const struct upstream_view *view, const struct own *own)
 {
@@ -114,6 +127,7 @@ upstream_new(const struct upstream_view *view, const struct own *own)
         log_write(LOG_ERROR, "gateway", "upstream can't be served", "upstream", upstream->name_text,
                   "member", fault.pointer, "why", fault.text, NULL);
     }
+    warn_of_empty_password(upstream);
     upstream->authority = slice_text(upstream->plan.authority);
     upstream->prefix = slice_text(upstream->plan.prefix);
     upstream->host = slice_text(upstream->plan.host);

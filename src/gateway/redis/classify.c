@@ -8,6 +8,7 @@ struct finding_keys {
     struct redis_ask *out;
     struct slice *keys; /* as they came */
     size_t key_count;
+    struct slice database; /* another one that it writes to; empty: none */
     struct slice *why;
 };
 
@@ -35,10 +36,14 @@ add_key(struct finding_keys *finding, size_t at)
     return true;
 }
 
+/* An option's word ends at its first NUL, as for Redis, which compares with strcasecmp: what
+ * is read otherwise here is a key that nobody asks for. */
 static bool
 is_word(struct slice argument, const char *word)
 {
-    return slice_equal_nocase(argument, slice_text(word));
+    struct slice read = slice_first(argument, slice_find(argument, '\0'));
+
+    return slice_equal_nocase(read, slice_text(word));
 }
 
 /* --- the ways in which keys are found --------------------------------------------------- */
@@ -149,23 +154,95 @@ find_geo(struct finding_keys *finding)
     return true;
 }
 
-/* MIGRATE host port key|"" db timeout [COPY] [REPLACE] [AUTH p] [AUTH2 u p] [KEYS key …] */
+/* MIGRATE host port key|"" db timeout [COPY] [REPLACE] [AUTH p] [AUTH2 u p] [KEYS key …]; the
+ * keys stand at one of the two places. */
 static bool
 find_migrate(struct finding_keys *finding)
 {
     if (finding->count < 6)
         return refuse_malformed(finding);
-    if (finding->arguments[3].size > 0)
-        return add_key(finding, 3);
+    bool named = finding->arguments[3].size > 0;
     for (size_t at = 6; at < finding->count; at++) {
-        if (is_word(finding->arguments[at], "auth"))
-            at += 1;
-        else if (is_word(finding->arguments[at], "auth2"))
-            at += 2;
-        else if (is_word(finding->arguments[at], "keys") && at + 1 < finding->count)
+        struct slice word = finding->arguments[at];
+
+        if (is_word(word, "keys") && !named && at + 1 < finding->count)
             return add_range(finding, at + 1, finding->count - 1, 1);
+        if (is_word(word, "auth") && at + 1 < finding->count)
+            at += 1;
+        else if (is_word(word, "auth2") && at + 2 < finding->count)
+            at += 2;
+        else if (!is_word(word, "copy") && !is_word(word, "replace"))
+            return refuse_malformed(finding);
     }
-    return refuse_malformed(finding);
+    return named ? add_key(finding, 3) : refuse_malformed(finding);
+}
+
+static bool
+add_database(struct finding_keys *finding, size_t at)
+{
+    bool once = finding->database.size == 0;
+
+    if (!once || at >= finding->count || finding->arguments[at].size == 0)
+        return refuse_malformed(finding);
+    finding->database = finding->arguments[at];
+    return true;
+}
+
+/* COPY source destination [DB n] [REPLACE] */
+static bool
+find_copy(struct finding_keys *finding)
+{
+    if (!add_range(finding, 1, 2, 1))
+        return false;
+    for (size_t at = 3; at < finding->count; at++) {
+        if (is_word(finding->arguments[at], "db")) {
+            if (!add_database(finding, ++at))
+                return false;
+        } else if (!is_word(finding->arguments[at], "replace")) {
+            return refuse_malformed(finding);
+        }
+    }
+    return true;
+}
+
+/* After an escape the next byte stands for itself, in a class and outside of it. Where a class
+ * is open at the end Redis takes the rest as part of it: a right's fixed end would then be no
+ * end at all. As stringmatchlen reads it. */
+static bool
+is_whole_pattern(struct slice pattern)
+{
+    bool in_class = false;
+
+    for (size_t at = 0; at < pattern.size; at++) {
+        char byte = pattern.at[at];
+        size_t left = pattern.size - at;
+
+        if (byte == '\\') {
+            if (left < 2)
+                return false;
+            at++;
+        } else if (!in_class) {
+            in_class = byte == '[';
+            at += in_class && left > 1 && pattern.at[at + 1] == '^';
+        } else if (byte == ']') {
+            in_class = false;
+        } else if (left >= 3 && pattern.at[at + 1] == '-') {
+            at += 2;
+        }
+    }
+    return !in_class;
+}
+
+static bool
+find_patterns(struct finding_keys *finding)
+{
+    for (size_t at = 1; at < finding->count; at++) {
+        if (!is_whole_pattern(finding->arguments[at]))
+            return refuse(finding, "a pattern with an open [ or a \\ at its end does not pass");
+        if (!add_key(finding, at))
+            return false;
+    }
+    return true;
 }
 
 static bool
@@ -193,6 +270,12 @@ find_keys(struct finding_keys *finding)
         return find_geo(finding);
     case REDIS_KEYS_MIGRATE:
         return find_migrate(finding);
+    case REDIS_KEYS_COPY:
+        return find_copy(finding);
+    case REDIS_KEYS_MOVE:
+        return add_key(finding, 1) && add_database(finding, 2);
+    case REDIS_KEYS_PATTERNS:
+        return find_patterns(finding);
     }
     return refuse_malformed(finding);
 }
@@ -222,7 +305,8 @@ make_touches(struct finding_keys *finding)
 {
     struct slice action = slice_text(finding->out->command->name);
     size_t count = finding->key_count > 0 ? finding->key_count : 1;
-    struct errand_touch *touches = arena_zeroed(finding->arena, count * sizeof(*touches));
+    bool elsewhere = finding->database.size > 0;
+    struct errand_touch *touches = arena_zeroed(finding->arena, (count + 1) * sizeof(*touches));
 
     if (touches == NULL)
         return out_of_room(finding);
@@ -235,8 +319,11 @@ make_touches(struct finding_keys *finding)
         if (!put_key(finding, finding->keys[i], &touches[i].object))
             return false;
     }
+    touches[count].action = SLICE_LITERAL("select");
+    if (elsewhere && !put_key(finding, finding->database, &touches[count].object))
+        return false;
     finding->out->errand.touches = touches;
-    finding->out->errand.count = count;
+    finding->out->errand.count = count + elsewhere;
     return true;
 }
 

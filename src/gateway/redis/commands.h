@@ -16,6 +16,9 @@ enum redis_keys {
     REDIS_KEYS_SORT,          /* and STORE */
     REDIS_KEYS_GEO,           /* and STORE, STOREDIST */
     REDIS_KEYS_MIGRATE,       /* the third, or what follows KEYS */
+    REDIS_KEYS_COPY,          /* two, and DB: a database */
+    REDIS_KEYS_MOVE,          /* one, and a database */
+    REDIS_KEYS_PATTERNS,      /* every argument is a pattern of channels */
 };
 
 enum redis_manner {

@@ -236,19 +236,39 @@ discard(struct redis_session *session, const struct command *command)
 static void
 monitor(struct redis_session *session, const struct command *command)
 {
-    if (ask(session, command, OWED_REPLY) != NULL)
+    if (session->multi)
+        refuse(session, command, SLICE_LITERAL("MONITOR within MULTI does not pass"));
+    else if (ask(session, command, OWED_REPLY) != NULL)
         session->monitoring = true;
 }
 
-/* Another version of the protocol, for a client that has logged in. */
+/* HELLO [2|3 [SETNAME name]], word for word: Redis knows AUTH in more spellings than one. */
+static bool
+is_plain_hello(const struct command *command)
+{
+    const struct slice *words = command->arguments;
+
+    if (command->count == 1)
+        return true;
+    if (!slice_is(words[1], "2") && !slice_is(words[1], "3"))
+        return false;
+    return command->count == 2 ||
+           (command->count == 4 && slice_equal_nocase(words[2], SLICE_LITERAL("setname")));
+}
+
+/* Another version of the protocol, for a client that has logged in. Within MULTI its answer
+ * would come with EXEC's, and the gateway would not know which version holds. */
 static void
 hello(struct redis_session *session, const struct command *command)
 {
-    for (size_t i = 2; i < command->count; i++) {
-        if (slice_equal_nocase(command->arguments[i], SLICE_LITERAL("auth"))) {
-            refuse(session, command, SLICE_LITERAL("this session has logged in already"));
-            return;
-        }
+    if (session->multi) {
+        refuse(session, command, SLICE_LITERAL("HELLO within MULTI does not pass"));
+        return;
+    }
+    if (!is_plain_hello(command)) {
+        refuse(session, command,
+               SLICE_LITERAL("this session has logged in already: HELLO [2|3 [SETNAME name]]"));
+        return;
     }
     struct redis_owed *owed = pass(session, command, OWED_REPLY);
     if (owed != NULL)
@@ -345,6 +365,7 @@ take_command(struct redis_session *session, struct slice *bytes)
     const char *why = "";
     size_t used;
 
+    reader->narrow = session->state == SESSION_START;
     switch (resp_command_read(reader, *bytes, &used, &why)) {
     case RESP_MORE:
         return false;

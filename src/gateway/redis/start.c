@@ -187,6 +187,23 @@ fail(struct redis_session *session, const char *why)
     redis_session_fail(session, "ERR", slice_text(text), 502);
 }
 
+/* A user without a password (nopass) logs in with an empty one: without AUTH it would be
+ * another user, the default one. */
+static void
+put_login(struct buffer *out, const char *user, struct slice password)
+{
+    if (user == NULL && password.size == 0) {
+        resp_put_array(out, 1);
+        resp_put_bulk(out, SLICE_LITERAL("PING"));
+        return;
+    }
+    resp_put_array(out, user != NULL ? 3 : 2);
+    resp_put_bulk(out, SLICE_LITERAL("AUTH"));
+    if (user != NULL)
+        resp_put_bulk(out, slice_text(user));
+    resp_put_bulk(out, password);
+}
+
 /* The server's own log-in, then the client's HELLO: their replies come in this order. */
 static void
 ask_server(struct redis_session *session)
@@ -194,20 +211,18 @@ ask_server(struct redis_session *session)
     struct upstream *upstream = session->passage->asked.upstream;
     struct buffer password = { 0 };
     struct buffer *out = &session->door->to_server;
-    const char *user = upstream->plan.user;
 
     if (upstream_password(upstream, &password) != STATUS_OK) {
         buffer_wipe_free(&password);
         fail(session, "the gateway's own password can't be read");
         return;
     }
+    if (upstream->plan.password_file != NULL && password.size == 0) {
+        fail(session, "the file of the gateway's own password is empty");
+        return;
+    }
     session->state = SESSION_LOGIN;
-    resp_put_array(out, password.size == 0 ? 1 : user != NULL ? 3 : 2);
-    resp_put_bulk(out, password.size == 0 ? SLICE_LITERAL("PING") : SLICE_LITERAL("AUTH"));
-    if (password.size > 0 && user != NULL)
-        resp_put_bulk(out, slice_text(user));
-    if (password.size > 0)
-        resp_put_bulk(out, buffer_slice(&password));
+    put_login(out, upstream->plan.user, buffer_slice(&password));
     buffer_wipe_free(&password);
     duplex_read_server(&session->link);
     (void)redis_session_flush(session);

@@ -57,8 +57,10 @@ read_argument(struct resp_reader *reader, struct slice bytes, const char **why)
     *why = "Protocol error: a command is an array of bulk strings";
     if (read != RESP_OK)
         return read;
-    if (size > RESP_COMMAND_MAX || at + size + 2 > RESP_COMMAND_MAX) {
-        *why = "Protocol error: the command is too long";
+    size_t most = reader->narrow ? RESP_NARROW_MAX : RESP_COMMAND_MAX;
+    if (size > most || at + size + 2 > most) {
+        *why = reader->narrow ? "Protocol error: unauthenticated bulk length"
+                              : "Protocol error: the command is too long";
         return RESP_MALFORMED;
     }
     if (bytes.size < at + size + 2)
@@ -87,6 +89,10 @@ resp_command_read(struct resp_reader *reader, struct slice bytes, size_t *used, 
             return read;
         if (count == 0 || count > RESP_ARGUMENTS_MAX) {
             *why = "Protocol error: the command has no arguments, or too many";
+            return RESP_MALFORMED;
+        }
+        if (reader->narrow && count > RESP_NARROW_ARGUMENTS_MAX) {
+            *why = "Protocol error: unauthenticated multibulk length";
             return RESP_MALFORMED;
         }
         reader->expected = (uint32_t)count;

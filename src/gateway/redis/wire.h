@@ -11,6 +11,9 @@ enum {
     RESP_COMMAND_MAX = 16 << 20, /* bytes of a command */
     RESP_ARGUMENTS_MAX = 65536,
     RESP_DEPTH_MAX = 32, /* of arrays in a reply */
+    /* Of a command before the log-in, whose sender nobody knows: */
+    RESP_NARROW_MAX = 16 << 10,
+    RESP_NARROW_ARGUMENTS_MAX = 10,
 };
 
 /* --- commands ------------------------------------------------------------------------ */
@@ -25,7 +28,8 @@ struct resp_part {
 struct resp_reader {
     struct resp_part *parts; /* owned */
     uint32_t count, capacity, expected;
-    size_t at; /* bytes read of this command */
+    size_t at;   /* bytes read of this command */
+    bool narrow; /* the smaller limits hold: set before each read */
 };
 
 /* The command at the beginning of bytes, which are the same ones as before and more. OK: it
