@@ -3,7 +3,7 @@
 set -euo pipefail
 
 build="gcc libc6-dev make meson ninja-build pkg-config re2c libuv1-dev liburing-dev libssl-dev libjansson-dev
-       libyaml-dev libsqlite3-dev libpq-dev zlib1g-dev libpg-query-dev postgresql-server-dev-15 libcmocka-dev ca-certificates"
+       libyaml-dev libsqlite3-dev libpq-dev libcurl4-openssl-dev zlib1g-dev libpg-query-dev postgresql-server-dev-15 libcmocka-dev ca-certificates"
 run="curl python3 jq"
 test="clang libclang-rt-14-dev llvm nodejs npm nginx-light openssl python3 curl jq sqlite3 procps
       postgresql postgresql-client redis-server redis-tools python3-psycopg2

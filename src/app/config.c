@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/nearest.h"
 #include "base/yaml.h"
+#include "fetch/fetch.h"
 
 enum { LANES_MAX = 256 };
 
@@ -309,6 +310,22 @@ check_listen(struct reading *reading, const struct config_listen *listen, const 
 }
 
 static void
+check_webhook(struct reading *reading, const struct config_webhook *webhook)
+{
+    struct fault fault = { 0 };
+
+    if (webhook->url == NULL) {
+        if (webhook->secret_file != NULL || webhook->ca != NULL)
+            complain(reading, "/approvals/webhook", "approvals.webhook needs a url");
+        return;
+    }
+    if (webhook->secret_file == NULL)
+        complain(reading, "/approvals/webhook", "approvals.webhook needs a secret_file");
+    if (fetch_check_url(webhook->url, webhook->insecure, &fault) != STATUS_OK)
+        complain(reading, "/approvals/webhook/url", "approvals.webhook.url %s", fault.text);
+}
+
+static void
 check_whole(struct reading *reading)
 {
     const struct config *config = reading->config;
@@ -317,6 +334,7 @@ check_whole(struct reading *reading)
     check_listen(reading, &config->http, "/gateway/http/listen");
     check_listen(reading, &config->postgres, "/gateway/postgres/listen");
     check_listen(reading, &config->redis, "/gateway/redis/listen");
+    check_webhook(reading, &config->webhook);
     if ((strcmp(config->store_type, "postgres") == 0) != (config->store_url != NULL))
         complain(reading, "/store/url",
                  "store.url belongs to store.type postgres, and it needs one");

@@ -18,6 +18,12 @@ struct config_paths {
     size_t count;
 };
 
+struct config_webhook {
+    char *url; /* NULL: none */
+    char *secret_file, *ca;
+    bool insecure;
+};
+
 struct config_networks {
     struct cidr *items;
     size_t count;
@@ -47,6 +53,7 @@ struct config {
     char *recordings_mode, *recordings_dir; /* dir NULL: data/recordings */
     bool recordings_input;
     int64_t recordings_retention;
+    struct config_webhook webhook;
     int64_t fleet_staleness;
 };
 

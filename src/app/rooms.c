@@ -150,6 +150,10 @@ open_authority(struct server *server, struct fault *fault)
             .trusted = { config->trusted_proxies.items, config->trusted_proxies.count },
             .client_calls = (uint32_t)config->client_calls,
             .address_calls = (uint32_t)config->address_calls,
+            .webhook = { .url = config->webhook.url,
+                         .secret_file = config->webhook.secret_file,
+                         .ca = config->webhook.ca,
+                         .insecure = config->webhook.insecure },
         },
         &server->authority, fault);
 }

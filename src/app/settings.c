@@ -85,6 +85,17 @@ const struct setting settings[] = {
       "Record what is typed too, passwords included." },
     { "recordings.retention", SETTING_DURATION, AT(recordings_retention), "90d", NULL,
       "How long recordings are kept." },
+    { "approvals.webhook.url", SETTING_TEXT, AT(webhook.url), NULL, NULL,
+      "Where this node tells of approvals that are asked for and answered: https, or http on this "
+      "machine." },
+    { "approvals.webhook.secret_file", SETTING_PATH, AT(webhook.secret_file), NULL, NULL,
+      "Signs what is told: a file of mode 0600 that holds at least 32 bytes, or whsec_ and their "
+      "base64." },
+    { "approvals.webhook.ca", SETTING_PATH, AT(webhook.ca), NULL, NULL,
+      "Authorities that the receiver's certificate chains to, PEM; the system's when absent." },
+    { "approvals.webhook.insecure", SETTING_FLAG, AT(webhook.insecure), "false", NULL,
+      "Allow http to another machine: what is told, calls included, crosses the network in "
+      "clear." },
     { "fleet.staleness", SETTING_DURATION, AT(fleet_staleness), "5s", NULL,
       "For a fleet: the oldest view a node may act on." },
 };

@@ -27,7 +27,7 @@ struct setting {
     bool live; /* SIGHUP brings a new value into force; else it waits for a restart */
 };
 
-enum { SETTING_ROWS = 49 };
+enum { SETTING_ROWS = 53 };
 extern const struct setting settings[];
 
 #endif

@@ -20,6 +20,15 @@ say(const struct approval_question *question, enum approval_answer answer, struc
     question->answered(question->context, answer, words);
 }
 
+/* To whoever follows the book. */
+static void
+publish(const struct approvals *approvals, const struct approval_entry *entry,
+        enum approval_event event)
+{
+    if (approvals->told != NULL)
+        approvals->told(approvals->context, entry, event);
+}
+
 /* --- the book ------------------------------------------------------------------- */
 
 static void
@@ -172,6 +181,7 @@ open_entry(struct approvals *approvals, const struct approval_question *question
     approvals->newest = entry;
     approvals->count++;
     approvals->pending++;
+    publish(approvals, entry, TOLD_REQUESTED);
 }
 
 void
@@ -236,16 +246,19 @@ approvals_answer(struct approvals *approvals, struct approval_entry *entry, bool
     if (entry->waits)
         tell(entry, &entry->question);
     entry->waits = false;
+    publish(approvals, entry, approved ? TOLD_APPROVED : TOLD_REFUSED);
 }
 
 void
-approvals_withdraw(struct approval_entry *entry, struct slice by, struct slice reason, int64_t now)
+approvals_withdraw(struct approvals *approvals, struct approval_entry *entry, struct slice by,
+                   struct slice reason, int64_t now)
 {
     entry->state = ENTRY_REFUSED;
     entry->stands_until = 0;
     entry->answered_at = now;
     entry->answered_by = arena_copy(&entry->arena, by);
     entry->reason = arena_copy(&entry->arena, reason);
+    publish(approvals, entry, TOLD_WITHDRAWN);
 }
 
 static void
@@ -254,10 +267,13 @@ look(struct approvals *approvals, struct approval_entry *entry, int64_t now)
     if (now >= entry->until) {
         close_entry(approvals, entry, ENTRY_EXPIRED, now);
         dismiss(entry, ANSWER_REFUSED, SLICE_LITERAL("nobody approved it in time"));
+        publish(approvals, entry, TOLD_EXPIRED);
     } else if (entry->waits && atomic_load(entry->question.gone)) {
-        if (entry->question.for_ms == 0)
-            close_entry(approvals, entry, ENTRY_GONE, now);
         dismiss(entry, ANSWER_REFUSED, SLICE_LITERAL("the client left"));
+        if (entry->question.for_ms == 0) {
+            close_entry(approvals, entry, ENTRY_GONE, now);
+            publish(approvals, entry, TOLD_GONE);
+        }
     }
 }
 

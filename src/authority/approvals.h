@@ -30,8 +30,20 @@ struct approval_entry {
     struct slice answered_by, reason;
 };
 
-/* All zero: empty. */
+/* What just became of an entry. */
+enum approval_event {
+    TOLD_REQUESTED,
+    TOLD_APPROVED,
+    TOLD_REFUSED,
+    TOLD_EXPIRED,
+    TOLD_GONE,
+    TOLD_WITHDRAWN,
+};
+
+/* All zero: empty, and nobody is told. */
 struct approvals {
+    void (*told)(void *context, const struct approval_entry *entry, enum approval_event event);
+    void *context;
     struct approval_entry *newest, *oldest;
     size_t count, pending;
     bool stopped;
@@ -44,8 +56,8 @@ struct approval_entry *approvals_find(const struct approvals *approvals, struct 
 void approvals_answer(struct approvals *approvals, struct approval_entry *entry, bool approved,
                       struct slice by, struct slice reason, int64_t now);
 /* An approval that stands for a time stands no more: calls are asked for again. */
-void approvals_withdraw(struct approval_entry *entry, struct slice by, struct slice reason,
-                        int64_t now);
+void approvals_withdraw(struct approvals *approvals, struct approval_entry *entry, struct slice by,
+                        struct slice reason, int64_t now);
 /* Each second: ends what waited too long and what nobody waits for. */
 void approvals_tick(struct approvals *approvals, int64_t now);
 /* Nothing is approved any more: whoever waits is told. */

@@ -16,10 +16,32 @@ object_approval(struct authority *authority, const struct api_request *request)
     return entry == NULL ? SLICE_LITERAL("-") : entry->question.upstream;
 }
 
+/* A client may send what is no UTF-8; it is shown nonetheless, such bytes as \xFF. */
+static json_t *
+escaped(struct slice text)
+{
+    struct buffer out = { 0 };
+    json_t *json;
+
+    for (size_t i = 0; i < text.size; i++) {
+        uint8_t byte = (uint8_t)text.at[i];
+
+        if (byte < 0x80)
+            put_u8(&out, byte);
+        else
+            put_format(&out, "\\x%02X", byte);
+    }
+    json = buffer_status(&out) == STATUS_OK ? json_slice(buffer_slice(&out)) : NULL;
+    buffer_free(&out);
+    return json;
+}
+
 static json_t *
 text_or_null(struct slice text)
 {
-    return text.size == 0 ? json_null() : json_slice(text);
+    json_t *json = text.size == 0 ? json_null() : json_slice(text);
+
+    return json != NULL ? json : escaped(text);
 }
 
 static json_t *
@@ -61,6 +83,17 @@ approval_json(const struct approval_entry *entry)
                      text_or_null(entry->answered_by), "reason", text_or_null(entry->reason));
 }
 
+json_t *
+approval_json_whole(const struct approval_entry *entry)
+{
+    json_t *whole = approval_json(entry);
+
+    if (json_object_set_new(whole, "call", text_or_null(entry->question.call)) == 0)
+        return whole;
+    json_decref(whole);
+    return NULL;
+}
+
 enum status
 api_approval_list(struct authority *authority, const struct api_request *request,
                   struct api_answer *answer, struct fault *fault)
@@ -97,8 +130,7 @@ api_approval_show(struct authority *authority, const struct api_request *request
 
     if (status != STATUS_OK)
         return status;
-    answer->body = approval_json(entry);
-    json_object_set_new(answer->body, "call", text_or_null(entry->question.call));
+    answer->body = approval_json_whole(entry);
     return answer->body == NULL ? STATUS_MEMORY : STATUS_OK;
 }
 
@@ -183,7 +215,8 @@ answer_entry(struct authority *authority, const struct api_request *request, boo
         approvals_answer(&authority->approvals, entry, approved, request->caller.subject, reason,
                          request->now);
     else if (stands && !approved)
-        approvals_withdraw(entry, request->caller.subject, reason, request->now);
+        approvals_withdraw(&authority->approvals, entry, request->caller.subject, reason,
+                           request->now);
     else
         return fault_set(fault, STATUS_CONFLICT, "it does not wait any more: it is %s",
                          states[entry->state]);

@@ -21,6 +21,7 @@ struct listener;
 struct api_call;
 struct dpop_verifier;
 struct certificate_prover;
+struct webhook;
 
 /* --- keys (keys.c) ------------------------------------------------------ */
 
@@ -142,6 +143,7 @@ struct authority {
     struct handovers handovers;
     struct claim_watch claim;
     struct approvals approvals;
+    struct webhook *webhook; /* NULL: nobody is told of approvals */
     struct tool_book tools;
     int64_t next_grant_end; /* of a role that somebody has for a time; wall ms */
     struct fleet *fleet;    /* NULL: the store is this node's alone */
@@ -534,6 +536,7 @@ enum status api_grant_end(struct authority *, const struct api_request *, struct
                           struct fault *);
 /* approvals_api.c: an entry of the book, without its call. */
 json_t *approval_json(const struct approval_entry *entry);
+json_t *approval_json_whole(const struct approval_entry *entry); /* with it */
 enum status api_recording_list(struct authority *, const struct api_request *, struct api_answer *,
                                struct fault *);
 enum status api_recording_show(struct authority *, const struct api_request *, struct api_answer *,

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "internal.h"
+#include "webhook.h"
 
 #include "proof/certificate.h"
 #include "proof/dpop.h"
@@ -100,6 +101,8 @@ authority_open(const struct authority_options *options, struct authority **out, 
         status = dpop_verifier_new(&authority->dpop);
     if (status == STATUS_OK)
         status = certificate_prover_new(&authority->certificates);
+    if (status == STATUS_OK)
+        status = webhook_open(authority, fault);
     if (status != STATUS_OK) {
         if (fault->text[0] == '\0')
             (void)fault_set(fault, status, "the store can't be opened: %s", status_text(status));
@@ -128,7 +131,9 @@ authority_attach(struct authority *authority, struct lane *lane, struct audit *a
     authority->lane = lane;
     authority->audit = audit;
     authority->journal = journal;
-    status = server_open(authority, fault);
+    status = webhook_start(authority->webhook, fault);
+    if (status == STATUS_OK)
+        status = server_open(authority, fault);
     if (status == STATUS_OK)
         status = housekeeping_start(authority);
     if (status == STATUS_OK)
@@ -240,6 +245,7 @@ authority_close(struct authority *authority)
 {
     server_close(authority);
     approvals_free(&authority->approvals);
+    webhook_close(authority->webhook);
     tools_free(&authority->tools);
     if (authority->reader != NULL)
         world_reader_free(authority->reader);

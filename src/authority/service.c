@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "internal.h"
+#include "webhook.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -37,6 +38,22 @@ put_metric(struct buffer *out, const char *name, const char *type, const char *h
                value);
 }
 
+static void
+put_webhooks(struct buffer *out, struct webhook *webhook)
+{
+    struct webhook_stats stats;
+
+    webhook_stats(webhook, &stats);
+    put_metric(out, "writ_webhooks_sent_total", "counter",
+               "Webhooks of approvals that the receiver took.", stats.sent);
+    put_metric(out, "writ_webhooks_failed_total", "counter",
+               "Tries to send one that the receiver did not take.", stats.failed);
+    put_metric(out, "writ_webhooks_dropped_total", "counter",
+               "Webhooks given up: too old, or too many.", stats.dropped);
+    put_metric(out, "writ_webhooks_waiting", "gauge", "Webhooks that are yet to be sent.",
+               stats.waiting);
+}
+
 enum status
 api_metrics(struct authority *authority, const struct api_request *request,
             struct api_answer *answer, struct fault *fault)
@@ -61,6 +78,7 @@ api_metrics(struct authority *authority, const struct api_request *request,
                "writ_commit_seconds_sum %.6f\nwrit_commit_seconds_count %" PRIu64 "\n",
                (double)counters->commit_us / 1e6, counters->commits);
     enforced_write(authority, &out);
+    put_webhooks(&out, authority->webhook);
     authority->options.ports->metrics(authority->options.ports->app, &out);
     answer->text = arena_copy(request->arena, buffer_slice(&out));
     answer->content_type = "text/plain; version=0.0.4; charset=utf-8";

@@ -9,8 +9,8 @@
 #include "base/secret.h"
 #include "gateway/gateway.h"
 #include "net/listener.h"
+#include "net/own.h"
 #include "net/timer.h"
-#include "own.h"
 #include "refusal.h"
 #include "upstream.h"
 

@@ -8,8 +8,8 @@
 #include "gateway/gateway.h"
 #include "http/client.h"
 #include "http/path.h"
+#include "net/own.h"
 #include "net/tls.h"
-#include "own.h"
 #include "world/world.h"
 
 enum { UPSTREAM_ADDRESSES_MAX = 16, UPSTREAM_PASSWORD_MAX = 1024 };

@@ -82,6 +82,14 @@ struct authority_settings {
     int64_t default_ttl_ms, max_ttl_ms, max_line_ms;
 };
 
+/* Who is told of approvals. Borrowed. */
+struct authority_webhook {
+    const char *url; /* NULL: nobody */
+    const char *secret_file;
+    const char *ca; /* NULL: the system's */
+    bool insecure;  /* http, beyond this machine */
+};
+
 struct authority_options {
     const char *data;       /* the data directory, made when absent, mode 0700 */
     const char *recordings; /* where this node's recorded sessions lie */
@@ -111,6 +119,7 @@ struct authority_options {
     struct slice gateway_url;
     struct trusted_proxies trusted;       /* whose forwarding fields are believed */
     uint32_t client_calls, address_calls; /* of the OAuth endpoints, a minute */
+    struct authority_webhook webhook;
 };
 
 /* Opens the store, unseals or makes the keys, loads the world, applies the policy

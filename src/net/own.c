@@ -1,5 +1,5 @@
-/* gateway/own.c - recognises connections that would end at this process itself. */
-#include "own.h"
+/* net/own.c - recognises connections that would end at this process itself. */
+#include "net/own.h"
 
 #include <ifaddrs.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
-/* gateway/own.h - the addresses on which this process listens itself: an upstream
+/* net/own.h - the addresses on which this process listens itself: an upstream
  * that leads to one of them would let a client speak through the gateway to the
  * authority, or in circles. */
-#ifndef WRIT_GATEWAY_OWN_H
-#define WRIT_GATEWAY_OWN_H
+#ifndef WRIT_NET_OWN_H
+#define WRIT_NET_OWN_H
 
 #include "base/address.h"
 
