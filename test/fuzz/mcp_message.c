@@ -30,14 +30,20 @@ sees_nothing(void *context, const char *action, struct slice item, bool uri)
     return false;
 }
 
+static bool
+is_withheld(void *context, struct slice instructions)
+{
+    return false;
+}
+
 static void
 check_pruned(struct slice text)
 {
     static const char *const lists[] = { "tools", "resources", "resourceTemplates", "prompts" };
     struct buffer out = { 0 };
     unsigned count = 0;
-    const struct mcp_sight every_second = { sees_every_second, NULL, &count };
-    const struct mcp_sight nothing = { sees_nothing, NULL, NULL };
+    const struct mcp_sight every_second = { sees_every_second, NULL, NULL, &count };
+    const struct mcp_sight nothing = { sees_nothing, NULL, is_withheld, NULL };
     json_t *tree;
 
     if (mcp_prune(text, &every_second, &out))
@@ -48,6 +54,8 @@ check_pruned(struct slice text)
         const json_t *result = json_object_get(tree, "result");
         for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
             check(json_array_size(json_object_get(result, lists[i])) == 0);
+        check(json_object_get(result, "instructions") == NULL ||
+              json_string_length(json_object_get(result, "instructions")) == 0);
         json_decref(tree);
     }
     buffer_free(&out);

@@ -47,6 +47,21 @@ approves(void *context, struct slice definition)
     return approved;
 }
 
+/* What a server tells models beside its tools is looked at as if it were one. */
+static bool
+instructs(void *context, struct slice instructions)
+{
+    struct buffer definition = BUFFER_LIMITED(MESSAGE_MAX);
+
+    put_text(&definition, "{\"name\":\"" MCP_INSTRUCTIONS "\",\"description\":");
+    put_slice(&definition, instructions);
+    put_text(&definition, "}");
+    bool approved =
+        buffer_status(&definition) == STATUS_OK && approves(context, buffer_slice(&definition));
+    buffer_free(&definition);
+    return approved;
+}
+
 /* A request of the server's, which is asked of the client: it has its own right and line. */
 static bool
 may_ask(struct mcp_filter *filter, const struct mcp_message *message)
@@ -95,6 +110,8 @@ judge(struct mcp_filter *filter, struct slice text, struct buffer *out, bool *pa
     struct mcp_sight sight = { .sees = sees, .context = filter };
     if (filter->passage->asked.upstream->plan.pinned)
         sight.approves = approves;
+    if (sight.approves != NULL && slice_is(filter->passage->asked.request.action, "session.open"))
+        sight.instructs = instructs;
     if (!mcp_prune(text, &sight, out))
         return STATUS_INVALID;
     return filter->looks.unlined ? STATUS_FULL : STATUS_OK;

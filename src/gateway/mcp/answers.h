@@ -16,6 +16,9 @@ struct mcp_sight {
     bool (*sees)(void *context, const char *action, struct slice item, bool uri);
     /* A tool's definition as it came: is it good? Asked of all, seen or not. NULL: all are. */
     bool (*approves)(void *context, struct slice definition);
+    /* The instructions of a server, as the JSON value stands there: may a model get them? Else
+     * they are empty. NULL: it may. */
+    bool (*instructs)(void *context, struct slice instructions);
     void *context;
 };
 /* Writes the message without the items of its lists that are not seen. False: it is no

@@ -5,6 +5,8 @@
 #include "../gate.h"
 
 enum { MCP_DEFINITION_MAX = 64 << 10 };
+/* The name under which the instructions of a server are approved. */
+#define MCP_INSTRUCTIONS "(instructions)"
 
 /* A tool's definition, read: its name, and the one text and digest that all ways to spell it
  * share. Owns its memory. */

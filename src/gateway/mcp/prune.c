@@ -99,12 +99,29 @@ list_named(struct slice name)
     return i;
 }
 
+/* Instructions that begin with this piece. */
+static bool
+prune_instructions(struct pruning *in, const struct json_piece *piece)
+{
+    struct slice whole;
+
+    if (!json_skip(&in->reader, piece, &whole))
+        return false;
+    if (in->sight->instructs(in->sight->context, whole))
+        return true;
+    copy_to(in, whole.at);
+    put_text(in->out, "\"\"");
+    in->copied = whole.at + whole.size;
+    return true;
+}
+
 /* The members of the result. */
 static bool
 prune_result(struct pruning *in)
 {
     struct json_piece piece;
     struct slice whole;
+    bool instructs;
     size_t list;
 
     for (;;) {
@@ -113,10 +130,14 @@ prune_result(struct pruning *in)
         if (piece.token == JSON_TOKEN_END)
             return true;
         list = list_named(piece.text);
+        instructs = in->sight->instructs != NULL && slice_is(piece.text, "instructions");
         if (json_next(&in->reader, &piece) == JSON_TOKEN_WRONG)
             return false;
         if (list < LIST_COUNT && piece.token == JSON_TOKEN_ARRAY) {
             if (!prune_list(in, list))
+                return false;
+        } else if (instructs) {
+            if (!prune_instructions(in, &piece))
                 return false;
         } else if (!json_skip(&in->reader, &piece, &whole)) {
             return false;
