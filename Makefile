@@ -3,7 +3,7 @@ SHELL := /bin/bash
 BUILD := build
 
 .DEFAULT_GOAL := all
-.PHONY: all run test unit e2e asan tsan fuzz soak bench bench-agents bench-db bench-fleet install deb deb-test model docs format clean help packages
+.PHONY: all run test unit e2e asan tsan fuzz soak bench bench-agents bench-db bench-fleet install deb deb-test model examples docs format clean help packages
 
 all: packages ## build the program: build/writ
 	@scripts/build.sh $(BUILD)
@@ -72,6 +72,10 @@ deb-test: deb ## install, use, upgrade and purge that package on a clean Debian 
 model: ## search the model of the fleet's revocations to its end, and its broken variants (minutes)
 	@scripts/packages.sh model
 	@test/model.sh
+
+examples: all ## check the examples of compose and Helm
+	@scripts/packages.sh examples
+	@test/examples.sh build/writ
 
 docs: all ## make the generated parts of docs/ again
 	@scripts/docs.sh

@@ -1,6 +1,7 @@
 #!/bin/bash
-# Builds the Debian package of what git knows of this tree, as it lies here: deb.sh [DIR]
-# leaves DIR/writ_VERSION_ARCH.deb (build/deb) and fails on what lintian calls an error.
+# Builds the Debian package of this tree as it lies here (of what git knows, where there is
+# git): deb.sh [DIR] leaves DIR/writ_VERSION_ARCH.deb (build/deb) and fails on what lintian
+# calls an error.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,7 +12,11 @@ mkdir -p "$dir/writ-$version"
 dir=$(realpath "$dir")
 log=$dir/build.log
 
-git ls-files -z | tar --null --files-from=- --create | tar --extract --directory "$dir/writ-$version"
+files() {
+    git ls-files -z 2>/dev/null || find . \( -path './build*' -o -name node_modules -o -name .git \) -prune -o -type f -print0
+}
+
+files | tar --null --files-from=- --create | tar --extract --directory "$dir/writ-$version"
 cd "$dir/writ-$version"
 mv packaging/debian debian
 packaged=$(dpkg-parsechangelog --show-field Version)

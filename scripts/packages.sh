@@ -11,15 +11,17 @@ test="clang libclang-rt-14-dev llvm nodejs npm nginx-light openssl python3 curl 
 bench="nginx-light haproxy caddy wrk openssl python3 curl jq procps postgresql postgresql-client
        postgresql-contrib pgbouncer redis-server redis-tools"
 
-deb="debhelper dpkg-dev fakeroot lintian pandoc"
+deb="build-essential debhelper dpkg-dev fakeroot lintian pandoc"
+examples="docker-compose golang-go golang-github-masterminds-sprig-dev golang-yaml.v2-dev python3-yaml openssl"
 model="spin gcc libc6-dev"
 deb_test="debootstrap util-linux iproute2"
 
-case "${1:?usage: packages.sh build|test|bench|deb|deb-test|model}" in
+case "${1:?usage: packages.sh build|test|bench|deb|deb-test|model|examples}" in
 build) wanted="$build $run" ;;
 test) wanted="$build $run $test" ;;
 bench) wanted="$build $run $bench" ;;
 deb) wanted="$build $deb" ;;
+examples) wanted="$build $run $examples" ;;
 model) wanted="$model" ;;
 deb-test) wanted="$build $run $deb $deb_test" ;;
 *) echo "packages.sh: unknown task $1" >&2; exit 2 ;;

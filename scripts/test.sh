@@ -110,6 +110,8 @@ soak)
     lines make deb-test
     step "the model of the fleet"
     lines make model
+    step "the examples of compose and Helm"
+    lines make examples
     ;;
 *)
     echo "test.sh: unknown mode $mode" >&2
