@@ -43,7 +43,7 @@ unit() { # directory, time-out multiplier, test names…
 }
 
 threaded() { # directory: the names of the tests that have threads
-    meson test -C "$1" --list 2>/dev/null | grep -oE '(net|world|meter|audit|http|gateway|proof|crypto|authority|sql)/[a-z_]+$' | grep -v '^fuzz/'
+    meson test -C "$1" --list 2>/dev/null | grep -oE '(net|fetch|world|meter|audit|http|gateway|proof|crypto|authority|sql)/[a-z_]+$' | grep -v '^fuzz/'
 }
 
 e2e() { # program
