@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "../http/listing.h"
 #include "../pipeline.h"
 #include "base/json.h"
 #include "policy/right.h"
@@ -11,11 +12,8 @@
 enum { LIST_MAX = 64 << 20, EVENT_MAX = 1 << 20, SCRATCH_MAX = 1 << 20 };
 
 struct docker_filter {
-    struct body_filter filter;
-    struct passage *passage;
+    struct listing listing;
     const struct docker_endpoint *endpoint;
-    struct buffer held; /* the list so far, or a line that is not whole */
-    struct arena scratch;
 };
 
 /* --- what may be seen ------------------------------------------------------------------ */
@@ -29,15 +27,15 @@ may_see(struct docker_filter *filter, const char *action, struct slice name,
 
     put_object(&object, name);
     struct request request = {
-        .resource = filter->passage->asked.request.resource,
+        .resource = filter->listing.passage->asked.request.resource,
         .action = slice_text(action),
         .object = buffer_slice(&object),
         .syntax = syntax,
     };
     may = name.size > 0 && buffer_status(&object) == STATUS_OK &&
-          pipeline_could(filter->passage, &request, &filter->scratch);
+          pipeline_could(filter->listing.passage, &request, &filter->listing.scratch);
     buffer_free(&object);
-    arena_reset(&filter->scratch);
+    arena_reset(&filter->listing.scratch);
     return may;
 }
 
@@ -126,99 +124,27 @@ sees(struct docker_filter *filter, const json_t *item)
                    OBJECT_FLAT);
 }
 
-/* --- whole lists ------------------------------------------------------------------------ */
+/* --- whole lists, and events one by one ---------------------------------------------------- */
 
+/* {"Volumes": […]}; an error is an object, too, and passes. */
 static enum status
-list_feed(struct body_filter *base, struct slice in, struct buffer *out)
+judge_list(struct listing *listing, json_t *value, bool *passes)
 {
-    struct docker_filter *filter = (struct docker_filter *)base;
+    struct docker_filter *filter = (struct docker_filter *)listing;
+    json_t *list = json_is_object(value) ? json_object_get(value, "Volumes") : value;
 
-    put_slice(&filter->held, in);
-    return buffer_status(&filter->held);
-}
-
-static void
-prune(struct docker_filter *filter, json_t *list)
-{
     for (size_t i = json_array_size(list); i > 0; i--) {
         if (!sees(filter, json_array_get(list, i - 1)))
             json_array_remove(list, i - 1);
     }
-}
-
-static enum status
-list_end(struct body_filter *base, struct buffer *out)
-{
-    struct docker_filter *filter = (struct docker_filter *)base;
-    json_t *whole, *list;
-    enum status status = json_read(buffer_slice(&filter->held), &whole, NULL);
-
-    if (status != STATUS_OK)
-        return status;
-    /* {"Volumes": […]}; an error is an object, too, and passes. */
-    list = json_is_object(whole) ? json_object_get(whole, "Volumes") : whole;
-    prune(filter, list);
-    put_json(out, whole);
-    put_text(out, "\n");
-    json_decref(whole);
-    return buffer_status(out);
-}
-
-/* --- events, one by one -------------------------------------------------------------------- */
-
-static enum status
-event_pass(struct docker_filter *filter, struct slice line, struct buffer *out)
-{
-    json_t *event;
-
-    if (slice_trim(line).size == 0)
-        return STATUS_OK;
-    enum status status = json_read(slice_trim(line), &event, NULL);
-    if (status != STATUS_OK)
-        return status;
-    if (sees_event(filter, event)) {
-        put_slice(out, line);
-        put_text(out, "\n");
-    }
-    json_decref(event);
     return STATUS_OK;
 }
 
 static enum status
-events_feed(struct body_filter *base, struct slice in, struct buffer *out)
+judge_event(struct listing *listing, json_t *value, bool *passes)
 {
-    struct docker_filter *filter = (struct docker_filter *)base;
-    enum status status = STATUS_OK;
-
-    put_slice(&filter->held, in);
-    while (status == STATUS_OK && buffer_status(&filter->held) == STATUS_OK) {
-        struct slice held = buffer_slice(&filter->held);
-        size_t end = slice_find(held, '\n');
-
-        if (end == held.size)
-            break;
-        status = event_pass(filter, slice_first(held, end), out);
-        buffer_consume(&filter->held, end + 1);
-    }
-    return status == STATUS_OK ? buffer_status(&filter->held) : status;
-}
-
-static enum status
-events_end(struct body_filter *base, struct buffer *out)
-{
-    struct docker_filter *filter = (struct docker_filter *)base;
-
-    return event_pass(filter, buffer_slice(&filter->held), out);
-}
-
-static void
-filter_free(struct body_filter *base)
-{
-    struct docker_filter *filter = (struct docker_filter *)base;
-
-    buffer_free(&filter->held);
-    arena_free(&filter->scratch);
-    free(filter);
+    *passes = sees_event((struct docker_filter *)listing, value);
+    return STATUS_OK;
 }
 
 struct body_filter *
@@ -229,11 +155,10 @@ docker_filter_new(struct passage *passage, const struct docker_endpoint *endpoin
 
     if (filter == NULL)
         return NULL;
-    filter->filter = events ? (struct body_filter){ events_feed, events_end, filter_free }
-                            : (struct body_filter){ list_feed, list_end, filter_free };
-    filter->passage = passage;
     filter->endpoint = endpoint;
-    filter->held.limit = events ? EVENT_MAX : LIST_MAX;
-    arena_init(&filter->scratch, SCRATCH_MAX);
-    return &filter->filter;
+    filter->listing.judge = events ? judge_event : judge_list;
+    listing_begin(
+        &filter->listing, passage, events ? LISTING_LINES : LISTING_WHOLE,
+        (struct listing_limits){ .value = events ? EVENT_MAX : LIST_MAX, .scratch = SCRATCH_MAX });
+    return &filter->listing.filter;
 }

@@ -3,17 +3,15 @@
 
 #include <stdlib.h>
 
+#include "../http/listing.h"
 #include "../pipeline.h"
 #include "base/json.h"
 
 enum { LIST_MAX = 64 << 20, EVENT_MAX = 4 << 20, SCRATCH_MAX = 1 << 20 };
 
 struct kube_filter {
-    struct body_filter filter;
-    struct passage *passage;
+    struct listing listing;
     const struct kube_attributes *attributes;
-    struct buffer held; /* the list so far, or a line that is not whole */
-    struct arena scratch;
 };
 
 /* --- what may be seen ------------------------------------------------------------------ */
@@ -30,22 +28,22 @@ sees(struct kube_filter *filter, const json_t *object)
 {
     const json_t *metadata = json_object_get(object, "metadata");
     struct slice name = text_of(json_object_get(metadata, "name"));
-    struct slice namespace = text_of(json_object_get(metadata, "namespace"));
+    struct slice within = text_of(json_object_get(metadata, "namespace"));
     bool may;
 
-    if (namespace.size == 0)
-    namespace = SLICE_LITERAL("-");
-    else if (!kube_name_valid(namespace)) return false;
-    if (!kube_name_valid(name))
+    if ((within.size > 0 && !kube_name_valid(within)) || !kube_name_valid(name))
         return false;
+    if (within.size == 0)
+        within = SLICE_LITERAL("-");
     struct request request = {
-        .resource = filter->passage->asked.request.resource,
+        .resource = filter->listing.passage->asked.request.resource,
         .action = filter->attributes->action,
-        .object = kube_object(filter->attributes, namespace, name, &filter->scratch),
+        .object = kube_object(filter->attributes, within, name, &filter->listing.scratch),
         .syntax = OBJECT_PATH,
     };
-    may = request.object.at != NULL && pipeline_could(filter->passage, &request, &filter->scratch);
-    arena_reset(&filter->scratch);
+    may = request.object.at != NULL &&
+          pipeline_could(filter->listing.passage, &request, &filter->listing.scratch);
+    arena_reset(&filter->listing.scratch);
     return may;
 }
 
@@ -77,46 +75,19 @@ prune(struct kube_filter *filter, json_t *whole)
     return true;
 }
 
-/* --- whole lists ------------------------------------------------------------------------ */
+/* --- whole lists, and events one by one ------------------------------------------------------ */
 
 static enum status
-list_feed(struct body_filter *base, struct slice in, struct buffer *out)
+judge_list(struct listing *listing, json_t *value, bool *passes)
 {
-    struct kube_filter *filter = (struct kube_filter *)base;
-
-    put_slice(&filter->held, in);
-    return buffer_status(&filter->held);
+    return prune((struct kube_filter *)listing, value) ? STATUS_OK : STATUS_INVALID;
 }
-
-static enum status
-list_end(struct body_filter *base, struct buffer *out)
-{
-    struct kube_filter *filter = (struct kube_filter *)base;
-    json_t *whole;
-    enum status status = STATUS_OK;
-
-    if (filter->held.size == 0) /* to a HEAD */
-        return STATUS_OK;
-    status = json_read(buffer_slice(&filter->held), &whole, NULL);
-    if (status != STATUS_OK)
-        return status;
-    if (prune(filter, whole)) {
-        put_json(out, whole);
-        put_text(out, "\n");
-        status = buffer_status(out);
-    } else {
-        status = STATUS_INVALID;
-    }
-    json_decref(whole);
-    return status;
-}
-
-/* --- events, one by one -------------------------------------------------------------------- */
 
 /* {"type": …, "object": …}. The first table of a watch has the columns for all that follow. */
 static enum status
-event_judge(struct kube_filter *filter, json_t *event, bool *passes)
+judge_event(struct listing *listing, json_t *event, bool *passes)
 {
+    struct kube_filter *filter = (struct kube_filter *)listing;
     struct slice type = text_of(json_object_get(event, "type"));
     json_t *object = json_object_get(event, "object");
 
@@ -139,63 +110,6 @@ event_judge(struct kube_filter *filter, json_t *event, bool *passes)
     return STATUS_OK;
 }
 
-static enum status
-event_pass(struct kube_filter *filter, struct slice line, struct buffer *out)
-{
-    json_t *event;
-    bool passes = false;
-
-    if (slice_trim(line).size == 0)
-        return STATUS_OK;
-    enum status status = json_read(slice_trim(line), &event, NULL);
-    if (status != STATUS_OK)
-        return status;
-    status = event_judge(filter, event, &passes);
-    if (status == STATUS_OK && passes) {
-        put_json(out, event);
-        put_text(out, "\n");
-    }
-    json_decref(event);
-    return status;
-}
-
-static enum status
-events_feed(struct body_filter *base, struct slice in, struct buffer *out)
-{
-    struct kube_filter *filter = (struct kube_filter *)base;
-    enum status status = STATUS_OK;
-
-    put_slice(&filter->held, in);
-    while (status == STATUS_OK && buffer_status(&filter->held) == STATUS_OK) {
-        struct slice held = buffer_slice(&filter->held);
-        size_t end = slice_find(held, '\n');
-
-        if (end == held.size)
-            break;
-        status = event_pass(filter, slice_first(held, end), out);
-        buffer_consume(&filter->held, end + 1);
-    }
-    return status == STATUS_OK ? buffer_status(&filter->held) : status;
-}
-
-static enum status
-events_end(struct body_filter *base, struct buffer *out)
-{
-    struct kube_filter *filter = (struct kube_filter *)base;
-
-    return event_pass(filter, buffer_slice(&filter->held), out);
-}
-
-static void
-filter_free(struct body_filter *base)
-{
-    struct kube_filter *filter = (struct kube_filter *)base;
-
-    buffer_free(&filter->held);
-    arena_free(&filter->scratch);
-    free(filter);
-}
-
 struct body_filter *
 kube_filter_new(struct passage *passage, const struct kube_attributes *attributes)
 {
@@ -203,12 +117,10 @@ kube_filter_new(struct passage *passage, const struct kube_attributes *attribute
 
     if (filter == NULL)
         return NULL;
-    filter->filter = attributes->watch
-                         ? (struct body_filter){ events_feed, events_end, filter_free }
-                         : (struct body_filter){ list_feed, list_end, filter_free };
-    filter->passage = passage;
     filter->attributes = attributes;
-    filter->held.limit = attributes->watch ? EVENT_MAX : LIST_MAX;
-    arena_init(&filter->scratch, SCRATCH_MAX);
-    return &filter->filter;
+    filter->listing.judge = attributes->watch ? judge_event : judge_list;
+    listing_begin(&filter->listing, passage, attributes->watch ? LISTING_LINES : LISTING_WHOLE,
+                  (struct listing_limits){ .value = attributes->watch ? EVENT_MAX : LIST_MAX,
+                                           .scratch = SCRATCH_MAX });
+    return &filter->listing.filter;
 }
