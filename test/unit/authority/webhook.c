@@ -1,6 +1,7 @@
 /* authority/webhook - what a receiver is told, and the signature that it checks. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -172,12 +173,12 @@ tear_down(void **state)
 }
 
 static void
-opens(struct authority *authority)
+opens_for(struct authority *authority, const char *url)
 {
     struct fault fault = { 0 };
 
     *authority = (struct authority){
-        .options.webhook = { .url = "https://hooks.example/", .secret_file = secret_path },
+        .options.webhook = { .url = url, .secret_file = secret_path },
     };
     assert_int_equal(webhook_open(authority, &fault), STATUS_OK);
 }
@@ -204,7 +205,7 @@ queue_is_bounded(void **state)
     struct authority authority;
     struct webhook_stats stats;
 
-    opens(&authority);
+    opens_for(&authority, "https://hooks.example/");
     tells(&authority, SLICE_LITERAL("GET /"), 1005);
     webhook_stats(authority.webhook, &stats);
     assert_int_equal(stats.waiting, 1000);
@@ -219,6 +220,58 @@ queue_is_bounded(void **state)
     tells(&authority, slice_of(big, sizeof big), 100);
     webhook_stats(authority.webhook, &stats);
     assert_in_range(stats.waiting, 40, 50);
+    webhook_close(authority.webhook);
+}
+
+/* A clock that stands until it is moved: the linker puts it in the place of the real one. */
+static atomic_ullong ahead_us = 1000000000;
+uint64_t __wrap_clock_mono_us(void) __attribute__((used));
+
+uint64_t
+__wrap_clock_mono_us(void)
+{
+    return atomic_load(&ahead_us);
+}
+
+static struct webhook_stats
+stats_when_failed(struct authority *authority, uint64_t tries)
+{
+    struct webhook_stats stats = { 0 };
+
+    for (int i = 0; i < 1000 && stats.failed < tries; i++) {
+        usleep(5000);
+        webhook_stats(authority->webhook, &stats);
+    }
+    assert_int_equal(stats.failed, tries);
+    return stats;
+}
+
+/* Nobody listens. A new message wakes the thread, which then sends all that is due. */
+static void
+sent_again_and_given_up(void **state)
+{
+    struct authority authority;
+    struct webhook_stats stats;
+    struct fault fault = { 0 };
+    uint64_t tries = 0;
+
+    opens_for(&authority, "http://127.0.0.1:1/");
+    assert_int_equal(webhook_start(authority.webhook, &fault), STATUS_OK);
+    /* Every 31 s, more than the longest pause: all that wait are tried again. */
+    for (unsigned k = 0; k * 31 < 600 - 31; k++) {
+        tells(&authority, SLICE_LITERAL("GET /"), 1);
+        tries += k + 1;
+        stats = stats_when_failed(&authority, tries);
+        assert_int_equal(stats.waiting, k + 1);
+        assert_int_equal(stats.dropped, 0);
+        atomic_fetch_add(&ahead_us, 31 * 1000000);
+    }
+    /* The try after this one would be later than ten minutes after the first was told. */
+    tells(&authority, SLICE_LITERAL("GET /"), 1);
+    stats = stats_when_failed(&authority, tries + 20);
+    assert_int_equal(stats.dropped, 1);
+    assert_int_equal(stats.waiting, 19);
+    assert_int_equal(stats.sent, 0);
     webhook_close(authority.webhook);
 }
 
@@ -262,6 +315,7 @@ main(void)
         cmocka_unit_test(body),
         cmocka_unit_test(ids),
         cmocka_unit_test(queue_is_bounded),
+        cmocka_unit_test(sent_again_and_given_up),
         cmocka_unit_test(secret_is_ours_alone),
         cmocka_unit_test(nobody_is_told),
     };
