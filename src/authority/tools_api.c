@@ -167,16 +167,22 @@ fill_list(struct tool_list *list)
     return status;
 }
 
+/* *pinned: its tools are held to what was approved. */
 static enum status
-check_upstream(const struct authority *authority, struct slice name, struct fault *fault)
+find_upstream(const struct authority *authority, struct slice name, bool *pinned,
+              struct fault *fault)
 {
+    struct slice tools = { 0 };
     size_t count;
     uint64_t generation;
     const struct upstream_view *views = world_upstreams(authority->reader, &count, &generation);
 
     for (size_t i = 0; i < count; i++) {
-        if (slice_equal(views[i].name, name) && slice_is(views[i].type, "mcp"))
-            return STATUS_OK;
+        if (!slice_equal(views[i].name, name) || !slice_is(views[i].type, "mcp"))
+            continue;
+        *pinned = json_take_string(views[i].definition, "tools", &tools, NULL) == STATUS_OK &&
+                  slice_is(tools, "pinned");
+        return STATUS_OK;
     }
     return fault_set(fault, STATUS_NOT_FOUND, "there is no upstream of the type mcp named %.*s",
                      SLICE_PRINT(slice_first(name, 64)));
@@ -197,7 +203,8 @@ api_tool_list(struct authority *authority, const struct api_request *request,
                               .upstream = request->params[0],
                               .tool = api_query(request, "tool"),
                               .arena = request->arena };
-    enum status status = check_upstream(authority, list.upstream, fault);
+    bool pinned = false;
+    enum status status = find_upstream(authority, list.upstream, &pinned, fault);
 
     if (status == STATUS_OK)
         status = prefix_of(request, &list.prefix);
@@ -209,7 +216,7 @@ api_tool_list(struct authority *authority, const struct api_request *request,
         json_decref(list.items);
         return status;
     }
-    answer->body = json_pack("{s:o, s:n}", "items", list.items, "next");
+    answer->body = json_pack("{s:b, s:o, s:n}", "pinned", pinned, "items", list.items, "next");
     return answer->body == NULL ? STATUS_MEMORY : STATUS_OK;
 }
 
@@ -327,9 +334,12 @@ answer_batch(struct authority *authority, const struct api_request *request, tak
     struct tool_batch *batch = arena_zeroed(request->arena, sizeof *batch);
     bool approves = take == take_approved;
     json_t *names = NULL;
-    enum status status =
-        batch == NULL ? STATUS_MEMORY : check_upstream(authority, request->params[0], fault);
+    bool pinned;
+    enum status status = batch == NULL ? STATUS_MEMORY : STATUS_OK;
 
+    /* Of an upstream that is gone approvals are still withdrawn. */
+    if (status == STATUS_OK && approves)
+        status = find_upstream(authority, request->params[0], &pinned, fault);
     if (status != STATUS_OK)
         return status;
     batch->authority = authority;

@@ -99,7 +99,9 @@ tools(struct cli *cli, const struct args *args)
             if (one)
                 print_whole(item);
         }
-        if (json_array_size(json_object_get(answer, "items")) == 0)
+        if (!json_is_true(json_object_get(answer, "pinned")))
+            puts("its tools are not pinned: all that it has may be used");
+        else if (json_array_size(json_object_get(answer, "items")) == 0)
             puts("nothing was seen of it yet: let a client list its tools");
     }
     json_decref(answer);

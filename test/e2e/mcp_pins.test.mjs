@@ -63,11 +63,14 @@ before(async () => {
                 agent: { allow: ['srv:*:**', 'free:*:**'] },
                 narrow: { allow: ['srv:tools.list:-', 'srv:tools.call:add'] },
                 guard: { allow: ['writ:mcp.read|mcp.approve:srv'] },
+                asked: { allow: [{ right: 'srv:tools.call:add', when: { approval: { by: ['lead'] } } }] },
+                lead: { allow: ['writ:approvals.read|approvals.answer:srv'] },
                 hasty: { allow: [{ right: 'writ:mcp.read:srv', when: { max_rate: '2/h' } }] },
             },
             subjects: {
                 agent: { type: 'agent', roles: ['agent'] }, narrow: { type: 'agent', roles: ['narrow'] },
                 guard: { type: 'user', roles: ['guard'] }, hasty: { type: 'user', roles: ['hasty'] },
+                asked: { type: 'agent', roles: ['asked'] }, lead: { type: 'user', roles: ['lead'] },
             },
         },
     });
@@ -273,7 +276,29 @@ test('rights at the server still decide, and a server that is not pinned is as b
     other.tools = [tool('anything', 'Any')];
     assert.deepEqual(await listed({ name: 'free' }), ['anything']);
     assert.equal((await call('anything', { name: 'free' })).status, 200);
-    assert.deepEqual((await writ.json(['mcp', 'tools', 'free'])).items, []);
+    assert.deepEqual(await writ.json(['mcp', 'tools', 'free']), { pinned: false, items: [], next: null });
+    assert.match((await writ.cli(['mcp', 'tools', 'free'])).out, /not pinned/);
+    assert.equal((await writ.json(['mcp', 'tools', 'srv'])).pinned, true);
+});
+
+test('a call that waits for an approval waits for that tool alone', async () => {
+    const lead = (await writ.issue('lead')).token, asked = (await writ.issue('asked')).token;
+    server.tools = [tool('add', 'Adds')];
+    await listed();
+    server.called.length = 0;
+    const held = call('add', { who: asked });
+    const [one] = await until('the question', async () => {
+        const { items } = await writ.json(['approvals', 'list']);
+        return items.length > 0 && items;
+    });
+    server.tools = [tool('add', 'Adds, and more')];
+    await listed();
+    const answer = await fetch(`http://127.0.0.1:${writ.apiPort}/v1/approvals/${one.id}/approve`, { method: 'POST', headers: bearer(lead) });
+    assert.equal(answer.status, 200);
+    assert.match((await held).body, /has changed since it was approved/);
+    assert.deepEqual(server.called, []);
+    server.tools = [tool('add', 'Adds')];
+    await listed();
 });
 
 test('who may look and approve is a matter of rights', async () => {
