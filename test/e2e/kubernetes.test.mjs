@@ -83,6 +83,8 @@ test('lists and tables hold what may be seen', async () => {
     assert.equal(list.metadata.remainingItemCount, undefined);
     assert.equal(last().headers.accept, 'application/json');
     assert.equal(names((await api('GET', '/api/v1/pods', { token: all })).json).length, 3);
+    for (const none of [{}, { accept: '' }, { accept: ',' }, { accept: ';' }])
+        assert.deepEqual(names((await api('GET', PODS, { headers: none })).json), ['shop/web-1'], JSON.stringify(none));
     const accept = 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json';
     for (const query of ['', '?includeObject=None', '?includeObject=Object']) {
         const table = (await api('GET', `${PODS}${query}`, { headers: { accept } })).json;

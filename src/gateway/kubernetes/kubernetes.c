@@ -104,8 +104,8 @@ ask_for_json(struct http_passage *http)
     struct slice first = slice_first(accept, slice_find(accept, ',')), parameter;
 
     talk->accept = SLICE_LITERAL("application/json");
-    (void)slice_next(&first, ';', &parameter);
-    if (!slice_equal_nocase(slice_trim(parameter), SLICE_LITERAL("application/json")))
+    if (!slice_next(&first, ';', &parameter) ||
+        !slice_equal_nocase(slice_trim(parameter), SLICE_LITERAL("application/json")))
         return true;
     while (slice_next(&first, ';', &parameter)) {
         if (slice_is(slice_trim(parameter), "as=Table"))
