@@ -209,6 +209,32 @@ test('what can be read in two ways, or not at all, is refused', async () => {
     assert.equal(stub.seen.length, before);
 });
 
+// What typed clients send: the envelope, in it an object, whose first field is its metadata.
+const field = (number, bytes) => Buffer.concat([Buffer.from([number << 3 | 2, bytes.length]), Buffer.from(bytes)]);
+const protobuf = (...metadata) => Buffer.concat([Buffer.from('k8s\0'), field(1, Buffer.concat([field(1, 'v1'), field(2, 'ConfigMap')])),
+    field(2, Buffer.concat([field(1, Buffer.concat(metadata)), field(2, '')]))]);
+
+test('protobuf makes what holds no pod, under the name in it', async () => {
+    const make = (body, { path = '/api/v1/namespaces/shop/configmaps', token = dev } = {}) => api('POST', path,
+        { token, body: body.toString('latin1'), headers: { 'content-type': 'application/vnd.kubernetes.protobuf', 'content-length': body.length } });
+    const seen = stub.seen.length;
+
+    assert.equal((await make(protobuf(field(1, 'web-a')))).status, 200);
+    assert.equal((await make(protobuf(field(2, 'web-'), field(3, 'shop')))).status, 200);
+    assert.equal(stub.seen.length, seen + 2);
+    const refused = await make(protobuf(field(1, 'db-a')));
+    assert.equal(refused.status, 403);
+    assert.match(refused.json.message, /k8s:create:shop\/configmaps\/db-a/);
+    assert.equal((await make(protobuf(field(1, 'web-a')), { path: '/api/v1/namespaces/back/configmaps' })).status, 403);
+    for (const body of [protobuf(field(1, 'web-a'), field(1, 'db-a')), protobuf(field(1, 'web-a'), field(3, 'back')), protobuf(field(1, 'web-a')).subarray(4),
+        protobuf(field(1, 'web-a')).subarray(0, -3), Buffer.concat([protobuf(field(1, 'web-a')), field(2, field(1, field(1, 'db-a')))]), Buffer.from('k8s\0'), Buffer.from('{}')])
+        assert.equal((await make(body, { token: all })).status, 400, body.toString('latin1'));
+    /* What runs pods is read whole, as JSON. */
+    for (const path of [PODS, '/apis/apps/v1/namespaces/shop/deployments', '/apis/batch/v1/namespaces/shop/jobs', '/api/v1/namespaces/shop/podtemplates', '/apis/example.com/v1/namespaces/shop/things'])
+        assert.equal((await make(protobuf(field(1, 'web-a')), { path, token: all })).status, 400, path);
+    assert.equal(stub.seen.length, seen + 2);
+});
+
 test('patches of workloads are read', async () => {
     const patch = (body, type = 'strategic-merge-patch+json') => api('PATCH', '/apis/apps/v1/namespaces/shop/deployments/web-1', { body, headers: { 'content-type': `application/${type}` } });
     const inside = (spec) => ({ spec: { template: { spec } } });

@@ -38,7 +38,7 @@ before(async () => {
                 dev: {
                     allow: [
                         'k8s:get|list|watch|logs:shop/pods/web-*', { right: 'k8s:exec:shop/pods/web-*', when: { command: ['ls *'] } },
-                        'real:get|list|watch|delete|patch|update:shop/**', 'real:create:shop/configmaps/*', 'real:create:shop/deployments.apps/*',
+                        'real:get|list|watch|delete|patch|update:shop/**', 'real:create:shop/configmaps/*', 'real:create:shop/secrets/*', 'real:create:shop/serviceaccounts/*', 'real:create:shop/resourcequotas/*', 'real:create:shop/deployments.apps/*',
                         { right: 'real:create:shop/pods/web-*', when: { image: ['docker.io/library/nginx:*'] } },
                     ],
                     deny: ['real:*:shop/*/secret-*'],
@@ -98,20 +98,29 @@ test('a real cluster: what is allowed works', { skip: unreal }, async () => {
     assert.equal((await server.kubectl('create', 'namespace', 'shop')).code, 0);
     for (const [verbs, resources] of [['*', '*.*']])
         assert.equal((await server.kubectl('create', 'role', 'all', '-n', 'shop', `--verb=${verbs}`, `--resource=${resources}`)).code, 0);
-    assert.equal((await server.kubectl('create', 'role', 'core', '-n', 'shop', '--verb=*', '--resource=pods,configmaps')).code, 0);
+    assert.equal((await server.kubectl('create', 'role', 'core', '-n', 'shop', '--verb=*', '--resource=pods,configmaps,secrets,serviceaccounts,resourcequotas')).code, 0);
     for (const role of ['all', 'core'])
         assert.equal((await server.kubectl('create', 'rolebinding', role, '-n', 'shop', `--role=${role}`, '--user=dev')).code, 0);
-    /* A manifest goes as JSON; "kubectl create configmap" itself would send protobuf. */
     writeFileSync(join(writ.place, 'map.yaml'), JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'web' }, data: { a: 'b' } }));
     const made = await kubectl('real', ['create', '-f', join(writ.place, 'map.yaml')]);
     assert.equal(made.code, 0, made.err);
-    assert.match((await kubectl('real', ['create', 'configmap', 'x', '--from-literal=a=b'])).err, /created|JSON/);
+    /* kubectl's own generators send protobuf. */
+    for (const what of [['configmap', 'x'], ['secret', 'generic', 'x'], ['serviceaccount', 'x'], ['quota', 'x', '--hard=pods=9']]) {
+        const { code, out, err } = await kubectl('real', ['create', ...what, ...(/map|secret/.test(what[0]) ? ['--from-literal=a=b'] : [])]);
+        assert.equal(code, 0, `${what.join(' ')}: ${err}`);
+        assert.match(out, /x created/);
+    }
+    assert.equal((await server.kubectl('get', 'configmap', 'x', '-n', 'shop', '-o', 'jsonpath={.data.a}')).out, 'b');
+    const denied = await kubectl('real', ['create', 'configmap', 'secret-z', '--from-literal=a=b']);
+    assert.notEqual(denied.code, 0);
+    assert.match(denied.err, /writ: .*denies it by real:\*:shop\/\*\/secret-\*/);
+    assert.match((await kubectl('real', ['create', 'deployment', 'web-8', '--image=nginx:1'])).err, /JSON alone/);
     const pod = await kubectl('real', ['run', 'web-1', '--image=nginx:1']);
     assert.equal(pod.code, 0, pod.err);
     assert.equal((await server.kubectl('create', 'configmap', 'secret-x', '-n', 'shop')).code, 0);
     assert.equal((await server.kubectl('run', 'db-1', '-n', 'default', '--image=nginx')).code, 0);
     assert.match((await kubectl('real', ['get', 'pods'])).out, /web-1.*Pending/);
-    assert.equal((await kubectl('real', ['get', 'configmaps', '-o', 'name'])).out.trim(), 'configmap/web');
+    assert.equal((await kubectl('real', ['get', 'configmaps', '-o', 'name'])).out.trim(), 'configmap/web\nconfigmap/x');
     assert.equal((await kubectl('real', ['label', 'pod', 'web-1', 'a=b'])).code, 0);
     writeFileSync(join(writ.place, 'deployment.yaml'), JSON.stringify({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'web' },
         spec: { selector: { matchLabels: { a: 'b' } }, template: { metadata: { labels: { a: 'b' } }, spec: { containers: [{ name: 'a', image: 'nginx:1' }] } } } }));

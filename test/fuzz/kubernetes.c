@@ -3,6 +3,7 @@
 
 #include "http/path.h"
 #include "kubernetes/attributes.h"
+#include "kubernetes/protobuf.h"
 #include "kubernetes/workload.h"
 
 /* What is found is whole, and its object is text that no pattern stands in. */
@@ -59,6 +60,21 @@ read_bodies(struct slice text, struct arena *arena)
     }
 }
 
+/* A name that is found is one of Kubernetes', and lies in the body. */
+static void
+read_protobuf(struct slice body, struct arena *arena)
+{
+    struct body_facts facts = { .arena = arena };
+    struct kube_named named;
+
+    if (kube_protobuf_read(body, &facts, &named) == (facts.wrong != NULL))
+        abort();
+    if (facts.wrong == NULL && named.name.size > 0 &&
+        (!kube_name_valid(named.name) || named.name.at < body.at ||
+         named.name.at + named.name.size > body.at + body.size))
+        abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int
@@ -71,6 +87,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     arena_init(&arena, 1 << 20);
     read_attributes(line, &arena);
     read_bodies(slice_from(all, line.size + 1), &arena);
+    read_protobuf(slice_from(all, line.size + 1), &arena);
     arena_free(&arena);
     return 0;
 }

@@ -7,6 +7,7 @@
 #include "../recorded.h"
 #include "attributes.h"
 #include "lists.h"
+#include "protobuf.h"
 #include "sessions.h"
 #include "workload.h"
 
@@ -17,6 +18,7 @@ struct kube_talk {
     struct kube_attributes attributes;
     enum kube_body body;
     enum kube_form form;
+    bool read; /* the body */
     struct body_facts facts;
     struct slice accept;  /* of what is filtered */
     struct slice command; /* of an exec */
@@ -236,11 +238,10 @@ names_agree(struct http_passage *http, const struct kube_named *named)
 }
 
 static bool
-read_body(struct http_passage *http)
+read_json(struct http_passage *http, struct kube_named *named)
 {
     struct kube_talk *talk = http->talk->own;
     struct fault fault = { 0 };
-    struct kube_named named;
     json_t *body;
 
     if (json_read(buffer_slice(&http->talk->body), &body, &fault) != STATUS_OK) {
@@ -251,8 +252,23 @@ read_body(struct http_passage *http)
     /* The facts' texts live in the tree: it stays until the call's end, with the body. */
     http->talk->tree = body;
     http->passage->asked.request.facts_known = talk->body != KUBE_BODY_NAME;
-    if (!kube_body_read(talk->body, talk->form, body, &talk->facts, &named))
+    return kube_body_read(talk->body, talk->form, body, &talk->facts, named) ||
+           refuse(http, talk->facts.wrong);
+}
+
+static bool
+read_body(struct http_passage *http)
+{
+    struct kube_talk *talk = http->talk->own;
+    struct kube_named named;
+
+    talk->read = true;
+    if (talk->form != KUBE_FORM_PROTOBUF) {
+        if (!read_json(http, &named))
+            return false;
+    } else if (!kube_protobuf_read(buffer_slice(&http->talk->body), &talk->facts, &named)) {
         return refuse(http, talk->facts.wrong);
+    }
     if (!names_agree(http, &named))
         return false;
     return talk->attributes.name.size > 0 || object_set(http, named.name);
@@ -273,7 +289,9 @@ body_begin(struct http_passage *http)
         return true;
     if (http_head_field(head, HTTP_FIELD_CONTENT_ENCODING) != NULL)
         return refuse(http, "the body is encoded: it can't be judged");
-    return talk->form != KUBE_FORM_UNKNOWN ||
+    if (talk->form == KUBE_FORM_PROTOBUF && kube_takes_protobuf(&talk->attributes))
+        return true;
+    return (talk->form != KUBE_FORM_UNKNOWN && talk->form != KUBE_FORM_PROTOBUF) ||
            refuse(http, "this gateway reads such a body as JSON alone: send application/json, or "
                         "a patch in JSON");
 }
@@ -330,7 +348,7 @@ next(struct http_passage *http, struct dialect_step *step)
         step->limit = BODY_MAX;
         return DIALECT_BODY;
     }
-    if (talk->body != KUBE_BODY_UNREAD && http->talk->tree == NULL && !read_body(http))
+    if (talk->body != KUBE_BODY_UNREAD && !talk->read && !read_body(http))
         return DIALECT_READY;
     /* An apply makes what is not there. */
     if (talk->form == KUBE_FORM_APPLY && !may_too(http, "create"))

@@ -61,6 +61,15 @@ kube_body_of(const struct kube_attributes *attributes)
     return creates ? KUBE_BODY_NAME : KUBE_BODY_UNREAD;
 }
 
+bool
+kube_takes_protobuf(const struct kube_attributes *attributes)
+{
+    struct slice group = attributes->group;
+
+    return kube_body_of(attributes) == KUBE_BODY_NAME &&
+           (slice_find(group, '.') == group.size || slice_ends(group, SLICE_LITERAL(".k8s.io")));
+}
+
 enum kube_form
 kube_form_of(struct slice type, struct slice verb)
 {
@@ -75,6 +84,9 @@ kube_form_of(struct slice type, struct slice verb)
     };
 
     type = slice_trim(slice_first(type, slice_find(type, ';')));
+    if (!slice_is(verb, "patch") &&
+        slice_equal_nocase(type, SLICE_LITERAL("application/vnd.kubernetes.protobuf")))
+        return KUBE_FORM_PROTOBUF;
     if (!slice_is(verb, "patch"))
         return type.size == 0 || slice_equal_nocase(type, SLICE_LITERAL("application/json"))
                    ? KUBE_FORM_WHOLE
@@ -263,7 +275,7 @@ kube_body_read(enum kube_body kind, enum kube_form form, json_t *body, struct bo
                struct kube_named *named)
 {
     *named = (struct kube_named){ .name = SLICE_LITERAL(""), .namespace = SLICE_LITERAL("") };
-    if (form == KUBE_FORM_UNKNOWN)
+    if (form == KUBE_FORM_UNKNOWN || form == KUBE_FORM_PROTOBUF)
         return body_wrong(out, "this gateway reads such a body as JSON alone: send "
                                "application/json, or a patch in JSON");
     if (form == KUBE_FORM_STEPS) {

@@ -22,10 +22,14 @@ enum kube_form {
     KUBE_FORM_STRATEGIC, /* with directives of its own */
     KUBE_FORM_STEPS,     /* RFC 6902 */
     KUBE_FORM_APPLY,
+    KUBE_FORM_PROTOBUF, /* whole; of it the names are read alone (protobuf.h) */
     KUBE_FORM_UNKNOWN,
 };
 
 enum kube_body kube_body_of(const struct kube_attributes *attributes);
+/* May a body of this kind come in protobuf? Where the names alone count, of resources that are
+ * Kubernetes' own: their metadata is the first field. */
+bool kube_takes_protobuf(const struct kube_attributes *attributes);
 /* Of a Content-Type. */
 enum kube_form kube_form_of(struct slice type, struct slice verb);
 
@@ -35,7 +39,8 @@ struct kube_named {
     bool generated; /* name is the beginning of it */
 };
 
-/* False: out->wrong says why. A strategic patch's directives are taken out of body. */
+/* Of a body in JSON. False: out->wrong says why. A strategic patch's directives are taken out of
+ * body. */
 bool kube_body_read(enum kube_body kind, enum kube_form form, json_t *body, struct body_facts *out,
                     struct kube_named *named);
 

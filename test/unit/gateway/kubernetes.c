@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "kubernetes/attributes.h"
+#include "kubernetes/protobuf.h"
 #include "kubernetes/workload.h"
 
 static struct arena arena;
@@ -449,12 +450,161 @@ forms_are_told_by_type(void **state)
     assert_int_equal(kube_form_of(SLICE_LITERAL(""), create), KUBE_FORM_WHOLE);
     assert_int_equal(kube_form_of(SLICE_LITERAL("application/yaml"), create), KUBE_FORM_UNKNOWN);
     assert_int_equal(kube_form_of(SLICE_LITERAL("application/vnd.kubernetes.protobuf"), create),
+                     KUBE_FORM_PROTOBUF);
+    assert_int_equal(kube_form_of(SLICE_LITERAL("application/vnd.kubernetes.protobuf"), patch),
                      KUBE_FORM_UNKNOWN);
     assert_int_equal(kube_form_of(SLICE_LITERAL("application/json"), patch), KUBE_FORM_UNKNOWN);
     assert_int_equal(kube_form_of(SLICE_LITERAL("application/merge-patch+json"), patch),
                      KUBE_FORM_MERGE);
     assert_int_equal(kube_form_of(SLICE_LITERAL("application/apply-patch+cbor"), patch),
                      KUBE_FORM_UNKNOWN);
+}
+
+/* "k8s", the envelope's fields, in them the object's, in them the metadata's. */
+static const struct {
+    const char *what, *body;
+    size_t size;
+    const char *name, *namespace; /* NULL: refused */
+    bool generated;
+} protobufs[] = {
+#define ROW(what, body, ...)                                                                       \
+    {                                                                                              \
+        what, body, sizeof(body) - 1, __VA_ARGS__                                                  \
+    }
+    ROW("as kubectl sends it",
+        "k8s\0\x0a\x0f\x0a\x02v1\x12\x09"
+        "ConfigMap\x12\x1d\x0a\x13\x0a\x03"
+        "cm1\x12\0\x1a\0\"\0*\0"
+        "2\0"
+        "8\0B\0\x12\x06\x0a\x01"
+        "a\x12\x01"
+        "b\x1a\0\"\0",
+        "cm1", "", false),
+    ROW("a generated name in a namespace", "k8s\0\x12\x0d\x0a\x0b\x12\x03we-\x1a\x04shop", "we-",
+        "shop", true),
+    ROW("no metadata", "k8s\0\x12\x03\x12\x01x", "", "", true),
+    ROW("numbers of each kind behind",
+        "k8s\0\x12\x12\x0a\x05\x0a\x03"
+        "cm1\x18\xff\x01\x25"
+        "abcd\x12\x01x",
+        "cm1", "", false),
+    ROW("nothing", "", NULL),
+    ROW("no magic",
+        "\x12\x07\x0a\x05\x0a\x03"
+        "cm1",
+        NULL),
+    ROW("JSON", "{\"metadata\":{\"name\":\"cm1\"}}", NULL),
+    ROW("no object", "k8s\0\x0a\x04\x0a\x02v1", NULL),
+    ROW("two objects",
+        "k8s\0\x12\x07\x0a\x05\x0a\x03"
+        "cm1\x12\x07\x0a\x05\x0a\x03"
+        "cm2",
+        NULL),
+    ROW("an encoding",
+        "k8s\0\x12\x07\x0a\x05\x0a\x03"
+        "cm1\x1a\x04gzip",
+        NULL),
+    ROW("metadata twice",
+        "k8s\0\x12\x0e\x0a\x05\x0a\x03"
+        "cm1\x0a\x05\x0a\x03"
+        "cm2",
+        NULL),
+    ROW("a name twice",
+        "k8s\0\x12\x0c\x0a\x0a\x0a\x03"
+        "cm1\x0a\x03"
+        "cm2",
+        NULL),
+    ROW("a namespace twice",
+        "k8s\0\x12\x0e\x0a\x0c\x0a\x02"
+        "cm\x1a\x02"
+        "ns\x1a\x02"
+        "no",
+        NULL),
+    ROW("a name that is a number", "k8s\0\x12\x04\x0a\x02\x08\x05", NULL),
+    ROW("a tag longer than it need be",
+        "k8s\0\x12\x0d\x0a\x0b\x0a\x03"
+        "cm1\x8a\0\x03"
+        "cm2",
+        NULL),
+    ROW("a tag that 32 bits cut",
+        "k8s\0\x12\x11\x0a\x0f\x0a\x03"
+        "cm1\x8a\x80\x80\x80\x80\x01\x03"
+        "cm2",
+        NULL),
+    ROW("a length longer than it need be",
+        "k8s\0\x12\x08\x0a\x06\x0a\x83\0"
+        "cm1",
+        NULL),
+    ROW("the field 0",
+        "k8s\0\x12\x09\x0a\x05\x0a\x03"
+        "cm1\x02\0",
+        NULL),
+    ROW("a group",
+        "k8s\0\x12\x09\x0a\x05\x0a\x03"
+        "cm1\x13\x14",
+        NULL),
+    ROW("cut off",
+        "k8s\0\x12\x07\x0a\x05\x0a\x03"
+        "cm",
+        NULL),
+    ROW("longer than all", "k8s\0\x12\xff\xff\xff\xff\x0f\x0a\x05", NULL),
+    ROW("a name with a slash",
+        "k8s\0\x12\x07\x0a\x05\x0a\x03"
+        "a/b",
+        NULL),
+    ROW("a name with a zero",
+        "k8s\0\x12\x07\x0a\x05\x0a\x03"
+        "a\0b",
+        NULL),
+#undef ROW
+};
+
+static void
+names_are_found_in_protobuf(void **state)
+{
+    for (size_t i = 0; i < sizeof protobufs / sizeof protobufs[0]; i++) {
+        struct body_facts facts = { .arena = &arena };
+        struct kube_named named;
+        bool read =
+            kube_protobuf_read(slice_of(protobufs[i].body, protobufs[i].size), &facts, &named);
+
+        if (read != (protobufs[i].name != NULL) || read != (facts.wrong == NULL) ||
+            (read && (!slice_is(named.name, protobufs[i].name) ||
+                      !slice_is(named.namespace, protobufs[i].namespace) ||
+                      named.generated != protobufs[i].generated)))
+            fail_msg("%s", protobufs[i].what);
+    }
+}
+
+/* What runs pods, and what is not Kubernetes' own, is read as JSON alone. */
+static void
+protobuf_comes_where_names_alone_count(void **state)
+{
+    static const struct {
+        const char *method, *path;
+        bool takes;
+    } rows[] = {
+        { "POST", "/api/v1/namespaces/s/configmaps", true },
+        { "POST", "/api/v1/namespaces/s/secrets", true },
+        { "POST", "/api/v1/namespaces", true },
+        { "POST", "/apis/networking.k8s.io/v1/namespaces/s/ingresses", true },
+        { "POST", "/api/v1/namespaces/s/pods", false },
+        { "PUT", "/api/v1/namespaces/s/pods/a", false },
+        { "POST", "/apis/apps/v1/namespaces/s/deployments", false },
+        { "POST", "/apis/batch/v1/namespaces/s/cronjobs", false },
+        { "POST", "/api/v1/namespaces/s/podtemplates", false },
+        { "POST", "/apis/example.com/v1/namespaces/s/things", false },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct kube_attributes found;
+        const char *why;
+
+        assert_true(kube_attributes_find(slice_text(rows[i].method), slice_text(rows[i].path),
+                                         slice_of("", 0), &arena, &found, &why));
+        if (kube_takes_protobuf(&found) != rows[i].takes)
+            fail_msg("%s %s", rows[i].method, rows[i].path);
+    }
 }
 
 int
@@ -466,6 +616,8 @@ main(void)
         cmocka_unit_test_setup_teardown(made_things_have_names, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bodies_are_read_where_they_count, set_up, tear_down),
         cmocka_unit_test_setup_teardown(forms_are_told_by_type, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(names_are_found_in_protobuf, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(protobuf_comes_where_names_alone_count, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
