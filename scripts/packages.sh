@@ -7,7 +7,7 @@ build="gcc libc6-dev make meson ninja-build pkg-config re2c libuv1-dev liburing-
 run="curl python3 jq"
 test="clang libclang-rt-14-dev llvm nodejs npm nginx-light openssl python3 curl jq sqlite3 procps
       postgresql postgresql-client redis-server redis-tools python3-psycopg2
-      docker.io containerd runc busybox-static bsdutils strace"
+      docker.io containerd runc podman conmon busybox-static bsdutils strace"
 bench="nginx-light haproxy caddy wrk openssl python3 curl jq procps postgresql postgresql-client
        postgresql-contrib pgbouncer redis-server redis-tools"
 

@@ -68,6 +68,7 @@ test('what a developer does every day, with the line that was printed', { skip }
     };
     assert.equal(await ok('ps', '--format', '{{.Names}}'), 'web-1\n');
     assert.equal(await ok('exec', 'web-1', 'echo', 'inside'), 'inside\n');
+    assert.equal(await ok('run', '--rm', '--network', 'host', '--name', 'web-2', 'bb:1', '/bin/echo', 'from a run'), 'from a run\n');
     assert.equal((await cli(['exec', 'web-1', 'sh', '-c', 'exit 7'])).code, 7);
     /* What it says is said long before what comes of it. */
     assert.equal((await cli(['exec', '-i', 'web-1', 'sh'], { input: 'sleep 1; echo late\n' })).out, 'late\n');
