@@ -13,6 +13,7 @@ struct hold {
 };
 
 struct budget_holds {
+    struct budget_holds *next; /* that are held together with it (budgets_join) */
     uint64_t spent;
     size_t count;
     struct hold items[];
@@ -174,6 +175,51 @@ budgets_end(struct gate *gate, struct budget_holds **holds)
         budget_leave(gate->gateway->options.budgets, (*holds)->items[i].place, now_ms(gate));
     free(*holds);
     *holds = NULL;
+}
+
+static bool
+held_already(const struct budget_holds *held, uint64_t key)
+{
+    while (held != NULL && find(held, key) == NULL)
+        held = held->next;
+    return held != NULL;
+}
+
+void
+budgets_join(struct gate *gate, struct budget_holds **held, struct budget_holds **more)
+{
+    struct budget_holds *joining = *more;
+    size_t left = 0;
+
+    if (joining == NULL)
+        return;
+    for (size_t i = 0; i < joining->count; i++) {
+        if (held_already(*held, joining->items[i].budget.key))
+            budget_leave(gate->gateway->options.budgets, joining->items[i].place, now_ms(gate));
+        else
+            joining->items[left++] = joining->items[i];
+    }
+    joining->count = left;
+    joining->spent = 0;
+    joining->next = *held;
+    *held = joining;
+    *more = NULL;
+    if (left == 0) {
+        *held = joining->next;
+        free(joining);
+    }
+}
+
+void
+budgets_settle(struct gate *gate, struct budget_holds **held, uint64_t bytes)
+{
+    while (*held != NULL) {
+        struct budget_holds *holds = *held, *next = holds->next;
+
+        budgets_spend(gate, holds, bytes);
+        budgets_end(gate, &holds);
+        *held = next;
+    }
 }
 
 bool

@@ -19,6 +19,13 @@ void budgets_spend(struct gate *gate, struct budget_holds *holds, uint64_t moved
 /* Gives back; *holds is NULL afterwards. */
 void budgets_end(struct gate *gate, struct budget_holds **holds);
 
+/* Puts *more with *held, a right's budget once; the bytes that count from here on are told to
+ * budgets_settle. *more is NULL afterwards. */
+void budgets_join(struct gate *gate, struct budget_holds **held, struct budget_holds **more);
+/* Counts so many bytes for each budget that is held, and gives all back; *held is NULL
+ * afterwards. */
+void budgets_settle(struct gate *gate, struct budget_holds **held, uint64_t bytes);
+
 /* Of a passage under way: counts what has moved by now. False: it has taken by far more than
  * there was, and must be cut; *why tells. */
 bool budgets_still_hold(struct passage *passage, struct refusal *why);

@@ -24,6 +24,10 @@ struct door {
     /* Ends both sides at once. A protocol that has words for it in the middle of a session
      * says why. */
     void (*cut)(struct passage *passage, const struct refusal *why);
+    /* Is what goes on within an open passage still allowed? Asked when open passages are looked
+     * at again, once the passage itself holds. False: *why tells, in words that live as long as
+     * the gate's scratch. May be NULL. */
+    bool (*holds)(struct passage *passage, struct refusal *why);
     /* The passage is over: the end of the door's own part. May be NULL. */
     void (*ended)(struct passage *passage);
     /* The request in words, for whoever is to approve it. May be NULL. */

@@ -234,8 +234,9 @@ errand_refuse(struct passage *passage, const struct errand_ask *ask, struct aren
     *refusal = finding.refusal;
 }
 
-void
-errand_end(struct passage *passage, struct errand *errand, const struct errand_outcome *outcome)
+static void
+end_lines(struct passage *passage, const struct errand *errand,
+          const struct errand_outcome *outcome)
 {
     struct gate *gate = passage->gate;
     struct audit_outcome said = {
@@ -251,7 +252,29 @@ errand_end(struct passage *passage, struct errand *errand, const struct errand_o
     for (size_t i = 0; i < errand->more_count; i++)
         audit_end(gate->journal, errand->more[i], &said);
     budgets_spend(gate, errand->budgets, outcome->bytes_in + outcome->bytes_out);
-    budgets_end(gate, &errand->budgets);
+}
+
+void
+errand_end(struct passage *passage, struct errand *errand, const struct errand_outcome *outcome)
+{
+    end_lines(passage, errand, outcome);
+    budgets_end(passage->gate, &errand->budgets);
     free(errand->more);
     *errand = (struct errand){ 0 };
+}
+
+void
+errand_end_queued(struct passage *passage, struct errand *errand,
+                  const struct errand_outcome *outcome, struct budget_holds **held)
+{
+    end_lines(passage, errand, outcome);
+    budgets_join(passage->gate, held, &errand->budgets);
+    free(errand->more);
+    *errand = (struct errand){ 0 };
+}
+
+void
+errand_settle(struct passage *passage, struct budget_holds **held, uint64_t bytes)
+{
+    budgets_settle(passage->gate, held, bytes);
 }

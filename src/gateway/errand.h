@@ -54,5 +54,12 @@ struct errand_outcome {
 };
 void errand_end(struct passage *passage, struct errand *errand,
                 const struct errand_outcome *outcome);
+/* The same for what the upstream has only queued, to run it later: its budgets stay taken, in
+ * *held, until errand_settle. */
+void errand_end_queued(struct passage *passage, struct errand *errand,
+                       const struct errand_outcome *outcome, struct budget_holds **held);
+/* What was queued has run, or never will: so many bytes were answered to all of it, which count
+ * for each right that has a budget. *held is NULL afterwards. */
+void errand_settle(struct passage *passage, struct budget_holds **held, uint64_t bytes);
 
 #endif

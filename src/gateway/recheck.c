@@ -7,7 +7,8 @@ typedef bool (*keeps)(struct passage *passage, struct refusal *why);
 static bool
 holds(struct passage *passage, struct refusal *why)
 {
-    return pipeline_still_holds(passage, &passage->gate->scratch, why);
+    return pipeline_still_holds(passage, &passage->gate->scratch, why) &&
+           (passage->door->holds == NULL || passage->door->holds(passage, why));
 }
 
 static void

@@ -1,11 +1,22 @@
 /* gateway/redis/back.c - what the server answers: matched with what is owed, and passed on as
  * it came. */
+#include <stdio.h>
+
+#include "base/log.h"
 #include "session.h"
 
+/* In the middle of a reply the client can't be told: the log is. */
 static void
 impossible(struct redis_session *session)
 {
-    redis_session_fail(session, "ERR", SLICE_LITERAL("upstream broke the protocol"), 502);
+    const char *why = session->skimmer.deep ? "an answer is nested deeper than the gateway reads"
+                                            : "it broke the protocol";
+    char text[80];
+
+    log_write(LOG_WARN, "gateway", "a session's upstream failed", "upstream",
+              session->passage->asked.upstream->name_text, "why", why, NULL);
+    snprintf(text, sizeof(text), "upstream: %s", why);
+    redis_session_fail(session, "ERR", slice_text(text), 502);
 }
 
 /* --- what is owed -------------------------------------------------------------------- */
@@ -17,8 +28,12 @@ end_owed(struct redis_session *session, struct redis_owed *owed, unsigned status
                                             .bytes_in = owed->bytes_in,
                                             .bytes_out = owed->bytes_out };
 
-    if (owed->counted)
+    if (owed->counted && owed->queued)
+        errand_end_queued(session->passage, &owed->errand, &outcome, &session->held);
+    else if (owed->counted)
         errand_end(session->passage, &owed->errand, &outcome);
+    if (owed->executes && session->passage != NULL)
+        errand_settle(session->passage, &session->held, owed->bytes_out);
     if (owed->handed_on && session->owed.count > 1) {
         struct redis_owed *next = redis_owed_at(&session->owed, 1);
 
@@ -36,8 +51,15 @@ redis_back_speak(struct redis_session *session)
 
     while ((owed = redis_owed_first(&session->owed)) != NULL && owed->kind == OWED_WORDS &&
            resp_skim_at_rest(&session->skimmer)) {
+        bool last = owed->last;
+
         put_slice(&session->door->to_client, buffer_slice(&owed->words));
         end_owed(session, owed, 200);
+        if (last) {
+            if (redis_session_flush(session))
+                redis_session_close(session, 400);
+            return;
+        }
     }
 }
 
@@ -197,7 +219,7 @@ take_reply(struct redis_session *session, struct slice *bytes)
     if (!on_reply(session))
         return false;
     redis_back_speak(session);
-    return true;
+    return session->state != SESSION_ENDED;
 }
 
 void
@@ -221,4 +243,6 @@ redis_back_abandon(struct redis_session *session, unsigned status)
             owed->counted = false;
         end_owed(session, owed, status);
     }
+    if (session->passage != NULL)
+        errand_settle(session->passage, &session->held, 0);
 }

@@ -23,6 +23,8 @@ enum redis_keys {
 
 enum redis_manner {
     REDIS_ASK,       /* needs a right for each key */
+    REDIS_BLOCK,     /* the same, and may wait at the server as long as it likes */
+    REDIS_TRACK,     /* the same, and lets the server talk of its own accord */
     REDIS_FREE,      /* touches nothing of anybody's */
     REDIS_NEVER,     /* would take the session out of the gateway's sight */
     REDIS_CONTAINER, /* what it does is its subcommand's */

@@ -91,9 +91,14 @@ door_stop(void *state)
 static void
 door_cut(struct passage *passage, const struct refusal *why)
 {
-    unsigned status = refusal_status(why->kind);
+    redis_session_fail(passage->wire, redis_code_of(why->kind),
+                       redis_words_of(why, &passage->gate->scratch), refusal_status(why->kind));
+}
 
-    redis_session_fail(passage->wire, status == 503 ? "ERR" : "WRONGPASS", why->reason, status);
+static bool
+door_holds(struct passage *passage, struct refusal *why)
+{
+    return redis_standing_holds(passage->wire, why);
 }
 
 static uint64_t
@@ -112,6 +117,7 @@ const struct door redis_door = {
     .refuse = redis_start_refuse,
     .open = redis_start_open,
     .cut = door_cut,
+    .holds = door_holds,
     .traffic = door_traffic,
     .show = redis_start_show,
 };

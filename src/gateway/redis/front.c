@@ -1,5 +1,5 @@
-/* gateway/redis/front.c - what the client sends: each command is decided as it is read, and
- * passed on, or answered in its turn. */
+/* gateway/redis/front.c - what the client sends: each command by its manner, in the state in
+ * which the session is. */
 #include <stdlib.h>
 
 #include "base/secret.h"
@@ -7,244 +7,103 @@
 
 enum { OWED_MOST = 4096 }; /* then the client waits */
 
-struct command {
-    const struct slice *arguments;
-    size_t count;
-    struct slice whole; /* its bytes */
-    struct redis_ask ask;
-};
-
-static void
-out_of_memory(struct redis_session *session)
-{
-    redis_session_fail(session, "ERR", SLICE_LITERAL("the gateway is out of memory"), 503);
-}
-
-/* An answer of the gateway's own, when its turn comes. */
-static void
-answer(struct redis_session *session, const char *code, struct slice message)
-{
-    struct redis_owed *owed = redis_owed_add(&session->owed, OWED_WORDS);
-
-    session->last_asked = NULL; /* it is not the last any more */
-    if (owed == NULL) {
-        out_of_memory(session);
-        return;
-    }
-    resp_put_error(&owed->words, code, message);
-    /* As Redis does: what is refused while it is queued spoils the transaction. */
-    session->dirty |= session->multi;
-}
-
-static const char *
-code_of(enum gate_refusal kind)
-{
-    switch (refusal_status(kind)) {
-    case 403:
-        return "NOPERM";
-    case 401:
-        return "WRONGPASS";
-    default:
-        return "ERR";
-    }
-}
-
-static void
-answer_refusal(struct redis_session *session, const struct refusal *refusal)
-{
-    struct slice text = refusal->reason;
-
-    if (refusal->kind == GATE_FORBIDDEN && refusal->right.size > 0)
-        text = arena_format(&session->door->scratch, "you need %.*s: %.*s",
-                            SLICE_PRINT(refusal->right), SLICE_PRINT(refusal->reason));
-    answer(session, code_of(refusal->kind), text);
-}
-
-/* Refused by the door itself, with its line. */
-static void
-refuse(struct redis_session *session, const struct command *command, struct slice why)
-{
-    struct refusal refusal = { .kind = GATE_MALFORMED, .reason = why };
-
-    errand_refuse(session->passage, &command->ask.errand, &session->door->scratch, &refusal);
-    answer(session, code_of(refusal.kind), refusal.reason);
-}
-
-static struct redis_owed *
-pass(struct redis_session *session, const struct command *command, enum owed_kind kind)
-{
-    struct redis_owed *owed = redis_owed_add(&session->owed, kind);
-
-    if (owed == NULL) {
-        out_of_memory(session);
-        return NULL;
-    }
-    owed->bytes_in = command->whole.size;
-    put_slice(&session->door->to_server, command->whole);
-    return owed;
-}
-
-static bool
-recorded_in_full(const struct redis_session *session)
-{
-    return session->passage->asked.upstream->plan.record == RECORD_FULL;
-}
-
-static uint64_t
-digest_of(const struct errand_ask *ask)
-{
-    uint64_t digest = slice_hash(ask->touches[0].action);
-
-    for (size_t i = 0; i < ask->count; i++)
-        digest = (digest ^ slice_hash(ask->touches[i].object)) * UINT64_C(0x9e3779b97f4a7c15);
-    return digest;
-}
-
-/* Recorded in full, two commands are the same when their values are. */
-static uint64_t
-digest_of_words(const struct redis_session *session, const struct command *command)
-{
-    return recorded_in_full(session) ? slice_hash(command->ask.errand.statement) : 0;
-}
-
-/* The same as the command before it, in one read: one line with a count for both. */
-static bool
-goes_on(const struct redis_session *session, const struct redis_owed *before, uint64_t same,
-        enum owed_kind kind)
-{
-    return before != NULL && before->counted && before->same == same && before->kind == kind &&
-           kind == OWED_REPLY && before->queued == session->multi;
-}
-
-static struct redis_owed *
-ask_again(struct redis_session *session, const struct command *command)
-{
-    struct redis_owed *before = session->last_asked, *owed;
-    struct refusal refusal;
-
-    if (!errand_again(session->passage, &command->ask.errand, &session->door->scratch,
-                      &before->errand, &refusal)) {
-        answer_refusal(session, &refusal);
-        return NULL;
-    }
-    /* The ring may move. */
-    size_t at = session->owed.count - 1;
-    owed = pass(session, command, OWED_REPLY);
-    if (owed == NULL)
-        return NULL;
-    before = redis_owed_at(&session->owed, at);
-    owed->errand = before->errand;
-    owed->counted = true;
-    owed->same = before->same;
-    owed->queued = before->queued;
-    before->errand = (struct errand){ 0 };
-    before->counted = false;
-    before->handed_on = true;
-    return owed;
-}
-
-/* A command that needs rights. */
-static struct redis_owed *
-ask(struct redis_session *session, const struct command *command, enum owed_kind kind)
-{
-    uint64_t same = digest_of(&command->ask.errand) ^ digest_of_words(session, command);
-    struct refusal refusal;
-    struct errand errand;
-    struct redis_owed *owed;
-
-    if (goes_on(session, session->last_asked, same, kind)) {
-        session->last_asked = ask_again(session, command);
-        return session->last_asked;
-    }
-    session->last_asked = NULL;
-    if (!errand_begin(session->passage, &command->ask.errand, &session->door->scratch, &errand,
-                      &refusal)) {
-        answer_refusal(session, &refusal);
-        return NULL;
-    }
-    owed = pass(session, command, kind);
-    if (owed == NULL) {
-        errand_end(session->passage, &errand, &(struct errand_outcome){ .status = 503 });
-        return NULL;
-    }
-    owed->errand = errand;
-    owed->counted = true;
-    owed->same = same;
-    owed->queued = session->multi;
-    session->last_asked = owed;
-    return owed;
-}
-
 /* --- manners ------------------------------------------------------------------------------ */
 
 static void
-subscribe(struct redis_session *session, const struct command *command)
+subscribe(struct redis_session *session, const struct redis_request *command)
 {
     struct redis_owed *owed;
 
     if (session->multi) {
-        refuse(session, command, SLICE_LITERAL("subscribing within MULTI does not pass"));
+        redis_refuse(session, command, SLICE_LITERAL("subscribing within MULTI does not pass"));
         return;
     }
-    owed = ask(session, command, OWED_SUBSCRIBED);
-    if (owed != NULL)
-        owed->confirmations = command->ask.channels;
+    if (!redis_channels_fit(session, command)) {
+        redis_refuse(session, command, SLICE_LITERAL("too many channels for one session"));
+        return;
+    }
+    owed = redis_ask(session, command, OWED_SUBSCRIBED);
+    if (owed == NULL)
+        return;
+    owed->confirmations = command->ask.channels;
+    if (!redis_channels_add(session, command))
+        redis_out_of_memory(session);
 }
 
 static void
-unsubscribe(struct redis_session *session, const struct command *command)
+unsubscribe(struct redis_session *session, const struct redis_request *command)
 {
     struct redis_owed *owed;
 
     if (session->multi) {
-        refuse(session, command, SLICE_LITERAL("unsubscribing within MULTI does not pass"));
+        redis_refuse(session, command, SLICE_LITERAL("unsubscribing within MULTI does not pass"));
         return;
     }
-    owed = pass(session, command, command->count > 1 ? OWED_SUBSCRIBED : OWED_UNSUBSCRIBED);
-    if (owed != NULL)
-        owed->confirmations = (unsigned)command->count - 1;
+    owed = redis_pass(session, command, command->count > 1 ? OWED_SUBSCRIBED : OWED_UNSUBSCRIBED);
+    if (owed == NULL)
+        return;
+    owed->confirmations = (unsigned)command->count - 1;
+    if (!redis_channels_remove(session, command))
+        redis_out_of_memory(session);
 }
 
 static void
-begin_transaction(struct redis_session *session, const struct command *command)
+begin_transaction(struct redis_session *session, const struct redis_request *command)
 {
-    if (pass(session, command, OWED_REPLY) != NULL && !session->multi) {
+    if (redis_pass(session, command, OWED_REPLY) != NULL && !session->multi) {
         session->multi = true;
         session->dirty = false;
     }
 }
 
 static void
-execute(struct redis_session *session, const struct command *command)
+end_transaction(struct redis_session *session, const struct redis_request *command,
+                enum owed_kind kind)
 {
-    bool abort = session->multi && session->dirty;
-    struct command discard = *command;
+    struct redis_owed *owed = redis_pass(session, command, kind);
 
+    if (owed == NULL)
+        return;
+    owed->executes = true;
     session->multi = session->dirty = false;
+    redis_queued_free(&session->queued);
+}
+
+/* It runs by the rights of now, not by those of when it was queued. */
+static void
+execute(struct redis_session *session, const struct redis_request *command)
+{
+    bool abort = session->multi && (session->dirty || !redis_queued_hold(session));
+    struct redis_request discard = *command;
+
     if (abort)
         discard.whole = SLICE_LITERAL("*1\r\n$7\r\nDISCARD\r\n");
-    (void)pass(session, &discard, abort ? OWED_ABORT : OWED_REPLY);
+    end_transaction(session, &discard, abort ? OWED_ABORT : OWED_REPLY);
 }
 
+/* Off in one spelling alone, and not when it may be discarded: what is on is judged again. */
 static void
-discard(struct redis_session *session, const struct command *command)
+track(struct redis_session *session, const struct redis_request *command)
 {
-    session->multi = session->dirty = false;
-    (void)pass(session, command, OWED_REPLY);
+    bool off = !session->multi && command->count == 3 &&
+               slice_equal_nocase(command->arguments[2], SLICE_LITERAL("off"));
+
+    if (redis_ask(session, command, OWED_REPLY) != NULL)
+        session->tracking = !off;
 }
 
 static void
-monitor(struct redis_session *session, const struct command *command)
+monitor(struct redis_session *session, const struct redis_request *command)
 {
     if (session->multi)
-        refuse(session, command, SLICE_LITERAL("MONITOR within MULTI does not pass"));
-    else if (ask(session, command, OWED_REPLY) != NULL)
+        redis_refuse(session, command, SLICE_LITERAL("MONITOR within MULTI does not pass"));
+    else if (redis_ask(session, command, OWED_REPLY) != NULL)
         session->monitoring = true;
 }
 
 /* HELLO [2|3 [SETNAME name]], word for word: Redis knows AUTH in more spellings than one. */
 static bool
-is_plain_hello(const struct command *command)
+is_plain_hello(const struct redis_request *command)
 {
     const struct slice *words = command->arguments;
 
@@ -259,48 +118,50 @@ is_plain_hello(const struct command *command)
 /* Another version of the protocol, for a client that has logged in. Within MULTI its answer
  * would come with EXEC's, and the gateway would not know which version holds. */
 static void
-hello(struct redis_session *session, const struct command *command)
+hello(struct redis_session *session, const struct redis_request *command)
 {
     if (session->multi) {
-        refuse(session, command, SLICE_LITERAL("HELLO within MULTI does not pass"));
+        redis_refuse(session, command, SLICE_LITERAL("HELLO within MULTI does not pass"));
         return;
     }
     if (!is_plain_hello(command)) {
-        refuse(session, command,
-               SLICE_LITERAL("this session has logged in already: HELLO [2|3 [SETNAME name]]"));
+        redis_refuse(
+            session, command,
+            SLICE_LITERAL("this session has logged in already: HELLO [2|3 [SETNAME name]]"));
         return;
     }
-    struct redis_owed *owed = pass(session, command, OWED_REPLY);
+    struct redis_owed *owed = redis_pass(session, command, OWED_REPLY);
     if (owed != NULL)
         owed->hello = true;
 }
 
 static void
-on_command(struct redis_session *session, struct command *command)
+on_command(struct redis_session *session, struct redis_request *command)
 {
     struct slice why;
 
     if (!redis_classify(command->arguments, command->count, &session->door->scratch, &command->ask,
                         &why)) {
-        refuse(session, command, why);
+        redis_refuse(session, command, why);
         return;
     }
-    if (recorded_in_full(session))
+    if (redis_recorded_in_full(session))
         redis_words_full(command->arguments, command->count, &session->door->scratch,
                          &command->ask);
     enum redis_manner manner = command->ask.command->manner;
-    if (manner != REDIS_ASK)
+    if (manner != REDIS_ASK && manner != REDIS_BLOCK)
         session->last_asked = NULL;
     if (session->monitoring && strcmp(command->ask.command->name, "quit") != 0) {
-        refuse(session, command, SLICE_LITERAL("after MONITOR nothing but QUIT passes"));
+        redis_refuse(session, command, SLICE_LITERAL("after MONITOR nothing but QUIT passes"));
         return;
     }
     switch (manner) {
     case REDIS_ASK:
-        (void)ask(session, command, OWED_REPLY);
+    case REDIS_BLOCK:
+        (void)redis_ask(session, command, OWED_REPLY);
         break;
     case REDIS_FREE:
-        (void)pass(session, command, OWED_REPLY);
+        (void)redis_pass(session, command, OWED_REPLY);
         break;
     case REDIS_SUBSCRIBE:
         subscribe(session, command);
@@ -315,7 +176,10 @@ on_command(struct redis_session *session, struct command *command)
         execute(session, command);
         break;
     case REDIS_DISCARD:
-        discard(session, command);
+        end_transaction(session, command, OWED_REPLY);
+        break;
+    case REDIS_TRACK:
+        track(session, command);
         break;
     case REDIS_MONITOR:
         monitor(session, command);
@@ -324,11 +188,11 @@ on_command(struct redis_session *session, struct command *command)
         hello(session, command);
         break;
     case REDIS_AUTH:
-        refuse(session, command, SLICE_LITERAL("this session has logged in already"));
+        redis_refuse(session, command, SLICE_LITERAL("this session has logged in already"));
         break;
     case REDIS_NEVER:
     case REDIS_CONTAINER:
-        refuse(session, command, SLICE_LITERAL("this command does not pass the gateway"));
+        redis_refuse(session, command, SLICE_LITERAL("this command does not pass the gateway"));
         break;
     }
 }
@@ -350,9 +214,12 @@ malformed(struct redis_session *session, const char *why)
     const struct errand_ask none = { .verb = SLICE_LITERAL("unknown") };
     struct refusal refusal = { .kind = GATE_MALFORMED, .reason = slice_text(why) };
 
-    if (session->passage != NULL)
-        errand_refuse(session->passage, &none, &session->door->scratch, &refusal);
-    redis_session_fail(session, "ERR", slice_text(why), 400);
+    if (session->passage == NULL) {
+        redis_session_fail(session, "ERR", slice_text(why), 400);
+        return;
+    }
+    errand_refuse(session->passage, &none, &session->door->scratch, &refusal);
+    redis_part(session, why);
 }
 
 /* One command off the front. False: it is not whole, or the session has ended. */
@@ -377,14 +244,14 @@ take_command(struct redis_session *session, struct slice *bytes)
     }
     arguments = arena_take(arena, reader->count * sizeof(*arguments));
     if (arguments == NULL) {
-        out_of_memory(session);
+        redis_out_of_memory(session);
         return false;
     }
     for (uint32_t i = 0; i < reader->count; i++)
         arguments[i] = slice_of(bytes->at + reader->parts[i].offset, reader->parts[i].size);
-    struct command command = { .arguments = arguments,
-                               .count = reader->count,
-                               .whole = slice_first(*bytes, used) };
+    struct redis_request command = { .arguments = arguments,
+                                     .count = reader->count,
+                                     .whole = slice_first(*bytes, used) };
     *bytes = slice_from(*bytes, used);
     resp_reader_clear(reader);
     if (session->state == SESSION_START)
@@ -418,6 +285,8 @@ redis_front_read(struct redis_session *session, struct slice bytes)
 {
     bool kept = session->in.size > 0;
 
+    if (session->deaf)
+        return;
     session->last_asked = NULL;
     if (kept) {
         put_slice(&session->in, bytes);
@@ -427,12 +296,14 @@ redis_front_read(struct redis_session *session, struct slice bytes)
         continue;
     if (session->state == SESSION_ENDED)
         return;
-    if (!keep(session, bytes, kept)) {
-        out_of_memory(session);
+    if (!keep(session, session->deaf ? slice_from(bytes, bytes.size) : bytes, kept)) {
+        redis_out_of_memory(session);
         return;
     }
     redis_back_speak(session);
-    if (!may_go_on(session))
+    if (session->state == SESSION_ENDED)
+        return;
+    if (!may_go_on(session) && !session->deaf)
         duplex_hold_client(&session->link);
     (void)redis_session_flush(session);
 }

@@ -28,10 +28,16 @@ grow(struct redis_owed_queue *queue)
     return true;
 }
 
+bool
+redis_owed_room(struct redis_owed_queue *queue)
+{
+    return queue->count < queue->capacity || grow(queue);
+}
+
 struct redis_owed *
 redis_owed_add(struct redis_owed_queue *queue, enum owed_kind kind)
 {
-    if (queue->count == queue->capacity && !grow(queue))
+    if (!redis_owed_room(queue))
         return NULL;
     struct redis_owed *owed = redis_owed_at(queue, queue->count++);
     *owed = (struct redis_owed){ .kind = kind };
@@ -50,6 +56,7 @@ redis_owed_drop_first(struct redis_owed_queue *queue)
     struct redis_owed *owed = redis_owed_at(queue, 0);
 
     buffer_free(&owed->words);
+    free(owed->kept);
     *owed = (struct redis_owed){ 0 };
     queue->head = (queue->head + 1) & (queue->capacity - 1);
     queue->count--;

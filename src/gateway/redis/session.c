@@ -37,6 +37,7 @@ let_go(struct redis_session *session)
     buffer_wipe_free(&session->in); /* a token may have stood in it */
     buffer_free(&session->hello);
     redis_owed_free(&session->owed);
+    redis_standing_free(session);
     free(session->agent);
     free(session->upstream_name);
     session->agent = session->upstream_name = NULL;

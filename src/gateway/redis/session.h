@@ -36,16 +36,38 @@ enum owed_kind {
     OWED_ABORT,        /* a reply, in place of which the client hears that EXEC was refused */
 };
 
+/* A command that was allowed and is not over. */
+struct redis_kept {
+    struct redis_kept *next;
+    size_t size; /* of its one block, to be given back with free */
+    struct errand_ask ask;
+};
+
+/* Commands of a transaction that is being queued. */
+struct redis_queued {
+    struct redis_kept *first, *last;
+    size_t size;
+};
+
+/* Names of channels, in the order of a search tree. */
+struct redis_channels {
+    void *root;
+    size_t size;
+};
+
 struct redis_owed {
     enum owed_kind kind;
     struct buffer words;
     struct errand errand;
-    bool counted;   /* it has an errand */
-    uint64_t same;  /* a digest of what it touches: the next may be the same */
-    bool handed_on; /* its errand goes on with the next one's */
-    bool failed;    /* an error was answered, to it or to one whose errand it went on with */
-    bool queued;    /* within MULTI: it runs with EXEC */
-    bool hello;     /* its answer tells which version of the protocol holds from here on */
+    struct redis_kept *kept; /* owned: it may wait at the server; NULL: it does not */
+    bool counted;            /* it has an errand */
+    uint64_t same;           /* a digest of what it touches: the next may be the same */
+    bool handed_on;          /* its errand goes on with the next one's */
+    bool failed;   /* an error was answered, to it or to one whose errand it went on with */
+    bool queued;   /* within MULTI: it runs with EXEC */
+    bool last;     /* these words end the session */
+    bool executes; /* EXEC or DISCARD: its answer is that of what was queued */
+    bool hello;    /* its answer tells which version of the protocol holds from here on */
     unsigned confirmations; /* that are still to come; 0: not known yet */
     uint64_t bytes_in, bytes_out;
 };
@@ -82,7 +104,13 @@ struct redis_session {
     struct redis_owed_queue owed;
     struct redis_owed *last_asked; /* of this read: what is the same again goes on with it */
     bool multi, dirty; /* a transaction is being queued; one of its commands was refused */
-    bool monitoring;   /* from now on the server talks alone */
+    bool deaf;       /* its client broke the protocol: it hears what it is owed, and is not heard */
+    bool monitoring; /* from now on the server talks alone */
+    bool tracking;   /* the server tells of keys that change */
+    struct redis_queued queued;
+    struct budget_holds *held; /* of commands that the server has queued */
+    struct redis_channels standing[CHANNEL_KINDS];
+    uint64_t judged_by, judged_us; /* what goes on: by which picture, and when */
     bool resp3;
     int64_t channels[CHANNEL_KINDS]; /* subscriptions in force */
     uint64_t bytes_in, bytes_out, traffic;
@@ -98,12 +126,56 @@ void redis_session_close(struct redis_session *session, unsigned status);
 void redis_session_drop(struct redis_session *session, unsigned status);
 
 /* queue.c */
+/* True: the next redis_owed_add can't fail. What is in the queue may have moved. */
+bool redis_owed_room(struct redis_owed_queue *queue);
 struct redis_owed *redis_owed_add(struct redis_owed_queue *queue,
                                   enum owed_kind kind); /* NULL: out of memory */
 struct redis_owed *redis_owed_at(struct redis_owed_queue *queue, size_t index);
 struct redis_owed *redis_owed_first(struct redis_owed_queue *queue);
 void redis_owed_drop_first(struct redis_owed_queue *queue);
 void redis_owed_free(struct redis_owed_queue *queue);
+
+/* What the client asks with one command. */
+struct redis_request {
+    const struct slice *arguments;
+    size_t count;
+    struct slice whole; /* its bytes */
+    struct redis_ask ask;
+};
+
+/* ask.c */
+/* Decides it, begins its line and passes it on. NULL: it was refused, and is answered; or the
+ * session has ended. */
+struct redis_owed *redis_ask(struct redis_session *session, const struct redis_request *command,
+                             enum owed_kind kind);
+/* Passes it on without a question. NULL: the session has ended. */
+struct redis_owed *redis_pass(struct redis_session *session, const struct redis_request *command,
+                              enum owed_kind kind);
+/* Refused by the door itself, with its line. */
+void redis_refuse(struct redis_session *session, const struct redis_request *command,
+                  struct slice why);
+/* The gateway's last words, when their turn comes: the session ends with them. */
+void redis_part(struct redis_session *session, const char *why);
+void redis_out_of_memory(struct redis_session *session);
+bool redis_recorded_in_full(const struct redis_session *session);
+/* A refusal as an error: its first word, and what follows it (in the arena, or borrowed). */
+const char *redis_code_of(enum gate_refusal kind);
+struct slice redis_words_of(const struct refusal *refusal, struct arena *arena);
+
+/* standing.c */
+struct redis_kept *redis_kept_new(const struct errand_ask *ask); /* NULL: out of memory */
+void redis_queued_add(struct redis_queued *queued, struct redis_kept *kept);
+void redis_queued_free(struct redis_queued *queued);
+/* Are all commands of the transaction still allowed? What is not has its line. */
+bool redis_queued_hold(struct redis_session *session);
+/* SUBSCRIBE and its kin. False: too many names. */
+bool redis_channels_fit(const struct redis_session *session, const struct redis_request *command);
+/* False: out of memory. */
+bool redis_channels_add(struct redis_session *session, const struct redis_request *command);
+bool redis_channels_remove(struct redis_session *session, const struct redis_request *command);
+/* Is all that goes on still allowed? False: *why tells, and what is not has its line. */
+bool redis_standing_holds(struct redis_session *session, struct refusal *why);
+void redis_standing_free(struct redis_session *session);
 
 /* start.c */
 /* True: the command belonged to the log-in, and is answered or under way. */
@@ -121,7 +193,7 @@ void redis_front_resume(struct redis_session *session);
 
 /* back.c */
 void redis_back_read(struct redis_session *session, struct slice bytes);
-/* Says what is the gateway's own turn to say. */
+/* Says what is the gateway's own turn to say. The session may end. */
 void redis_back_speak(struct redis_session *session);
 void redis_back_abandon(struct redis_session *session, unsigned status);
 

@@ -147,6 +147,16 @@ begin_aggregate(struct resp_skimmer *skimmer, uint64_t count)
     return true;
 }
 
+/* What is published while a transaction runs comes within EXEC's answer: an element more than
+ * the array has. */
+static bool
+begin_push(struct resp_skimmer *skimmer, uint64_t count)
+{
+    if (skimmer->depth > 0)
+        skimmer->left[skimmer->depth - 1]++;
+    return begin_aggregate(skimmer, count);
+}
+
 /* An attribute stands before the reply that it is of: one element more at the same place. */
 static bool
 begin_attribute(struct resp_skimmer *skimmer, uint64_t count)
@@ -222,7 +232,9 @@ end_line(struct resp_skimmer *skimmer)
             return false;
         if (skimmer->line[0] == '%' || skimmer->line[0] == '|')
             count *= 2;
-        return skimmer->line[0] == '|' ? begin_attribute(skimmer, count)
+        if (skimmer->line[0] == '|')
+            return begin_attribute(skimmer, count);
+        return skimmer->line[0] == '>' ? begin_push(skimmer, count)
                                        : begin_aggregate(skimmer, count);
     default: /* streamed aggregates among them: no Redis sends them */
         return false;
@@ -252,12 +264,21 @@ take_bulk(struct resp_skimmer *skimmer, struct slice bytes, size_t *at)
 }
 
 static bool
+is_first_line(const struct resp_skimmer *skimmer)
+{
+    return !skimmer->begun || (skimmer->attribute && skimmer->depth == 0);
+}
+
+static bool
 take_line(struct resp_skimmer *skimmer, struct slice bytes, size_t *at)
 {
     const char *from = bytes.at + *at;
     const char *end = memchr(from, '\n', bytes.size - *at);
     size_t size = end == NULL ? bytes.size - *at : (size_t)(end - from) + 1;
 
+    /* What it is must be known before the line is whole: pieces of it are passed on. */
+    if (!skimmer->in_line && is_first_line(skimmer))
+        skimmer->type = from[0];
     for (size_t i = 0; i < size && skimmer->line_size < sizeof(skimmer->line); i++) {
         if (from[i] != '\r' && from[i] != '\n')
             skimmer->line[skimmer->line_size++] = from[i];
@@ -268,12 +289,13 @@ take_line(struct resp_skimmer *skimmer, struct slice bytes, size_t *at)
         return true;
     if (skimmer->line_size == 0)
         return false;
-    if (!skimmer->begun || (skimmer->attribute && skimmer->depth == 0)) {
+    if (is_first_line(skimmer)) {
         skimmer->type = skimmer->line[0];
         skimmer->begun = true;
         skimmer->attribute = false;
     }
     bool good = end_line(skimmer);
+    skimmer->deep = !good && skimmer->depth == RESP_DEPTH_MAX;
     skimmer->line_size = 0;
     return good;
 }

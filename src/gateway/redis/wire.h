@@ -49,8 +49,9 @@ struct resp_skimmer {
     char line[32]; /* of the beginning of a line */
     unsigned line_size;
     bool in_line, attribute;
+    bool deep; /* why it is malformed: arrays in arrays, deeper than RESP_DEPTH_MAX */
     /* Of the reply at the top that is under way, or ended last: */
-    char type;     /* its first byte */
+    char type;     /* its first byte; 0: none has come */
     char word[16]; /* the first string in it */
     unsigned word_size;
     bool word_open;

@@ -253,6 +253,9 @@ replies_end_where_they_end(void **state)
         { "|1\r\n+a\r\n+b\r\n:5\r\n", 16, ':', "" },
         { ">3\r\n$9\r\nsubscribe\r\n$1\r\nx\r\n:7\r\n", 30, '>', "subscribe" },
         { "=5\r\ntxt:x\r\n", 11, '=', "txt:x" },
+        /* A message within EXEC's answer is none of its elements. */
+        { "*2\r\n>2\r\n+message\r\n+y\r\n:1\r\n:2\r\n+x\r\n", 30, '*', "" },
+        { "*1\r\n>1\r\n*1\r\n:1\r\n:1\r\n+x\r\n", 20, '*', "" },
     };
 
     for (size_t i = 0; i < sizeof(replies) / sizeof(replies[0]); i++) {
@@ -273,6 +276,38 @@ replies_end_where_they_end(void **state)
     }
 }
 
+/* Whether it is passed on depends on what it is: pieces of a line must be too. */
+static void
+what_it_is_is_known_at_once(void **state)
+{
+    struct resp_skimmer skimmer = { 0 };
+    size_t used;
+
+    assert_int_equal(resp_skim(&skimmer, SLICE_LITERAL(">"), &used), SKIM_MORE);
+    assert_int_equal(skimmer.type, '>');
+    assert_int_equal(resp_skim(&skimmer, SLICE_LITERAL("1\r\n+x\r\n"), &used), SKIM_REPLY);
+    assert_int_equal(resp_skim(&skimmer, SLICE_LITERAL("+"), &used), SKIM_MORE);
+    assert_int_equal(skimmer.type, '+');
+    assert_int_equal(resp_skim(&skimmer, SLICE_LITERAL("OK\r\n"), &used), SKIM_REPLY);
+}
+
+static void
+too_deep_is_told_from_wrong(void **state)
+{
+    struct resp_skimmer deep = { 0 }, wrong = { 0 };
+    enum skim skim = SKIM_MORE;
+    unsigned levels = 0;
+    size_t used;
+
+    for (; skim == SKIM_MORE && levels < 100; levels++)
+        skim = resp_skim(&deep, SLICE_LITERAL("*1\r\n"), &used);
+    assert_int_equal(skim, SKIM_MALFORMED);
+    assert_int_equal(levels, RESP_DEPTH_MAX + 1);
+    assert_true(deep.deep);
+    assert_int_equal(resp_skim(&wrong, SLICE_LITERAL("*x\r\n"), &used), SKIM_MALFORMED);
+    assert_false(wrong.deep);
+}
+
 int
 main(void)
 {
@@ -283,6 +318,8 @@ main(void)
         cmocka_unit_test(what_is_no_command),
         cmocka_unit_test(replies_end_where_they_end),
         cmocka_unit_test(before_the_log_in_little_is_read),
+        cmocka_unit_test(what_it_is_is_known_at_once),
+        cmocka_unit_test(too_deep_is_told_from_wrong),
     };
 
     return cmocka_run_group_tests_name("gateway/redis", tests, NULL, NULL);
