@@ -1,6 +1,7 @@
 // test/e2e/docker_connect.test.mjs - the docker command as it comes, through `writ connect`: it knows
 // nothing of a token that is bound to a key, and each of its requests proves the key.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -47,13 +48,13 @@ after(async () => {
 });
 
 // A port of its own for a token of its own: {id, connect, host, cli(...args)}.
-async function open(...more) {
+async function open({ gateway = `http://127.0.0.1:${writ.port}`, args = [] } = {}) {
     const { id, token } = await writ.issue('dev', '--bind-jwk', key);
     const file = join(writ.place, `${id}.token`);
     writeFileSync(file, token, { mode: 0o600 });
     const port = await freePort();
     const connect = new Process(PROGRAM, ['connect', 'prod', '--port', `${port}`, '--key', key, '--token-file', file,
-        '--gateway', `http://127.0.0.1:${writ.port}`], { cwd: writ.place });
+        '--gateway', gateway, ...args], { cwd: writ.place });
     const line = await until('the line to paste', () => /export DOCKER_HOST=(\S+)/.exec(connect.output));
     const env = { ...process.env, DOCKER_HOST: line[1], DOCKER_CONFIG: conf };
     return { id, connect, env, cli: (args, options = {}) => run('docker', args, { env, ...options }) };
@@ -131,5 +132,22 @@ test('the port stands between docker and no page of the web', { skip }, async ()
     assert.equal((await statusWith()).out, '200');
     assert.equal((await statusWith('Host: evil.example')).out, '403');
     assert.equal((await statusWith('Origin: http://evil.example')).out, '403');
+    await connect.stop();
+});
+
+test('the same over TLS', { skip }, async () => {
+    execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', 'door.key', '-out', 'door.pem',
+        '-days', '2', '-subj', '/CN=door', '-addext', 'subjectAltName=IP:127.0.0.1'], { cwd: writ.place, stdio: 'pipe' });
+    await writ.stop();
+    writ.configure({ gateway: { http: { listen: `127.0.0.1:${writ.port}`, tls: { cert: 'door.pem', key: 'door.key' } } }, dpop: { nonce: 'required' } });
+    await writ.launch();
+    const { id, cli, connect } = await open({ gateway: `https://127.0.0.1:${writ.port}`, args: ['--ca', join(writ.place, 'door.pem')] });
+    assert.equal((await cli(['exec', '-i', 'web-1', 'sh'], { input: 'sleep 1; echo late\n' })).out, 'late\n');
+    const much = 'x'.repeat(3 << 20);
+    assert.equal((await cli(['exec', '-i', 'web-1', 'cat'], { input: much })).out, much);
+    const running = cli(['exec', 'web-1', 'sleep', '62']);
+    await until('the exec', async () => (await docker.must('top', 'web-1')).includes('sleep 62'));
+    await writ.revoke(id);
+    assert.match((await running).err, /revoked/);
     await connect.stop();
 });
