@@ -246,7 +246,8 @@ test('event streams are read event by event', async () => {
     };
     const { status, body } = await post(request('tools/list'));
     assert.equal(status, 200);
-    assert.match(body, /: hello/);
+    assert.match(body, /^:\n/);
+    assert.doesNotMatch(body, /hello/);
     assert.match(body, /notifications\/progress/);
     assert.doesNotMatch(body, /sampling|"bad"|never_whole/);
     assert.match(body, /id: 4\ndata: \{"jsonrpc":"2.0","id":1,"result":\{"tools":\[\{"name":"good_x"\}\]\}\}\n\n/);
@@ -257,6 +258,69 @@ test('event streams are read event by event', async () => {
     }
     recorder.answer = () => ({ text: 'x', headers: { 'content-encoding': 'gzip' } });
     assert.equal((await post(request('tools/list'))).status, 502);
+});
+
+const hidden = '{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"bad"}]}}';
+const lists = (result) => ({ text: `{"jsonrpc":"2.0","id":1,"result":${result}}` });
+
+test('a list can not hide from who reads it: marks, fields, line ends', async () => {
+    const streams = {
+        'a mark before it': `\uFEFFdata: ${hidden}\n\n`,
+        'two marks': `\uFEFF\uFEFFdata: ${hidden}\n\n`,
+        'a mark later': `id: 1\n\n\uFEFFdata: ${hidden}\n\n`,
+        'a field in another case': `Data: ${hidden}\n\n`,
+        'a field with a blank': ` data: ${hidden}\n\ndata : ${hidden}\n\n`,
+        ...Object.fromEntries(['\u2028', '\u2029', '\u0085', '\v', '\f', '\x1c', '\x1d', '\x1e'].flatMap((end) => [':x', 'id: x', 'x: x', 'data: ']
+            .map((field) => [`${JSON.stringify(end)} after ${field}`, `${field}${end}data: ${hidden}\n\n`]))),
+    };
+    for (const [name, text] of Object.entries(streams)) {
+        recorder.answer = () => ({ type: 'text/event-stream', text });
+        assert.doesNotMatch((await post(request('tools/list'))).body, /bad/, name);
+    }
+    /* A mark is taken off what is right, and a line end in a text is escaped. */
+    recorder.answer = () => ({ type: 'text/event-stream; charset=UTF-8', text: '\uFEFFid: 7\nx: y\ndata: {"jsonrpc":"2.0","id":1,"result":{"text":"a\u2028b\u0085c\u2029d"}}\n\n' });
+    assert.equal((await post(request('tools/call', { name: 'good_a' }))).body,
+        'id: 7\ndata: {"jsonrpc":"2.0","id":1,"result":{"text":"a\\u2028b\\u0085c\\u2029d"}}\n\n');
+});
+
+test('an answer of another type holds no message', async () => {
+    const types = ['text/plain', 'text/plain; x=application/json', 'application/jsonx', 'application/json foo', 'application/json, text/plain', 'text/event-stream+x',
+        'application/json; charset=utf-16', 'application/json; charset=utf-8; x=y', 'application/json;charset=utf-8,text/plain', '', ['text/plain', 'application/json'], ['application/json', 'application/json']];
+    for (const type of types) {
+        for (const text of [hidden, `data: ${hidden}\n\n`]) {
+            recorder.answer = (_, req, res) => void res.writeHead(200, { 'content-type': type, 'content-length': text.length }).end(text);
+            const whole = await post(request('tools/list'));
+            assert.equal(whole.status, 502, `${type}: ${whole.body}`);
+            assert.doesNotMatch(whole.body, /bad/);
+            recorder.answer = (_, req, res) => void res.writeHead(200, { 'content-type': type }).end(text);
+            const cut = await post(request('tools/list'));
+            assert.doesNotMatch(cut.body, /bad/, `${type}`);
+            /* Words for people do not pass, that there is an error does. */
+            recorder.answer = (_, req, res) => void res.writeHead(404, { 'content-type': type }).end(text);
+            const gone = await post(request('tools/list'));
+            assert.deepEqual([gone.status, gone.body], [404, ''], `${type}`);
+        }
+    }
+    for (const [status, head] of [[202, {}], [202, { 'content-length': 0 }], [200, {}], [200, { 'content-length': 0 }], [204, {}]]) {
+        recorder.answer = (_, req, res) => void res.writeHead(status, head).end();
+        assert.deepEqual(await post({ jsonrpc: '2.0', method: 'notifications/initialized' }).then((one) => [one.status, one.body]), [status, '']);
+    }
+    for (const type of ['application/json', 'Application/JSON ; charset="UTF-8"', 'application/json;charset=utf-8']) {
+        recorder.answer = () => ({ type, text: hidden });
+        assert.equal((await post(request('tools/list'))).body, '{"jsonrpc":"2.0","id":1,"result":{"tools":[]}}', type);
+    }
+});
+
+test('a list under a name that some clients take for its own', async () => {
+    for (const result of ['{"Tools":[{"name":"bad"}]}', '{"tool\u017f":[{"name":"bad"}]}', '{"TOOLS":[],"tools":[]}', '{"tools":{"0":{"name":"bad"}}}', '{"tools":"bad"}',
+        '{"tools":[{"name":"good_a","Name":"bad"}]}', '{"resourcetemplates":[{"name":"bad"}]}', '{"Instructions":"bad"}']) {
+        recorder.answer = () => lists(result);
+        assert.doesNotMatch((await post(request('tools/list'))).body, /bad|TOOLS/, result);
+    }
+    for (const result of ['{"tools":null}', '{"toolsets":["x"],"nextCursor":"Tools"}', '{"tools":[{"name":"good_a","title":"Name"}]}']) {
+        recorder.answer = () => lists(result);
+        assert.equal((await post(request('tools/list'))).body, lists(result).text);
+    }
 });
 
 const call = (name, more = '') => `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"${name}","arguments":{}${more}}}`;

@@ -90,7 +90,8 @@ on_head(struct http_exchange *exchange, const struct http_head *head, bool more,
     if (!filter_begin(http, head)) {
         http_exchange_abort(exchange);
         http->exchange = NULL;
-        fail(http, GATE_UPSTREAM, SLICE_LITERAL("the upstream's answer is encoded"));
+        fail(http, GATE_UPSTREAM,
+             SLICE_LITERAL("the upstream's answer is encoded, or of a type that can't be read"));
         return;
     }
     struct buffer *out = http_answer_begin(http->call, head->status);

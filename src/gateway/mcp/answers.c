@@ -1,22 +1,21 @@
-/* gateway/mcp/answers.c - one message, or an event stream of them (HTML §9.2). */
+/* gateway/mcp/answers.c - one message, or an event stream of them. */
 #include "answers.h"
 
 #include <stdlib.h>
 
 #include "../errand.h"
 #include "decline.h"
+#include "events.h"
 #include "methods.h"
 #include "pins.h"
 
-enum { MESSAGE_MAX = 16 << 20, SCRATCH_MAX = 1 << 20 };
+enum { SCRATCH_MAX = 1 << 20 };
 
 struct mcp_filter {
     struct body_filter filter;
     struct passage *passage;
-    struct buffer held;  /* a line that is not whole, or the message so far */
-    struct buffer event; /* the lines of the event that comes, but for its data */
-    struct buffer data;
-    bool has_data;
+    struct buffer held; /* the message so far */
+    struct mcp_events events;
     struct mcp_looks looks;
     struct arena scratch;
 };
@@ -51,7 +50,7 @@ approves(void *context, struct slice definition)
 static bool
 instructs(void *context, struct slice instructions)
 {
-    struct buffer definition = BUFFER_LIMITED(MESSAGE_MAX);
+    struct buffer definition = BUFFER_LIMITED(MCP_MESSAGE_MAX);
 
     put_text(&definition, "{\"name\":\"" MCP_INSTRUCTIONS "\",\"description\":");
     put_slice(&definition, instructions);
@@ -107,11 +106,12 @@ judge(struct mcp_filter *filter, struct slice text, struct buffer *out, bool *pa
         put_slice(out, text);
         return buffer_status(out);
     }
-    struct mcp_sight sight = { .sees = sees, .context = filter };
-    if (filter->passage->asked.upstream->plan.pinned)
-        sight.approves = approves;
-    if (sight.approves != NULL && slice_is(filter->passage->asked.request.action, "session.open"))
-        sight.instructs = instructs;
+    /* Whatever was asked: a client may take any answer of the session for that to initialize. */
+    bool pinned = filter->passage->asked.upstream->plan.pinned;
+    struct mcp_sight sight = { .sees = sees,
+                               .approves = pinned ? approves : NULL,
+                               .instructs = pinned ? instructs : NULL,
+                               .context = filter };
     if (!mcp_prune(text, &sight, out))
         return STATUS_INVALID;
     return filter->looks.unlined ? STATUS_FULL : STATUS_OK;
@@ -140,96 +140,41 @@ json_end(struct body_filter *base, struct buffer *out)
 
 /* --- events -------------------------------------------------------------------------------- */
 
-/* A message may have been parted into lines; it goes on as one. */
-static void
-put_data(struct buffer *out, const struct buffer *message)
-{
-    put_text(out, "data: ");
-    for (size_t i = 0; i < message->size; i++)
-        put_u8(out, message->bytes[i] == '\n' ? ' ' : (uint8_t)message->bytes[i]);
-    put_text(out, "\n");
-}
-
 static enum status
-event_end(struct mcp_filter *filter, struct buffer *out)
+judge_event(void *context, struct slice text, struct buffer *out, bool *passes)
 {
-    struct buffer message = BUFFER_LIMITED(MESSAGE_MAX);
-    struct slice text = slice_trim(buffer_slice(&filter->data));
-    enum status status = STATUS_OK;
-    bool passes = true;
-
-    if (text.size > 0)
-        status = judge(filter, text, &message, &passes);
-    /* The id of what is withheld still counts for a resumption. */
-    if (status == STATUS_OK) {
-        put_slice(out, buffer_slice(&filter->event));
-        if (passes && text.size > 0)
-            put_data(out, &message);
-        else if (filter->has_data)
-            put_text(out, "data: \n");
-        put_text(out, "\n");
-    }
-    buffer_free(&message);
-    buffer_clear(&filter->event);
-    buffer_clear(&filter->data);
-    filter->has_data = false;
-    return status == STATUS_OK ? buffer_status(out) : status;
-}
-
-static enum status
-event_line(struct mcp_filter *filter, struct slice line, struct buffer *out)
-{
-    struct slice value;
-
-    if (line.size > 0 && line.at[line.size - 1] == '\r')
-        line.size--;
-    if (slice_find(line, '\r') < line.size)
-        return STATUS_INVALID; /* a line end to some readers */
-    if (line.size == 0)
-        return filter->event.size > 0 || filter->has_data ? event_end(filter, out) : STATUS_OK;
-    if (line.at[0] == ':') { /* a comment, which keeps the connection alive */
-        put_slice(out, line);
-        put_text(out, "\n");
-        return buffer_status(out);
-    }
-    if (slice_is(slice_first(line, slice_find(line, ':')), "data")) {
-        value = slice_from(line, 5);
-        if (slice_starts(value, SLICE_LITERAL(" ")))
-            value = slice_from(value, 1);
-        put_text(&filter->data, filter->has_data ? "\n" : "");
-        put_slice(&filter->data, value);
-        filter->has_data = true;
-        return buffer_status(&filter->data);
-    }
-    put_slice(&filter->event, line);
-    put_text(&filter->event, "\n");
-    return buffer_status(&filter->event);
+    return judge(context, text, out, passes);
 }
 
 static enum status
 events_feed(struct body_filter *base, struct slice in, struct buffer *out)
 {
-    struct mcp_filter *filter = (struct mcp_filter *)base;
-    enum status status = STATUS_OK;
-    size_t used = 0;
-
-    put_slice(&filter->held, in);
-    while (status == STATUS_OK) {
-        struct slice rest = slice_from(buffer_slice(&filter->held), used);
-        size_t end = slice_find(rest, '\n');
-
-        if (end == rest.size)
-            break;
-        status = event_line(filter, slice_first(rest, end), out);
-        used += end + 1;
-    }
-    buffer_consume(&filter->held, used);
-    return status == STATUS_OK ? buffer_status(&filter->held) : status;
+    return mcp_events_feed(&((struct mcp_filter *)base)->events, in, out);
 }
 
 /* An event that is not whole is none. */
 static enum status
 events_end(struct body_filter *base, struct buffer *out)
+{
+    return STATUS_OK;
+}
+
+/* --- what holds no message ------------------------------------------------------------------ */
+
+static enum status
+nothing_feed(struct body_filter *base, struct slice in, struct buffer *out)
+{
+    return in.size == 0 ? STATUS_OK : STATUS_INVALID;
+}
+
+static enum status
+dropped_feed(struct body_filter *base, struct slice in, struct buffer *out)
+{
+    return STATUS_OK;
+}
+
+static enum status
+nothing_end(struct body_filter *base, struct buffer *out)
 {
     return STATUS_OK;
 }
@@ -240,8 +185,7 @@ filter_free(struct body_filter *base)
     struct mcp_filter *filter = (struct mcp_filter *)base;
 
     buffer_free(&filter->held);
-    buffer_free(&filter->event);
-    buffer_free(&filter->data);
+    mcp_events_free(&filter->events);
     arena_free(&filter->scratch);
     free(filter);
 }
@@ -249,15 +193,20 @@ filter_free(struct body_filter *base)
 struct body_filter *
 mcp_filter_new(struct passage *passage, enum mcp_framing framing)
 {
+    static const struct body_filter filters[] = {
+        [MCP_JSON] = { json_feed, json_end, filter_free },
+        [MCP_EVENTS] = { events_feed, events_end, filter_free },
+        [MCP_NOTHING_COMES] = { nothing_feed, nothing_end, filter_free },
+        [MCP_DROPPED] = { dropped_feed, nothing_end, filter_free },
+    };
     struct mcp_filter *filter = calloc(1, sizeof *filter);
 
     if (filter == NULL)
         return NULL;
-    filter->filter = framing == MCP_EVENTS
-                         ? (struct body_filter){ events_feed, events_end, filter_free }
-                         : (struct body_filter){ json_feed, json_end, filter_free };
+    filter->filter = filters[framing];
     filter->passage = passage;
-    filter->held.limit = filter->event.limit = filter->data.limit = MESSAGE_MAX;
+    filter->held.limit = MCP_MESSAGE_MAX;
+    mcp_events_init(&filter->events, judge_event, filter);
     arena_init(&filter->scratch, SCRATCH_MAX);
     return &filter->filter;
 }

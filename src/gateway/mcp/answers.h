@@ -5,7 +5,12 @@
 
 #include "../http/dialect.h"
 
-enum mcp_framing { MCP_JSON, MCP_EVENTS };
+enum mcp_framing {
+    MCP_JSON,
+    MCP_EVENTS,
+    MCP_NOTHING_COMES, /* a body that comes nevertheless cuts the answer off */
+    MCP_DROPPED,       /* the body does not pass */
+};
 
 /* NULL: out of memory. The passage outlives it. */
 struct body_filter *mcp_filter_new(struct passage *passage, enum mcp_framing framing);
@@ -22,7 +27,7 @@ struct mcp_sight {
     void *context;
 };
 /* Writes the message without the items of its lists that are not seen. False: it is no
- * message. Pure. */
+ * message, or one that some client could read in another way. Pure. */
 bool mcp_prune(struct slice message, const struct mcp_sight *sight, struct buffer *out);
 
 #endif

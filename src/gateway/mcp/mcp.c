@@ -379,18 +379,53 @@ never_upgrades(const struct http_passage *http)
     return false;
 }
 
+/* What stands behind a type may only say what the bytes are anyway: UTF-8. */
+static bool
+says_utf8(struct slice parameters)
+{
+    struct slice value;
+
+    parameters = slice_trim(parameters);
+    if (parameters.size == 0)
+        return true;
+    value = slice_from(parameters, slice_find(parameters, '=') + 1);
+    return slice_equal_nocase(slice_first(parameters, slice_find(parameters, '=')),
+                              SLICE_LITERAL("charset")) &&
+           (slice_equal_nocase(value, SLICE_LITERAL("utf-8")) ||
+            slice_equal_nocase(value, SLICE_LITERAL("\"utf-8\"")));
+}
+
+/* How an answer is to be read. There are clients that go by the beginning of a type, or by one of
+ * two: what is not exactly one of the two that hold messages must hold none. */
+static enum mcp_framing
+framing_of(const struct http_head *head)
+{
+    struct slice whole = http_head_value(head, HTTP_FIELD_CONTENT_TYPE);
+    struct slice type = slice_trim(slice_first(whole, slice_find(whole, ';')));
+
+    if (http_head_field_count(head, HTTP_FIELD_CONTENT_TYPE) == 1 &&
+        says_utf8(slice_from(whole, slice_find(whole, ';') + 1))) {
+        if (slice_equal_nocase(type, SLICE_LITERAL("text/event-stream")))
+            return MCP_EVENTS;
+        if (slice_equal_nocase(type, SLICE_LITERAL("application/json")))
+            return MCP_JSON;
+    }
+    /* An error in words for people is one without them; 202 has nothing to say. */
+    return head->status == 202 || head->status >= 300 ? MCP_DROPPED : MCP_NOTHING_COMES;
+}
+
 static enum status
 filter(struct http_passage *http, const struct http_head *head, struct body_filter **out)
 {
-    struct slice type = http_head_value(head, HTTP_FIELD_CONTENT_TYPE);
+    enum mcp_framing framing = framing_of(head);
+    bool empty = head->body == HTTP_BODY_NONE ||
+                 (head->body == HTTP_BODY_LENGTH && head->length == 0);
 
-    type = slice_trim(slice_first(type, slice_find(type, ';')));
-    if (slice_equal_nocase(type, SLICE_LITERAL("text/event-stream")))
-        *out = mcp_filter_new(http->passage, MCP_EVENTS);
-    else if (slice_equal_nocase(type, SLICE_LITERAL("application/json")))
-        *out = mcp_filter_new(http->passage, MCP_JSON);
-    else
-        return STATUS_OK; /* no client reads a message out of it */
+    if (empty)
+        return STATUS_OK;
+    if (framing == MCP_NOTHING_COMES && head->body == HTTP_BODY_LENGTH)
+        return STATUS_INVALID;
+    *out = mcp_filter_new(http->passage, framing);
     return *out == NULL ? STATUS_MEMORY : STATUS_OK;
 }
 

@@ -82,8 +82,8 @@ folded(struct slice *text)
     return byte >= 'A' && byte <= 'Z' ? (char)(byte | 0x20) : byte;
 }
 
-static bool
-folds_alike(struct slice a, struct slice b)
+bool
+mcp_folds_alike(struct slice a, struct slice b)
 {
     while (a.size > 0 && b.size > 0) {
         if (folded(&a) != folded(&b))
@@ -100,7 +100,7 @@ arguments_differ(struct reading *in)
 
     for (size_t i = 0; i < out->fact_count; i++) {
         for (size_t j = i + 1; j < out->fact_count; j++) {
-            if (folds_alike(out->facts[i].name, out->facts[j].name))
+            if (mcp_folds_alike(out->facts[i].name, out->facts[j].name))
                 return refuse(in, "two arguments differ in the case of their names alone",
                               MCP_INVALID_REQUEST);
         }
@@ -248,7 +248,7 @@ is_spelled_right(struct slice name)
                                         "arguments", "ref" };
 
     for (size_t i = 0; i < sizeof read / sizeof read[0]; i++) {
-        if (folds_alike(name, slice_text(read[i])) && !slice_is(name, read[i]))
+        if (mcp_folds_alike(name, slice_text(read[i])) && !slice_is(name, read[i]))
             return false;
     }
     return true;

@@ -32,4 +32,7 @@ struct mcp_message {
 bool mcp_message_read(struct slice bytes, struct arena *arena, struct mcp_message *out,
                       const char **why, int *code);
 
+/* Do some readers of JSON take the one name for the other? */
+bool mcp_folds_alike(struct slice a, struct slice b);
+
 #endif

@@ -2,6 +2,7 @@
 #include "answers.h"
 
 #include "base/json_reader.h"
+#include "message.h"
 
 static const struct {
     const char *list, *item, *use;
@@ -28,7 +29,8 @@ copy_to(struct pruning *in, const char *to)
     in->copied = to;
 }
 
-/* An item that is open: is it seen? One without its name is not. */
+/* An item that is open: is it seen? One without its name is not; one with another name that some
+ * clients take for it makes the answer unreadable. */
 static bool
 read_item(struct pruning *in, size_t list, bool *seen)
 {
@@ -43,6 +45,8 @@ read_item(struct pruning *in, size_t list, bool *seen)
         if (piece.token == JSON_TOKEN_END)
             return true;
         named = slice_is(piece.text, lists[list].item);
+        if (!named && mcp_folds_alike(piece.text, slice_text(lists[list].item)))
+            return false;
         if (json_next(&in->reader, &piece) == JSON_TOKEN_WRONG)
             return false;
         if (named && piece.token == JSON_TOKEN_STRING)
@@ -63,14 +67,18 @@ is_approved(const struct pruning *in, size_t list, const char *from)
            sight->approves(sight->context, slice_of(from, (size_t)(in->reader.at - from)));
 }
 
+/* A list that begins with this piece. Null is an empty one; of anything else it is not known what
+ * its items are. */
 static bool
-prune_list(struct pruning *in, size_t list)
+prune_list(struct pruning *in, size_t list, const struct json_piece *first)
 {
     struct json_piece piece;
     const char *from;
     size_t kept = 0;
     bool seen = false;
 
+    if (first->token != JSON_TOKEN_ARRAY)
+        return first->token == JSON_TOKEN_NULL;
     copy_to(in, in->reader.at);
     for (;;) {
         if (json_next(&in->reader, &piece) == JSON_TOKEN_WRONG)
@@ -87,6 +95,17 @@ prune_list(struct pruning *in, size_t list)
     }
     in->copied = piece.raw.at;
     return true;
+}
+
+/* A name that some clients take for one that is looked at would pass unread. */
+static bool
+is_spelled_right(struct slice name)
+{
+    for (size_t i = 0; i < LIST_COUNT; i++) {
+        if (mcp_folds_alike(name, slice_text(lists[i].list)) && !slice_is(name, lists[i].list))
+            return false;
+    }
+    return !mcp_folds_alike(name, SLICE_LITERAL("instructions")) || slice_is(name, "instructions");
 }
 
 static size_t
@@ -129,19 +148,16 @@ prune_result(struct pruning *in)
             return false;
         if (piece.token == JSON_TOKEN_END)
             return true;
+        if (!is_spelled_right(piece.text))
+            return false;
         list = list_named(piece.text);
         instructs = in->sight->instructs != NULL && slice_is(piece.text, "instructions");
         if (json_next(&in->reader, &piece) == JSON_TOKEN_WRONG)
             return false;
-        if (list < LIST_COUNT && piece.token == JSON_TOKEN_ARRAY) {
-            if (!prune_list(in, list))
-                return false;
-        } else if (instructs) {
-            if (!prune_instructions(in, &piece))
-                return false;
-        } else if (!json_skip(&in->reader, &piece, &whole)) {
+        if (!(list < LIST_COUNT ? prune_list(in, list, &piece)
+              : instructs       ? prune_instructions(in, &piece)
+                                : json_skip(&in->reader, &piece, &whole)))
             return false;
-        }
     }
 }
 
