@@ -6,7 +6,8 @@
 
 #include "base/encoding.h"
 
-enum { DIGEST_HEX = 64, DIGEST_SHOWN = 16, BATCH = 64 };
+/* Of 16 digits a server could find two definitions that share them. */
+enum { DIGEST_HEX = 64, DIGEST_SHOWN = 32, BATCH = 64 };
 
 /* "/v1/mcp/NAME/WHAT" */
 static int
@@ -288,7 +289,8 @@ const struct command mcp_commands[] = {
       "  writ mcp tools github\n  writ mcp tools github search_issues\n", tools },
     { "mcp approve", "NAME [TOOL[@DIGEST]]…", 1, ARGS_MAX, approve_options,
       "Approve tools as they were seen; with the digest that was shown, that definition or none.",
-      "  writ mcp approve github search_issues@3f1c0a9be2d45c77\n  writ mcp approve github --all\n",
+      "  writ mcp approve github search_issues@3f1c0a9be2d45c77f0c19d6a2b8e4471\n  writ mcp "
+      "approve github --all\n",
       approve },
     { "mcp withdraw", "NAME TOOL…", 2, ARGS_MAX, NULL,
       "Approve tools no longer; calls under way are cut.",

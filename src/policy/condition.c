@@ -367,6 +367,20 @@ read_member(const char *name, const json_t *value, struct reading *in)
     return fact_rules_read(&in->out->facts, member, value, in->pointer, in->fault);
 }
 
+/* However its members are ordered. */
+static enum status
+hash_text(const json_t *json, uint64_t *out)
+{
+    struct buffer text = { 0 };
+    enum status status;
+
+    put_json_sorted(&text, json);
+    *out = slice_hash(buffer_slice(&text));
+    status = buffer_status(&text);
+    buffer_free(&text);
+    return status;
+}
+
 enum status
 condition_read(const json_t *json, const char *pointer, bool deny, struct condition **out,
                struct fault *fault)
@@ -392,6 +406,8 @@ condition_read(const json_t *json, const char *pointer, bool deny, struct condit
         in.pointer = below;
         status = read_member(json_object_iter_key(at), json_object_iter_value(at), &in);
     }
+    if (status == STATUS_OK && hash_text(json, &in.out->text) != STATUS_OK)
+        status = fault_set(fault, STATUS_MEMORY, "out of memory");
     if (status != STATUS_OK) {
         condition_free(in.out);
         return status;

@@ -21,6 +21,7 @@ struct condition {
     struct fact_rules facts;
     struct approval approval; /* by is owned; empty: none is needed */
     bool deny;                /* it stands in a deny */
+    uint64_t text;            /* a hash of how it is written: two conditions differ in it */
 };
 
 /* Does the door have something to do when it holds? */

@@ -23,6 +23,10 @@ static const char definitions[] =
     "     \"when\": {\"max_rate\": \"1/s\", \"max_bytes\": \"1KiB/1d\"}}]},"
     "  \"narrow\": {\"allow\": [{\"right\": \"tools:GET:/**\", \"when\": {\"max_concurrent\": 3}},"
     "     \"tools:GET:/c\"]},"
+    "  \"twice\": {\"allow\": ["
+    "     {\"right\": \"tools:GET:/**\", \"when\": {\"max_rate\": \"100/s\"}},"
+    "     {\"right\": \"tools:GET:/**\", \"when\": {\"max_rate\": \"2/h\", \"max_concurrent\": 4}},"
+    "     {\"right\": \"tools:GET:/**\", \"when\": {\"max_concurrent\": 1}}]},"
     "  \"many\": {\"allow\": ["
     "     {\"right\": \"tools:GET:/*\", \"when\": {\"max_concurrent\": 1}},"
     "     {\"right\": \"tools:GET:/1*\", \"when\": {\"max_concurrent\": 1}},"
@@ -50,7 +54,7 @@ static const char definitions[] =
     " \"subjects\": {"
     "  \"amara\": {\"type\": \"user\", \"roles\": [\"lead\", \"fast\"]},"
     "  \"copilot\": {\"type\": \"agent\", \"roles\": [\"wide\"]},"
-    "  \"meg\": {\"type\": \"agent\", \"roles\": [\"metered\", \"narrow\", \"many\"]},"
+    "  \"meg\": {\"type\": \"agent\", \"roles\": [\"metered\", \"narrow\", \"many\", \"twice\"]},"
     "  \"barry\": {\"type\": \"user\", \"roles\": [\"wide\", \"barred\"]},"
     "  \"lila\": {\"type\": \"user\", \"roles\": [\"lists\"]},"
     "  \"gone\": {\"type\": \"user\", \"roles\": [\"wide\"], \"disabled\": true},"
@@ -421,6 +425,14 @@ test_limits_of_several(void **unused)
     link.roles = &metered[1];
     request = asking("tools:GET:/c");
     assert_int_equal(decision_budgets(decide(&link, 1, &request), &budgets), 0);
+    /* One right, written three times: each has its own cell. */
+    name_id twice = id("twice");
+    link.roles = &twice;
+    decision = decide(&link, 1, &request);
+    assert_int_equal(decision_rates(decision, &rates), 2);
+    assert_true(rates[0].key != rates[1].key);
+    assert_int_equal(decision_budgets(decision, &budgets), 2);
+    assert_true(budgets[0].key != budgets[1].key);
     /* More than can be held are refused; a list is not. */
     name_id many = id("many");
     link.roles = &many;

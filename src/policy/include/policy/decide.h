@@ -91,7 +91,7 @@ const struct approval *decision_approval(const struct decision *decision);
  * of a link allow, each with limits, those of all of them are held: none is evaded by another.
  * One for each such right with max_rate. */
 struct rate_obligation {
-    uint64_t key; /* the same for the same right and token */
+    uint64_t key; /* the same for the same right, as it is written with its `when`, and line */
     uint32_t most;
     uint32_t period_ms;
 };
