@@ -1,7 +1,7 @@
 // test/e2e/lib/docker.mjs - a Docker daemon of one's own, or Podman's service, with an image made on
 // the spot.
 import { execFileSync } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { clearPlace, makePlace, Process, run } from './process.mjs';
@@ -63,6 +63,7 @@ export class Docker {
     async close() {
         await this.direct('ps', '-aq').then(({ out }) => (out.trim() ? this.direct('rm', '-f', ...out.trim().split('\n')) : undefined));
         await this.process.stop('SIGTERM', 20000);
+        this.endWatchers();
         /* A daemon that was killed leaves its mounts behind. */
         for (const line of readFileSync('/proc/mounts', 'utf8').split('\n').reverse()) {
             if (line.split(' ')[1]?.startsWith(`${this.place}/`))
@@ -70,6 +71,8 @@ export class Docker {
         }
         clearPlace(this.place);
     }
+
+    endWatchers() {}
 }
 
 // Podman's service, which speaks the Engine's API besides its own under /libpod. The limits are for
@@ -91,5 +94,17 @@ events_logger = "file"
         await this.process.ready(async () => (await this.direct('version')).code === 0);
         this.makeImage('bb:1');
         this.makeImage('secret:1');
+    }
+
+    // Each exec leaves one, which five minutes later would tidy up where nothing is any more.
+    endWatchers() {
+        for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+            let line = '';
+            try {
+                line = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+            } catch { /* it has ended */ }
+            if (line.startsWith('/usr/bin/conmon\0') && line.includes(`${this.place}/`))
+                process.kill(Number(pid), 'SIGKILL');
+        }
     }
 }
