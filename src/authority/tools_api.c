@@ -228,6 +228,7 @@ struct tool_batch {
     const struct api_request *request;
     struct slice prefix;
     struct change changes[APPROVE_MAX];
+    struct slice noted[APPROVE_MAX]; /* what the audit says of each: "UPSTREAM/TOOL@DIGEST" */
     size_t count;
 };
 
@@ -256,6 +257,9 @@ take_approved(struct tool_batch *batch, const json_t *item, struct fault *fault)
         return fault_set(fault, STATUS_CONFLICT,
                          "the server says something else of %.*s by now: look at it again",
                          SLICE_PRINT(slice_first(name, 64)));
+    batch->noted[batch->count] =
+        arena_format(batch->request->arena, "%.*s%.*s@%.*s", SLICE_PRINT(batch->prefix),
+                     SLICE_PRINT(name), SLICE_PRINT(digest));
     batch->changes[batch->count++] = (struct change){
         .kind = CHANGE_TOOL_APPROVED,
         .at = batch->request->now,
@@ -282,6 +286,7 @@ take_withdrawn(struct tool_batch *batch, const json_t *item, struct fault *fault
                  : STATUS_OK;
     if (status != STATUS_OK)
         return fault_set(fault, status, "%.*s is not approved", SLICE_PRINT(slice_first(name, 64)));
+    batch->noted[batch->count] = whole;
     batch->changes[batch->count++] =
         (struct change){ .kind = CHANGE_TOOL_WITHDRAWN, .at = batch->request->now, .name = whole };
     return STATUS_OK;
@@ -306,7 +311,8 @@ take_batch(struct tool_batch *batch, take_tool take, struct fault *fault)
     json_array_foreach(tools, i, item)
     {
         status = take(batch, item, fault);
-        if (status == STATUS_OK && batch->changes[batch->count - 1].name.at == NULL)
+        if (status == STATUS_OK && (batch->changes[batch->count - 1].name.at == NULL ||
+                                    batch->noted[batch->count - 1].at == NULL))
             status = STATUS_MEMORY;
         if (status != STATUS_OK)
             return status;
@@ -319,8 +325,8 @@ static enum status
 note_batch(const struct tool_batch *batch, const char *action, struct fault *fault)
 {
     for (size_t i = 0; i < batch->count; i++) {
-        if (api_note(batch->authority, batch->request, slice_text(action),
-                     batch->changes[i].name) != STATUS_OK)
+        if (api_note(batch->authority, batch->request, slice_text(action), batch->noted[i]) !=
+            STATUS_OK)
             return fault_set(fault, STATUS_FULL,
                              "the audit can't be written, so nothing was approved");
     }

@@ -144,6 +144,11 @@ budgets_take(struct passage *passage, struct finding *finding, struct budget_hol
                       SLICE_LITERAL("the right has max_concurrent or max_bytes, which can't be "
                                     "held where the request passes elsewhere"),
                       0);
+    if (passage->asked.outlasts)
+        return refuse(finding, GATE_UNCHECKED,
+                      SLICE_LITERAL("the right has max_concurrent or max_bytes, which can't be "
+                                    "held for a task: call it without"),
+                      0);
     if (!make_room(holds, count))
         return refuse(finding, GATE_BUSY, SLICE_LITERAL("the gateway is out of memory"), 0);
     for (size_t i = 0; i < count; i++) {

@@ -57,6 +57,8 @@ struct asked {
     bool login;
     /* To whoever may ask for anything at all at this upstream. */
     bool free;
+    /* It goes on after its answer: what is open at once, and moves, can't be counted. */
+    bool outlasts;
     /* mcp: the tool that is called, where the upstream's are pinned; empty: none. It must be as
      * it was approved, for as long as the call goes on. */
     struct slice tool;

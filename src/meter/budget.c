@@ -15,6 +15,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "place.h"
+
 enum { WINDOW = 32, CELLS_MIN = 16, TRIES = 64 };
 enum { OPEN_BITS = 16, VERSION_BITS = 12, TAG_BITS = 36 };
 #define CELLS_MAX    ((size_t)1 << 31)
@@ -63,15 +65,6 @@ budget_table_free(struct budget_table *table)
     free(table);
 }
 
-/* The finaliser of splitmix64. */
-static uint64_t
-spread(uint64_t x)
-{
-    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-    return x ^ x >> 31;
-}
-
 /* Where a key is looked for. */
 struct search {
     struct budget_table *table;
@@ -87,7 +80,7 @@ search_for(struct budget_table *table, uint64_t key, uint64_t now)
     uint64_t tag = mixed & TAG_MASK;
 
     return (struct search){ .table = table,
-                            .start = (size_t)mixed,
+                            .start = place_of_key(key, table->mask),
                             .tag = tag == 0 || tag == NOBODY ? TAG_ONE : tag,
                             .now = now };
 }

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "place.h"
+
 enum { WINDOW = 32, CELLS_MIN = 16 };
 #define CELLS_MAX ((size_t)1 << 32)
 #define NS_PER_MS UINT64_C(1000000)
@@ -49,20 +51,11 @@ rate_table_free(struct rate_table *table)
     free(table);
 }
 
-/* The finaliser of splitmix64: spreads keys that differ in a few bits. */
-static uint64_t
-spread(uint64_t x)
-{
-    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-    return x ^ x >> 31;
-}
-
 /* The key's cell, or the first that it may take over, or NULL: no room. */
 static struct cell *
 cell_of(struct rate_table *table, uint64_t key, uint64_t now)
 {
-    size_t start = (size_t)spread(key);
+    size_t start = place_of_key(key, table->mask);
     struct cell *reusable;
 
 again:

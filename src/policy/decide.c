@@ -260,7 +260,8 @@ find_allow(const struct question *question, size_t at, struct granted *granted, 
                                       : explain_none(&allowing, at, out);
 }
 
-/* A role may have the same right twice, each with limits of its own. */
+/* A role may have the same right twice, each with limits of its own. The upper bits are the
+ * subject's: however many lines it has, they share its part of the tables. */
 static uint64_t
 limits_key(const struct rule *rule, const struct lineage_link *link)
 {
@@ -268,7 +269,8 @@ limits_key(const struct rule *rule, const struct lineage_link *link)
 
     key = (key ^ slice_hash(rule->right.text)) * UINT64_C(0x9e3779b97f4a7c15);
     key = (key ^ key >> 32 ^ rule->when->text) * UINT64_C(0xbf58476d1ce4e5b9);
-    return (key ^ key >> 32 ^ slice_hash(link->line)) * UINT64_C(0xd1b54a32d192ed03);
+    key = (key ^ key >> 32 ^ slice_hash(link->line)) * UINT64_C(0xd1b54a32d192ed03);
+    return key >> 16 | slice_hash(slice_of(&link->subject, sizeof link->subject)) << 48;
 }
 
 /* The obligations of an allow in the making. */

@@ -469,6 +469,19 @@ test('budgets: calls at once, and bytes', async () => {
     assert.ok(Number(spent.headers['retry-after']) > 60);
     assert.equal((await slow()).status, 200);
 
+    /* A task goes on when its call is over: it is not counted, and not begun. */
+    recorder.seen.length = 0;
+    for (const task of [{ ttl: 60000 }, {}, true]) {
+        const refused = await post(request('tools/call', { name: 'slow', task }), { token });
+        assert.equal(refused.status, 403);
+        assert.match(refused.body, /for a task/);
+    }
+    assert.equal((await post(request('tools/call', { name: 'slow', Task: {} }), { token })).status, 400);
+    assert.equal(recorder.seen.length, 0);
+    assert.equal((await slow({})).status, 200);
+    assert.equal((await post(request('tools/call', { name: 'slow', task: null }), { token })).status, 200);
+    assert.equal((await post(request('tools/call', { name: 'slow', task: { ttl: 1 } }), { token: all })).status, 200);
+
     const can = await writ.json(['can', token, 'rec:tools.call:big']);
     assert.deepEqual(can.when, { max_bytes: '64KiB/1h' });
 });

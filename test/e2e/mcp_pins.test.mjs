@@ -157,7 +157,7 @@ test('what was seen is approved, by its digest', async () => {
     await client.close();
     const [line] = await writ.audit('--action', 'mcp.approve', '--limit', '1');
     assert.equal(line.resource, 'writ');
-    assert.ok((await writ.audit('--action', 'mcp.approve')).some((one) => one.object === 'srv/add' && one.decision === 'allow'));
+    assert.ok((await writ.audit('--action', 'mcp.approve')).some((one) => decodeURIComponent(one.object) === `srv/add@${digest}` && one.decision === 'allow'));
 });
 
 test('a tool that changes is held back until somebody looks again', async () => {

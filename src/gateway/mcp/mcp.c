@@ -255,6 +255,7 @@ decide_on(struct http_passage *http)
         return refuse(http, CODE_INVALID, "a request needs an id");
     asked->request.action = slice_text(method->action);
     asked->free = (method->flags & MCP_FREE) != 0;
+    asked->outlasts = message->outlasts;
     asked->request.listing = (method->flags & MCP_LISTS) != 0;
     if (!mcp_object_of(method, message, arena_of(http), &asked->request))
         return refuse(http, CODE_INVALID, "the request does not name what it is about");
@@ -418,8 +419,8 @@ static enum status
 filter(struct http_passage *http, const struct http_head *head, struct body_filter **out)
 {
     enum mcp_framing framing = framing_of(head);
-    bool empty = head->body == HTTP_BODY_NONE ||
-                 (head->body == HTTP_BODY_LENGTH && head->length == 0);
+    bool empty =
+        head->body == HTTP_BODY_NONE || (head->body == HTTP_BODY_LENGTH && head->length == 0);
 
     if (empty)
         return STATUS_OK;

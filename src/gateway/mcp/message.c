@@ -244,14 +244,26 @@ read_ref(struct reading *in)
 static bool
 is_spelled_right(struct slice name)
 {
-    static const char *const read[] = { "name",      "uri", "taskId", "protocolVersion",
-                                        "arguments", "ref" };
+    static const char *const read[] = { "name", "uri",       "taskId", "protocolVersion",
+                                        "task", "arguments", "ref" };
 
     for (size_t i = 0; i < sizeof read / sizeof read[0]; i++) {
         if (mcp_folds_alike(name, slice_text(read[i])) && !slice_is(name, read[i]))
             return false;
     }
     return true;
+}
+
+/* {ttl}: the answer comes at once, and tells where its result will be. */
+static bool
+read_task(struct reading *in)
+{
+    struct json_piece piece;
+
+    if (!take(in, &piece))
+        return false;
+    in->out->outlasts = piece.token != JSON_TOKEN_NULL;
+    return skip(in, &piece);
 }
 
 static bool
@@ -274,6 +286,8 @@ read_param(struct reading *in, struct slice name)
         return read_arguments(in);
     if (slice_is(name, "ref"))
         return read_ref(in);
+    if (slice_is(name, "task"))
+        return read_task(in);
     return take(in, &piece) && skip(in, &piece);
 }
 

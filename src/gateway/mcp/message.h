@@ -22,6 +22,7 @@ struct mcp_message {
     struct slice name;          /* params.name */
     struct slice uri;           /* params.uri, or params.ref.uri */
     struct slice task;          /* params.taskId */
+    bool outlasts;              /* params.task: it goes on after its answer */
     struct slice level_version; /* params.protocolVersion, of initialize */
     /* params.arguments, flattened: "arguments.a.b", a dot in a name as %2E. */
     struct fact *facts;

@@ -98,6 +98,28 @@ full_then_reused(void **state)
     budget_table_free(table);
 }
 
+/* However many keys one owner has, another finds room. */
+static void
+one_owner_fills_a_share(void **state)
+{
+    struct budget_table *table = table_of(1 << 16);
+    struct budget budget = { .most_open = 1 }, other = { .key = UINT64_C(2) << 48, .most_open = 1 };
+    size_t entered = 0;
+    uint32_t place;
+    uint64_t retry;
+
+    for (uint64_t i = 0; i < 1 << 16; i++) {
+        budget.key = UINT64_C(1) << 48 | i;
+        entered += budget_enter(table, &budget, 1, &place, &retry) == STATUS_OK;
+    }
+    assert_in_range(entered, 1500, 2048 + 32);
+    for (uint64_t i = 0; i < 1000; i++) {
+        other.key++;
+        assert_int_equal(budget_enter(table, &other, 1, &place, &retry), STATUS_OK);
+    }
+    budget_table_free(table);
+}
+
 enum { THREADS = 4, EACH = 20000, KEYS = 24, MOST = 2 };
 
 struct shared {
@@ -156,9 +178,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(counts_what_is_open),
-        cmocka_unit_test(spends_bytes),
-        cmocka_unit_test(full_then_reused),
+        cmocka_unit_test(counts_what_is_open),      cmocka_unit_test(spends_bytes),
+        cmocka_unit_test(full_then_reused),         cmocka_unit_test(one_owner_fills_a_share),
         cmocka_unit_test(never_more_under_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -388,6 +388,8 @@ test_rates(void **unused)
     decision = decide(links, 2, &request);
     assert_int_equal(decision_rates(decision, &rates), 2);
     assert_true(rates[0].key == key && rates[1].key != key);
+    /* Lines of one subject have the same upper bits. */
+    assert_true(rates[0].key >> 48 == rates[1].key >> 48);
     /* A right without a limit that allows the same frees from it. */
     request = asking("orders:PATCH:/v1/free");
     links[0].roles = both;

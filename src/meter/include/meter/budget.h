@@ -20,7 +20,8 @@ struct budget {
     uint32_t period_ms;
 };
 
-/* Room for about this many keys that are in use at a time; 16 bytes each. */
+/* Room for about this many keys that are in use at a time; 16 bytes each. Keys with the same upper
+ * 16 bits are one owner's, and have a 32nd of a large table: the others keep theirs. */
 enum status budget_table_new(size_t cells, struct budget_table **out) WRIT_MUST_USE;
 void budget_table_free(struct budget_table *table); /* accepts NULL */
 

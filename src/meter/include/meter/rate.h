@@ -10,7 +10,8 @@
 
 struct rate_table;
 
-/* Room for about this many keys that are in use at a time; 16 bytes each. */
+/* Room for about this many keys that are in use at a time; 16 bytes each. Keys with the same upper
+ * 16 bits are one owner's, and have a 32nd of a large table: the others keep theirs. */
 enum status rate_table_new(size_t cells, struct rate_table **out) WRIT_MUST_USE;
 void rate_table_free(struct rate_table *table);
 
