@@ -267,6 +267,9 @@ run(struct authority *authority, const struct route *route, const struct api_req
     struct fault fault = { 0 };
 
     answer->wait_fleet = slice_is(api_query(request, "wait"), "fleet");
+    /* What was asked for before is there for what is asked now. */
+    if (route->handle != api_token_issue)
+        batch_commit(authority);
     enum status status = route->handle(authority, request, answer, &fault);
     if (status == STATUS_OK) {
         if (answer->status == 0)
@@ -431,6 +434,7 @@ api_handle(struct authority *authority, struct api_request *request, struct api_
     if (refuse_misplaced(request, answer) || refuse_unclear(request, answer))
         return;
     if (oauth_is_path(request->path)) {
+        batch_commit(authority);
         oauth_handle(authority, request, answer, outcome);
         return;
     }

@@ -54,8 +54,15 @@ authority_commit_once(struct authority *authority, const struct change *changes,
 {
     uint64_t started = clock_mono_us(), seq;
     struct world_next *next;
-    enum status status = world_prepare(authority->world, changes, count, &next, fault);
+    uint64_t followed = authority->counters.followed;
+    enum status status;
 
+    /* Those that wait come first. Had another node's changes to be followed for that, this one
+     * was judged without them. */
+    batch_commit(authority);
+    if (authority->counters.followed != followed)
+        return STATUS_BEHIND;
+    status = world_prepare(authority->world, changes, count, &next, fault);
     if (status != STATUS_OK)
         return status;
     status = store_append(authority->store, changes, count, &seq, fault);

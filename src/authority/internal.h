@@ -115,6 +115,15 @@ struct claim_watch {
     bool contested;
 };
 
+/* Tokens that were asked for in this turn (batch.c). */
+struct api_answer;
+struct issuing;
+enum { BATCH_MAX = 256 };
+struct batch {
+    struct issuing *items[BATCH_MAX];
+    size_t count;
+};
+
 struct authority {
     struct authority_options options; /* borrowed texts */
     char *socket_path;
@@ -150,6 +159,7 @@ struct authority {
     uint64_t ticks;
     struct authority_counters counters;
     struct enforced revocations;
+    struct batch batch;
     char effective_policy[128]; /* the last applied digest, hex */
 };
 
@@ -170,6 +180,15 @@ enum status authority_commit_once(struct authority *authority, const struct chan
 /* Makes what world_prepare built visible, and tells the lanes. */
 void commit_publish(struct authority *authority, struct world_next *next,
                     const struct change *changes, size_t count);
+
+/* --- batch.c: tokens that become durable together ------------------------------ */
+
+/* The call is answered with the token when it is durable, together with what others ask for in
+ * this turn of the lane. */
+enum status batch_issue(struct authority *authority, const struct change *change,
+                        struct api_answer *answer) WRIT_MUST_USE;
+/* Before any other change, so that none overtakes what was judged before it. */
+void batch_commit(struct authority *authority);
 
 /* --- fleet.c: one node among several ------------------------------------------ */
 

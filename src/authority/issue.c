@@ -266,16 +266,18 @@ api_token_issue(struct authority *authority, const struct api_request *request,
         status = token_record_make(authority, &ask, &record, fault);
     if (status != STATUS_OK)
         return status;
+    answer->location =
+        arena_format(request->arena, "/v1/tokens/%s", token_id_format(&record.id, id_text));
     changes[0] =
         (struct change){ .kind = CHANGE_TOKEN_ISSUED, .at = request->now, .token = record };
     count += answer_changes(request, &record.id, &changes[1]);
+    /* With a key to find it again it can't wait for others: the same may be asked meanwhile. */
+    if (request->idempotency_key.size == 0)
+        return batch_issue(authority, changes, answer);
     status = authority_commit(authority, changes, count, NULL, fault);
     if (status == STATUS_OK)
         status = issued_answer(authority, &record.id, request->now, answer, fault);
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK)
         authority->counters.issued++;
-        answer->location =
-            arena_format(request->arena, "/v1/tokens/%s", token_id_format(&record.id, id_text));
-    }
     return status;
 }

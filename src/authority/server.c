@@ -251,7 +251,8 @@ step_job(struct lane_message *message)
     answer->job->free(answer->job);
     answer->job = NULL;
     if (status == STATUS_OK) {
-        answer->status = 200;
+        if (answer->status == 0)
+            answer->status = 200;
         end_or_wait(call);
         return;
     }

@@ -211,7 +211,8 @@ run_job(struct fixture *f)
         status = job->step(f->authority, job, &done, &fault);
     job->free(job);
     f->answer.job = NULL;
-    f->answer.status = 200;
+    if (f->answer.status == 0)
+        f->answer.status = 200;
     if (status != STATUS_OK)
         api_problem(&f->answer, api_status_of(status), status_name(status), status_text(status),
                     slice_text(fault.text), NULL);
