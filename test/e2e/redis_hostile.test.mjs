@@ -16,7 +16,7 @@ const roles = {
     all: { allow: ['cache:*:*', 'limited:*:*', 'free:*:*', 'empty:*:*', 'odd:*:*'] },
     late: { allow: ['cache:*:*'] },
     bounded: { allow: ['cache:set:*', { right: 'cache:get:*', when: { max_bytes: '4KiB/1h' } }, { right: 'cache:incr:*', when: { max_concurrent: 1 } }] },
-    tenants: { allow: ['cache:psubscribe:tenant.*.events', 'cache:psubscribe:tenant.%5Bab%5D.events'] },
+    tenants: { allow: ['cache:psubscribe:tenant.*.events', 'cache:psubscribe:*.public.*'] },
 };
 
 // A server that answers DISCARD with a push in front, in two pieces.
@@ -177,6 +177,12 @@ test('a pattern whose end is no end does not pass', async () => {
     const text = await raw.expect('psubscribe\r\n');
     assert.match(text, /^-ERR a pattern with an open[^\r]*\r\n-ERR a pattern[^\r]*\r\n\*3\r\n\$10\r\npsubscribe/);
     await raw.expect('-ERR a pattern');
+    for (const pattern of ['*[^.public.]*', 'tenant.*[^.events]'])
+        raw.send(['PSUBSCRIBE', pattern]);
+    await raw.expect('-NOPERM you need cache:psubscribe:%2A%3F%2A');
+    await raw.expect('-NOPERM you need cache:psubscribe:tenant.%2A%3F');
+    raw.send(['PSUBSCRIBE', 'tenant.[a-c].events']);
+    await raw.expect('tenant.[a-c].events\r\n:2\r\n');
     await server.cli('PUBLISH', 'tenant.acme.secret0', 'xyz');
     await server.cli('PUBLISH', 'tenant.x.events', 'welcome');
     assert.doesNotMatch(await raw.expect('welcome'), /xyz/);

@@ -205,11 +205,10 @@ find_copy(struct finding_keys *finding)
     return true;
 }
 
-/* After an escape the next byte stands for itself, in a class and outside of it. Where a class
- * is open at the end Redis takes the rest as part of it: a right's fixed end would then be no
- * end at all. As stringmatchlen reads it. */
-static bool
-is_whole_pattern(struct slice pattern)
+/* As stringmatchlen reads it: after an escape the next byte stands for itself, in a class and
+ * outside of it, and a class that is open at the end goes on to it. */
+bool
+redis_pattern_widen(struct slice pattern, struct buffer *out)
 {
     bool in_class = false;
 
@@ -217,29 +216,49 @@ is_whole_pattern(struct slice pattern)
         char byte = pattern.at[at];
         size_t left = pattern.size - at;
 
-        if (byte == '\\') {
-            if (left < 2)
-                return false;
-            at++;
-        } else if (!in_class) {
-            in_class = byte == '[';
-            at += in_class && left > 1 && pattern.at[at + 1] == '^';
-        } else if (byte == ']') {
+        if (byte == '\\' && left < 2)
+            return false;
+        size_t size = byte == '\\' ? 2 : 1;
+        if (in_class && byte == ']')
             in_class = false;
-        } else if (left >= 3 && pattern.at[at + 1] == '-') {
-            at += 2;
+        else if (in_class && byte != '\\' && left >= 3 && pattern.at[at + 1] == '-')
+            size = 3;
+        else if (!in_class && byte != '[')
+            put_slice(out, slice_of(pattern.at + at, size));
+        else if (!in_class) {
+            in_class = true;
+            put_u8(out, '?');
+            size += left > 1 && pattern.at[at + 1] == '^';
         }
+        at += size - 1;
     }
-    return !in_class;
+    return !in_class && buffer_status(out) == STATUS_OK;
+}
+
+static bool
+add_pattern(struct finding_keys *finding, size_t at)
+{
+    struct slice pattern = finding->arguments[at];
+    struct buffer wide = { 0 };
+    bool whole = redis_pattern_widen(pattern, &wide), good = whole && add_key(finding, at);
+
+    if (!whole)
+        refuse(finding, "a pattern with an open [ or a \\ at its end does not pass");
+    if (good && !slice_equal(buffer_slice(&wide), pattern)) {
+        struct slice copy = arena_copy(finding->arena, buffer_slice(&wide));
+
+        finding->keys[finding->key_count - 1] = copy;
+        good = copy.at != NULL || refuse(finding, "the command is too long for this gateway");
+    }
+    buffer_free(&wide);
+    return good;
 }
 
 static bool
 find_patterns(struct finding_keys *finding)
 {
     for (size_t at = 1; at < finding->count; at++) {
-        if (!is_whole_pattern(finding->arguments[at]))
-            return refuse(finding, "a pattern with an open [ or a \\ at its end does not pass");
-        if (!add_key(finding, at))
+        if (!add_pattern(finding, at))
             return false;
     }
     return true;

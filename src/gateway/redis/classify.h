@@ -19,6 +19,11 @@ struct redis_ask {
 bool redis_classify(const struct slice *arguments, size_t count, struct arena *arena,
                     struct redis_ask *out, struct slice *why);
 
+/* Appends a pattern of channels as rights see it: each class is a ?, which matches what the
+ * class does and more. Text of a right's pattern would otherwise hold within a class, where it
+ * demands nothing. False: a class is open at its end, or there is a lone \; or out of memory. */
+bool redis_pattern_widen(struct slice pattern, struct buffer *out);
+
 /* Puts the values into the words of a command that was classified, but for those that may
  * be passwords. */
 void redis_words_full(const struct slice *arguments, size_t count, struct arena *arena,

@@ -8,6 +8,7 @@
 
 enum {
     CHANNELS_SIZE_MAX = 16 << 20, /* of the names in one session, with what each costs */
+    PATTERNS = 1,                 /* the kind of channels */
     STANDING_US = 30000000,       /* rights change with the clock too: looked at so often */
 };
 
@@ -265,6 +266,7 @@ commands_hold(struct redis_session *session, struct refusal *why)
 struct looking {
     struct redis_session *session;
     const char *action;
+    bool patterns;
     struct refusal *why;
     bool holds;
 };
@@ -274,13 +276,16 @@ look_at_channel(const void *node, VISIT visit, void *context)
 {
     const struct channel *channel = *(const struct channel *const *)node;
     struct looking *looking = context;
-    struct buffer object = { 0 };
+    struct slice name = slice_of(channel->name, channel->size);
+    struct buffer object = { 0 }, wide = { 0 };
 
     if (!looking->holds || (visit != postorder && visit != leaf))
         return;
-    put_object(&object, slice_of(channel->name, channel->size));
+    bool read = !looking->patterns || redis_pattern_widen(name, &wide);
+    put_object(&object, looking->patterns ? buffer_slice(&wide) : name);
+    buffer_free(&wide);
     looking->holds =
-        buffer_status(&object) == STATUS_OK &&
+        read && buffer_status(&object) == STATUS_OK &&
         name_holds(looking->session, looking->action, buffer_slice(&object), looking->why);
     buffer_free(&object);
 }
@@ -292,6 +297,7 @@ channels_hold(struct redis_session *session, struct refusal *why)
 
     for (unsigned i = 0; i < CHANNEL_KINDS; i++) {
         looking.action = kinds[i].begin;
+        looking.patterns = i == PATTERNS;
         twalk_r(session->standing[i].root, look_at_channel, &looking);
     }
     return looking.holds;

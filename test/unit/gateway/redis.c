@@ -72,9 +72,11 @@ static const struct {
     { "SUBSCRIBE x y", "subscribe:x subscribe:y", "SUBSCRIBE x y" },
     { "PSUBSCRIBE n.*", "psubscribe:n.%2A", "PSUBSCRIBE n.%2A" },
     { "PSUBSCRIBE n.[a-z] n.[^]] n.[\\]] n\\[",
-      "psubscribe:n.%5Ba-z%5D psubscribe:n.%5B%5E%5D%5D "
-      "psubscribe:n.%5B%5C%5D%5D psubscribe:n%5C%5B",
+      "psubscribe:n.%3F psubscribe:n.%3F%5D "
+      "psubscribe:n.%3F psubscribe:n%5C%5B",
       NULL },
+    { "PSUBSCRIBE t.*[^.e.]*.x", "psubscribe:t.%2A%3F%2A.x", NULL },
+    { "PSUBSCRIBE a[x-]]b[\\]-z]c[]d", "psubscribe:a%3Fb%3Fc%3Fd", NULL },
     { "PSUBSCRIBE n.*[^.x", "!a pattern with an open", NULL },
     { "PSUBSCRIBE n n[a-]", "!a pattern with an open", NULL },
     { "PSUBSCRIBE n[\\].x", "!a pattern with an open", NULL },
