@@ -6,6 +6,8 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
+#include "bridge/bridge.h"
 #include "cli/cli.h"
 #include "config.h"
 #include "serve.h"
@@ -19,6 +21,13 @@ static const char serve_usage[] =
 static const char config_usage[] =
     "usage: writ config show [--config writ.yaml]     the settings in force\n"
     "       writ config reference                     every setting, as Markdown\n";
+
+static const char bridge_usage[] =
+    "usage: writ mcp-bridge [--listen unix:/path] [--name NAME] [--idle 10m] -- COMMAND…\n"
+    "\n"
+    "Serves an MCP server that speaks over its standard input and output as Streamable\n"
+    "HTTP on a Unix socket: the one named, or descriptor 3 (systemd's socket activation).\n"
+    "Whoever reaches the socket may speak: only the gateway should.\n";
 
 /* The value of --config, "writ.yaml" without it; NULL after an unknown argument. */
 static const char *
@@ -79,6 +88,44 @@ serve_command(int argc, char **argv)
     return exit_status;
 }
 
+/* False: it is none of the bridge's options, or a wrong value. */
+static bool
+bridge_option(const char *name, const char *value, struct bridge_options *options)
+{
+    if (strcmp(name, "--name") == 0)
+        options->name = value;
+    else if (strcmp(name, "--listen") == 0 && strncmp(value, "unix:/", 6) == 0)
+        options->address = value;
+    else
+        return strcmp(name, "--idle") == 0 &&
+               duration_parse(slice_text(value), &options->idle_ms) == STATUS_OK &&
+               options->idle_ms > 0;
+    return true;
+}
+
+/* A process of its own, which knows no token: `writ serve` starts it for upstreams with a
+ * command, and an operator's unit may. */
+static int
+bridge_command(int argc, char **argv)
+{
+    struct bridge_options options = { .name = "mcp" };
+    int at = 0;
+
+    while (at + 1 < argc && strcmp(argv[at], "--") != 0 &&
+           bridge_option(argv[at], argv[at + 1], &options))
+        at += 2;
+    if (at + 1 >= argc || strcmp(argv[at], "--") != 0) {
+        fputs(bridge_usage, stderr);
+        return 2;
+    }
+    if (options.address == NULL)
+        options.descriptor = 3;
+    options.command = argv + at + 1;
+    umask(0077);
+    (void)setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+    return bridge_run(&options);
+}
+
 static int
 config_command(int argc, char **argv)
 {
@@ -114,5 +161,7 @@ main(int argc, char **argv)
         return serve_command(argc - 2, argv + 2);
     if (argc >= 2 && strcmp(argv[1], "config") == 0)
         return config_command(argc - 2, argv + 2);
+    if (argc >= 2 && strcmp(argv[1], "mcp-bridge") == 0)
+        return bridge_command(argc - 2, argv + 2);
     return cli_main(argc, argv);
 }

@@ -2,6 +2,7 @@
 #include "bind.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -178,12 +179,32 @@ bind_unix(const char *path, unsigned mode, struct bound *out, struct fault *faul
     return STATUS_OK;
 }
 
+/* What is handed over must be what accept will work on, and not hold up the lane. */
+static enum status
+take_over(int descriptor, struct bound *out, struct fault *fault)
+{
+    int domain = 0, listens = 0;
+    socklen_t size = sizeof domain, listens_size = sizeof listens;
+
+    if (getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0 || domain != AF_UNIX ||
+        getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listens, &listens_size) != 0 ||
+        listens == 0)
+        return fault_set(fault, STATUS_INVALID, "descriptor %d is no Unix socket that listens",
+                         descriptor);
+    if (fcntl(descriptor, F_SETFD, FD_CLOEXEC) != 0 || fcntl(descriptor, F_SETFL, O_NONBLOCK) != 0)
+        return fault_set(fault, STATUS_IO, "can't set up descriptor %d", descriptor);
+    out->descriptor = descriptor;
+    return STATUS_OK;
+}
+
 enum status
 bound_open(const struct listener_options *options, struct bound *out, struct fault *fault)
 {
     struct slice address = slice_text(options->address);
 
     *out = (struct bound){ .descriptor = -1 };
+    if (options->descriptor != 0)
+        return take_over(options->descriptor, out, fault);
     if (!slice_starts(address, SLICE_LITERAL("unix:")))
         return bind_tcp(options->address, options->share, out, fault);
     if (options->share == LISTENER_SHARED)

@@ -8,7 +8,7 @@ struct bound {
     int descriptor;
     struct ip ip; /* IP_NONE: Unix */
     uint16_t port;
-    char *path; /* of a Unix socket, to be removed again */
+    char *path; /* of a Unix socket that was made here, to be removed again */
     dev_t device;
     ino_t inode;
 };

@@ -83,7 +83,7 @@ learn_peer(struct stream *stream, int descriptor, const struct sockaddr_storage 
 static void
 take_in(struct listener *listener, int descriptor, const struct sockaddr_storage *address)
 {
-    struct stream *stream = stream_new(listener->lane, listener->bound.path != NULL);
+    struct stream *stream = stream_new(listener->lane, listener->bound.ip.family == IP_NONE);
 
     if (stream == NULL) {
         close(descriptor);

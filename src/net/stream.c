@@ -44,6 +44,26 @@ stream_adopt(struct stream *stream, int descriptor)
     return status_of_uv(code);
 }
 
+enum status
+stream_take(struct lane *lane, int descriptor, struct stream **out)
+{
+    struct stream *stream;
+    enum status status;
+
+    lane_assert(lane);
+    stream = stream_new(lane, true);
+    if (stream == NULL)
+        return STATUS_MEMORY;
+    status = stream_adopt(stream, descriptor);
+    if (status != STATUS_OK) {
+        stream_close(stream, NULL, NULL);
+        return status;
+    }
+    stream->state = STREAM_OPEN;
+    *out = stream;
+    return STATUS_OK;
+}
+
 static void
 stream_free(struct stream *stream)
 {

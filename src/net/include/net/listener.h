@@ -19,6 +19,9 @@ struct listener_options {
      * any free one. A name is resolved in the call (at start only). A Unix
      * address can't be shared: one lane listens on it. */
     const char *address;
+    /* Not 0: a Unix socket that listens already, handed over by another process, in place of an
+     * address. It is the listener's from OK on; its file is not removed. */
+    int descriptor;
     enum listener_share share;
     /* Unix: the file's mode, 0 for 0600. A socket file that nobody listens on is
      * replaced; the file is removed on close. */

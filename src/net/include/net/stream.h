@@ -88,10 +88,14 @@ struct stream_tls {
     struct tls_server *server;
     struct tls_client *client;
     struct slice received; /* what was read already of the peer's handshake; copied */
-    int64_t timeout_ms; /* 0: 10 s */
+    int64_t timeout_ms;    /* 0: 10 s */
 };
 enum status stream_secure(struct stream *stream, const struct stream_tls *how,
                           stream_connected_callback callback, void *context) WRIT_MUST_USE;
+
+/* A connected Unix socket that was made elsewhere (socketpair), as an open stream. On OK the
+ * descriptor is the stream's. */
+enum status stream_take(struct lane *lane, int descriptor, struct stream **out) WRIT_MUST_USE;
 
 struct lane *stream_lane(const struct stream *stream);
 const struct ip *stream_peer(const struct stream *stream); /* IP_NONE: Unix */
