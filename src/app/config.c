@@ -110,6 +110,7 @@ set_scalar(struct reading *reading, const struct setting *row, const char *text)
             return "is empty";
         break;
     case SETTING_PATHS:
+    case SETTING_NAMES:
     case SETTING_NETWORKS:
         return "must be a list";
     }
@@ -117,16 +118,20 @@ set_scalar(struct reading *reading, const struct setting *row, const char *text)
     return *(char **)member == NULL ? "does not fit in memory" : NULL;
 }
 
+/* text is the list's from here on; NULL: it did not fit. */
 static const char *
-add_path(struct reading *reading, struct config_paths *paths, const char *text)
+add_text(struct config_paths *texts, char *text)
 {
-    char **items = reallocarray(paths->items, paths->count + 1, sizeof *items);
+    char **items =
+        text == NULL ? NULL : reallocarray(texts->items, texts->count + 1, sizeof *items);
 
-    if (items == NULL)
+    if (items == NULL) {
+        free(text);
         return "does not fit in memory";
-    paths->items = items;
-    items[paths->count] = path_beside(reading, text);
-    return items[paths->count] == NULL ? "does not fit in memory" : (paths->count++, NULL);
+    }
+    texts->items = items;
+    items[texts->count++] = text;
+    return NULL;
 }
 
 static const char *
@@ -159,7 +164,11 @@ set_list(struct reading *reading, const struct setting *row, const json_t *list,
         if (!json_is_string(item))
             wrong = "is not text";
         else if (row->type == SETTING_PATHS)
-            wrong = add_path(reading, member, json_string_value(item));
+            wrong = add_text(member, path_beside(reading, json_string_value(item)));
+        else if (row->type == SETTING_NAMES)
+            wrong = json_string_length(item) == 0
+                        ? "is empty"
+                        : add_text(member, strdup(json_string_value(item)));
         else
             wrong = add_network(member, json_string_value(item));
         if (wrong != NULL)
@@ -174,7 +183,7 @@ set_row(struct reading *reading, const struct setting *row, const json_t *value,
     char number[24];
     const char *wrong, *text;
 
-    if (row->type == SETTING_PATHS || row->type == SETTING_NETWORKS) {
+    if (row->type == SETTING_PATHS || row->type == SETTING_NAMES || row->type == SETTING_NETWORKS) {
         if (json_is_array(value))
             set_list(reading, row, value, pointer);
         else
@@ -400,7 +409,8 @@ config_free(struct config *config)
         case SETTING_ADDRESS:
             free(*(char **)member);
             break;
-        case SETTING_PATHS: {
+        case SETTING_PATHS:
+        case SETTING_NAMES: {
             struct config_paths *paths = member;
             for (size_t k = 0; k < paths->count; k++)
                 free(paths->items[k]);

@@ -55,6 +55,7 @@ struct config {
     int64_t recordings_retention;
     struct config_webhook webhook;
     int64_t fleet_staleness;
+    struct config_paths stdio_users; /* names */
 };
 
 /* Reads the file. Every fault is reported at once, one line each, into faults as

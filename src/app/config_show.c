@@ -28,6 +28,7 @@ show_value(const struct config *config, const struct setting *row, struct buffer
             put_decimal(out, *(const uint64_t *)(const void *)member);
         break;
     case SETTING_PATHS:
+    case SETTING_NAMES:
         paths = (const void *)member;
         put_text(out, "[");
         for (size_t i = 0; i < paths->count; i++)
@@ -112,15 +113,11 @@ void
 config_reference(struct buffer *out)
 {
     static const char *const kinds[] = {
-        [SETTING_TEXT] = "text",
-        [SETTING_CHOICE] = "choice",
-        [SETTING_PATH] = "path",
-        [SETTING_PATHS] = "list of paths",
-        [SETTING_ADDRESS] = "host:port",
-        [SETTING_DURATION] = "duration",
-        [SETTING_FLAG] = "true or false",
-        [SETTING_COUNT] = "number or auto",
-        [SETTING_NETWORKS] = "list of networks",
+        [SETTING_TEXT] = "text",           [SETTING_CHOICE] = "choice",
+        [SETTING_PATH] = "path",           [SETTING_PATHS] = "list of paths",
+        [SETTING_ADDRESS] = "host:port",   [SETTING_DURATION] = "duration",
+        [SETTING_FLAG] = "true or false",  [SETTING_COUNT] = "number or auto",
+        [SETTING_NAMES] = "list of names", [SETTING_NETWORKS] = "list of networks",
     };
 
     put_text(out, "| setting | type | default | meaning |\n|---|---|---|---|\n");

@@ -181,6 +181,7 @@ announce(void *app, uint64_t generation)
     struct server *server = app;
 
     gateway_announce(server->gateway, generation);
+    stdio_follow(server);
 }
 
 void

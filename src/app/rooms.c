@@ -204,6 +204,7 @@ open_gateway(struct server *server, struct fault *fault)
             .connections_max = config->connections,
             .own_addresses = server->gateway_addresses,
             .own_address_count = server->gateway_address_count,
+            .stdio_dir = server->stdio_dir,
         },
         &server->gateway, fault);
 }
@@ -236,6 +237,14 @@ rooms_open(struct server *server, struct fault *fault)
         server->socket_address = NULL;
         status = STATUS_MEMORY;
     }
+    /* Before there is a thread, a key, or another user. */
+    if (status == STATUS_OK)
+        status = launcher_start(server->config, &server->launcher, fault);
+    if (status == STATUS_OK && server->launcher.pid != 0 &&
+        asprintf(&server->stdio_dir, "%s/stdio", server->config->data) < 0) {
+        server->stdio_dir = NULL;
+        status = STATUS_MEMORY;
+    }
     if (status == STATUS_OK)
         status = act_as_user(server, fault);
     if (status == STATUS_OK)
@@ -266,6 +275,7 @@ rooms_open(struct server *server, struct fault *fault)
 void
 rooms_close(struct server *server)
 {
+    launcher_stop(&server->launcher);
     for (unsigned i = 0; i < server->worker_count; i++)
         lane_free(server->workers[i].lane);
     if (server->authority != NULL)
@@ -289,4 +299,5 @@ rooms_close(struct server *server)
     free(server->socket_address);
     free(server->gateway_url);
     free(server->recordings);
+    free(server->stdio_dir);
 }

@@ -24,6 +24,7 @@ on_stop(struct lane *lane, int number, void *context)
     gateway_drain(server->gateway, DRAIN_MS);
     for (unsigned i = 0; i < server->worker_count; i++)
         lane_stop(server->workers[i].lane, DRAIN_MS);
+    stdio_close(server);
     authority_drain(server->authority);
     lane_stop(lane, DRAIN_MS);
 }
@@ -125,6 +126,8 @@ main_begin(struct lane *lane, void *context)
         server->status = authority_attach(server->authority, lane, server->audit, journal, fault);
     if (server->status == STATUS_OK)
         server->status = drop_privileges(server, fault);
+    if (server->status == STATUS_OK)
+        server->status = stdio_open(server, fault);
     if (server->status == STATUS_OK &&
         (lane_on_signal(lane, SIGTERM, on_stop, server) != STATUS_OK ||
          lane_on_signal(lane, SIGINT, on_stop, server) != STATUS_OK ||
@@ -134,6 +137,7 @@ main_begin(struct lane *lane, void *context)
         say_ready(server);
         return;
     }
+    stdio_close(server);
     authority_drain(server->authority);
     for (unsigned i = 0; i < server->worker_count; i++) {
         if (server->workers[i].lane != NULL)

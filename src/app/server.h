@@ -11,6 +11,7 @@
 #include "config.h"
 #include "gateway/gateway.h"
 #include "gateway/recording.h"
+#include "launcher.h"
 
 /* One gateway lane as the wiring sees it. */
 struct worker {
@@ -49,7 +50,10 @@ struct server {
     char *socket_address;              /* "unix:DATA/writ.sock" */
     char *gateway_url;                 /* of the HTTP door, for resource indicators; NULL: none */
     size_t own_address_count, gateway_address_count;
-    bool as_user; /* started as root: who it becomes */
+    struct launcher launcher;
+    struct stdio *stdio; /* servers that the launcher runs; NULL: none */
+    char *stdio_dir;     /* of their sockets; NULL: none are */
+    bool as_user;        /* started as root: who it becomes */
     uid_t uid;
     gid_t gid;
     sem_t started;
@@ -68,6 +72,13 @@ enum status server_reload(struct server *server, struct fault *fault) WRIT_MUST_
  * failed open, when the lanes have ended. */
 enum status rooms_open(struct server *server, struct fault *fault) WRIT_MUST_USE;
 void rooms_close(struct server *server);
+
+/* stdio.c: servers of standard input and output, as the upstreams of the moment want them. On the
+ * authority's lane, as the user that the program has become. */
+enum status stdio_open(struct server *server, struct fault *fault) WRIT_MUST_USE;
+void stdio_follow(struct server *server); /* there is a new picture */
+void stdio_close(struct server *server);  /* none is started any more; they go on until … */
+/* … rooms_close has ended the launcher. */
 
 /* privileges.c: as root with `user` set, data is the user's from its first file on, so that
  * nothing later needs root; ports and private keys are opened as root. In this order: */

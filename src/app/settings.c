@@ -96,6 +96,9 @@ const struct setting settings[] = {
     { "approvals.webhook.insecure", SETTING_FLAG, AT(webhook.insecure), "false", NULL,
       "Allow http to another machine: what is told, calls included, crosses the network in "
       "clear." },
+    { "stdio.users", SETTING_NAMES, AT(stdio_users), NULL, NULL,
+      "Users as whom servers of standard input and output (type mcp, stdio) may be started; never "
+      "root." },
     { "fleet.staleness", SETTING_DURATION, AT(fleet_staleness), "5s", NULL,
       "For a fleet: the oldest view a node may act on." },
 };

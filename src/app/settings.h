@@ -14,6 +14,7 @@ enum setting_type {
     SETTING_DURATION,
     SETTING_FLAG,
     SETTING_COUNT,    /* a number, or "auto" for 0 */
+    SETTING_NAMES,    /* a list of texts */
     SETTING_NETWORKS, /* a list of addresses or networks */
 };
 
@@ -27,7 +28,7 @@ struct setting {
     bool live; /* SIGHUP brings a new value into force; else it waits for a restart */
 };
 
-enum { SETTING_ROWS = 53 };
+enum { SETTING_ROWS = 54 };
 extern const struct setting settings[];
 
 #endif

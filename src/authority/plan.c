@@ -148,6 +148,9 @@ anchor_paths(struct plan *plan, const struct policy_file *file, json_t *level)
     {
         struct slice path = slice_text(json_string_value(value));
 
+        /* The names in an environment are not ours: none of them makes its value a path. */
+        if (json_is_object(value) && strcmp(name, "env") == 0)
+            continue;
         if (!json_is_string(value)) {
             if (anchor_paths(plan, file, value) != STATUS_OK)
                 return STATUS_MEMORY;

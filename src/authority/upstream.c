@@ -11,10 +11,10 @@
 
 static const char *const types[] = { "http",   "postgres",   "mysql", "redis",
                                      "docker", "kubernetes", "mcp",   NULL };
-static const char *const members[] = { "type",        "url",         "address",  "addresses",
-                                       "host",        "tls",         "timeouts", "api_key",
-                                       "path_params", "login",       "database", "pool",
-                                       "record",      "impersonate", "tools",    NULL };
+static const char *const members[] = { "type",     "url",      "address", "addresses",   "host",
+                                       "tls",      "timeouts", "api_key", "path_params", "login",
+                                       "database", "pool",     "record",  "impersonate", "tools",
+                                       "stdio",    NULL };
 static const char *const reserved[] = { "writ", "check", "healthz", "readyz", "metrics", NULL };
 
 static bool
@@ -258,6 +258,16 @@ check_files(const struct source *source, const json_t *level, const char *pointe
     return STATUS_OK;
 }
 
+/* Whoever may write it runs commands on this machine. What it holds is the gateway's to check. */
+static enum status
+check_stdio(const struct source *source, const json_t *definition)
+{
+    if (json_object_get(definition, "stdio") == NULL || source->local)
+        return STATUS_OK;
+    return fault_at(source->fault, STATUS_DENIED, "/stdio",
+                    "a command can be named only in a local file or at the local socket");
+}
+
 static enum status
 check_timeouts(const json_t *definition, struct fault *fault)
 {
@@ -334,8 +344,11 @@ upstream_check(struct authority *authority, struct slice name, const json_t *def
         status = json_take_string(definition, "url", &url, fault);
     if (status == STATUS_OK)
         status = json_take_string(definition, "address", &address, fault);
-    if (status == STATUS_OK && (url.size == 0) == (address.size == 0))
-        status = fault_set(fault, STATUS_INVALID, "an upstream has a url or an address");
+    if (status == STATUS_OK)
+        status = check_stdio(&source, definition);
+    if (status == STATUS_OK &&
+        (url.size > 0) + (address.size > 0) + (json_object_get(definition, "stdio") != NULL) != 1)
+        status = fault_set(fault, STATUS_INVALID, "an upstream has a url, an address or stdio");
     if (status == STATUS_OK && slice_is(type, "http") && url.size == 0)
         status = fault_set(fault, STATUS_INVALID, "an http upstream has a url");
     if (status == STATUS_OK && url.size > 0)

@@ -5,13 +5,14 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CHILDREN_TEXT = 65536, EXIT_NO_COMMAND = 127 };
+#include "base/children.h"
+
+enum { EXIT_NO_COMMAND = 127 };
 
 /* --- starting --------------------------------------------------------------------- */
 
@@ -146,35 +147,17 @@ children_reap(void (*ended)(pid_t pid, void *context), void *context)
     }
 }
 
-/* "123 456 ": the pids of this thread's children; the bridge has one thread that forks. */
-static bool
-kill_children(void)
+static void
+kill_child(pid_t pid, void *context)
 {
-    char path[64], text[CHILDREN_TEXT + 1];
-    char *at = text, *end;
-    ssize_t size;
-    int file;
-
-    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
-    file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0)
-        return false;
-    size = read(file, text, CHILDREN_TEXT);
-    close(file);
-    if (size <= 0)
-        return false;
-    text[size] = '\0';
-    for (long pid; (pid = strtol(at, &end, 10)) > 1 && end != at; at = end) {
-        child_signal((pid_t)pid, SIGKILL);
-        (void)kill((pid_t)pid, SIGKILL);
-    }
-    return true;
+    child_signal(pid, SIGKILL);
+    (void)kill(pid, SIGKILL);
 }
 
 void
 children_end(void)
 {
-    while (kill_children()) {
+    while (children_each(kill_child, NULL)) {
         if (waitpid(-1, NULL, 0) < 0 && errno == ECHILD)
             return;
     }

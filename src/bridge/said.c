@@ -18,18 +18,19 @@ waits_for(const struct session *session, struct slice id)
     return at;
 }
 
-/* The stream that is there for it; else a call whose answer is a stream already; else the one
- * that has waited longest, whose answer becomes one. */
+/* A call whose answer is a stream already; else the one that has waited longest, whose answer
+ * becomes one: on the stream of the session what comes before an answer, such as progress, could
+ * arrive after it. Where no call waits, that stream. */
 static struct hearer *
 listens(const struct session *session)
 {
     struct hearer *at = session->pending;
 
-    if (session->stream != NULL)
-        return session->stream;
     while (at != NULL && !at->streaming)
         at = at->next;
-    return at != NULL ? at : session->pending;
+    if (at == NULL)
+        at = session->pending;
+    return at != NULL ? at : session->stream;
 }
 
 static void

@@ -185,7 +185,7 @@ make_gate(struct gate *gate, struct fault *fault)
     enum status status = world_reader_new(gate->gateway->options.world, &gate->reader);
 
     if (status == STATUS_OK)
-        status = routes_new(&gate->gateway->own, &gate->routes);
+        status = routes_new(&gate->gateway->own, gate->gateway->options.stdio_dir, &gate->routes);
     if (status == STATUS_OK)
         status = dpop_verifier_new(&gate->dpop);
     if (status == STATUS_OK)

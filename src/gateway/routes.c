@@ -19,6 +19,7 @@ struct name_table {
 
 struct routes {
     const struct own *own;
+    const char *stdio_dir; /* of the gateway's options */
     uint64_t generation;
     bool followed; /* a generation was seen */
     struct upstream **all;
@@ -104,8 +105,27 @@ warn_of_empty_password(struct upstream *upstream)
     buffer_wipe_free(&password);
 }
 
+/* The server that is started here listens where nobody else can reach it. */
+static void
+find_stdio(struct upstream *upstream, const char *dir)
+{
+    char address[256];
+    int size;
+
+    if (!upstream->plan.stdio || upstream->broken)
+        return;
+    size = snprintf(address, sizeof(address), "unix:%s/%s.sock", dir == NULL ? "" : dir,
+                    upstream->name_text);
+    if (dir != NULL && size > 0 && (size_t)size < sizeof(address) &&
+        plan_add_address(&upstream->plan, slice_of(address, (size_t)size)) == STATUS_OK)
+        return;
+    upstream->broken = true;
+    snprintf(upstream->reason, sizeof(upstream->reason),
+             "this node starts no servers: see its setting stdio.users");
+}
+
 static struct upstream *
-upstream_new(const struct upstream_view *view, const struct own *own)
+upstream_new(const struct upstream_view *view, const struct routes *routes)
 {
     struct upstream *upstream = calloc(1, sizeof(*upstream));
     struct fault fault = { 0 };
@@ -119,7 +139,7 @@ upstream_new(const struct upstream_view *view, const struct own *own)
     }
     upstream->name = slice_text(upstream->name_text);
     upstream->version = view->version;
-    upstream->own = own;
+    upstream->own = routes->own;
     if (upstream_plan_read(view->definition, &upstream->plan, &fault) != STATUS_OK) {
         upstream->broken = true;
         snprintf(upstream->reason, sizeof(upstream->reason), "its definition is wrong: %.80s %.50s",
@@ -128,6 +148,7 @@ upstream_new(const struct upstream_view *view, const struct own *own)
                   "member", fault.pointer, "why", fault.text, NULL);
     }
     warn_of_empty_password(upstream);
+    find_stdio(upstream, routes->stdio_dir);
     upstream->authority = slice_text(upstream->plan.authority);
     upstream->prefix = slice_text(upstream->plan.prefix);
     upstream->host = slice_text(upstream->plan.host);
@@ -232,13 +253,14 @@ upstream_tls(struct upstream *upstream)
 }
 
 enum status
-routes_new(const struct own *own, struct routes **out)
+routes_new(const struct own *own, const char *stdio_dir, struct routes **out)
 {
     struct routes *routes = calloc(1, sizeof(*routes));
 
     if (routes == NULL)
         return STATUS_MEMORY;
     routes->own = own;
+    routes->stdio_dir = stdio_dir;
     *out = routes;
     return STATUS_OK;
 }
@@ -281,7 +303,7 @@ build(const struct routes *old, const struct upstream_view *views, size_t count,
             continue;
         struct upstream *upstream = find(&old->by_name, name_of, views[i].name);
         if (upstream == NULL || upstream->version != views[i].version)
-            upstream = upstream_new(&views[i], old->own);
+            upstream = upstream_new(&views[i], old);
         if (upstream == NULL)
             return false;
         next->all[next->count++] = upstream;
@@ -329,6 +351,7 @@ routes_follow(struct routes *routes, const struct world_reader *reader)
     retire_missing(routes, &next);
     free_tables(routes);
     next.own = routes->own;
+    next.stdio_dir = routes->stdio_dir;
     next.retired = routes->retired;
     next.generation = generation;
     next.followed = true;

@@ -327,12 +327,39 @@ read_tools(const json_t *definition, struct upstream_plan *plan, struct fault *f
     return STATUS_OK;
 }
 
+/* A server of standard input and output: its socket is known when its name is (routes.c). */
 static enum status
-read_members(const json_t *definition, struct upstream_plan *plan, struct fault *fault)
+read_stdio(const json_t *definition, struct upstream_plan *plan, struct fault *fault)
 {
-    struct slice url = { 0 }, params = { 0 };
-    enum status status = json_take_string(definition, "url", &url, fault);
+    static const char *const elsewhere[] = { "url", "addresses", "tls", "login" };
+    enum status status;
 
+    if (plan->type != UPSTREAM_MCP)
+        return fault_at(fault, STATUS_INVALID, "/stdio",
+                        "only an upstream of the type mcp can be started");
+    for (size_t i = 0; i < sizeof elsewhere / sizeof elsewhere[0]; i++) {
+        if (json_object_get(definition, elsewhere[i]) != NULL)
+            return fault_at(fault, STATUS_INVALID, "/stdio", "%s does not go with stdio",
+                            elsewhere[i]);
+    }
+    status = plan_check_stdio(json_object_get(definition, "stdio"), fault);
+    if (status == STATUS_OK)
+        status = plan_keep(SLICE_LITERAL("localhost"), &plan->authority);
+    if (status == STATUS_OK)
+        status = plan_keep(SLICE_LITERAL(""), &plan->prefix);
+    plan->stdio = true;
+    return status;
+}
+
+static enum status
+read_place(const json_t *definition, struct upstream_plan *plan, struct fault *fault)
+{
+    struct slice url = { 0 };
+    enum status status;
+
+    if (json_object_get(definition, "stdio") != NULL)
+        return read_stdio(definition, plan, fault);
+    status = json_take_string(definition, "url", &url, fault);
     if (status != STATUS_OK)
         return status;
     if (url.at == NULL)
@@ -342,7 +369,15 @@ read_members(const json_t *definition, struct upstream_plan *plan, struct fault 
         return fault_at(fault, status, "/url",
                         "must be http://host:port/path, https://… or unix:///path, without "
                         "user, query or fragment");
-    status = plan_read_addresses(json_object_get(definition, "addresses"), plan, fault);
+    return plan_read_addresses(json_object_get(definition, "addresses"), plan, fault);
+}
+
+static enum status
+read_members(const json_t *definition, struct upstream_plan *plan, struct fault *fault)
+{
+    struct slice params = { 0 };
+    enum status status = read_place(definition, plan, fault);
+
     if (status == STATUS_OK)
         status = read_url_tls(json_object_get(definition, "tls"), plan, fault);
     if (status == STATUS_OK)
@@ -372,7 +407,8 @@ read_http(const json_t *definition, struct upstream_plan *out, struct fault *fau
 {
     static const char *const known[] = { "type",  "url",         "addresses", "host",
                                          "tls",   "timeouts",    "api_key",   "path_params",
-                                         "login", "impersonate", "tools",     NULL };
+                                         "login", "impersonate", "tools",     "stdio",
+                                         NULL };
     enum status status = json_only(definition, known, fault);
 
     return status == STATUS_OK ? read_members(definition, out, fault) : status;

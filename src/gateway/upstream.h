@@ -65,6 +65,7 @@ struct upstream_plan {
     enum record record;
     bool tls, api_key;
     bool impersonate; /* kubernetes: the cluster is told the subject */
+    bool stdio;       /* mcp: a server that is started here; its socket is the routes' to know */
     bool pinned;      /* mcp: a tool is used as it was approved, or not at all */
     enum path_params path_params;
     int64_t connect_ms, header_ms, idle_ms; /* 0: the default */
@@ -119,7 +120,9 @@ struct http_upstream *upstream_client(struct upstream *upstream, struct lane *la
 
 struct routes; /* the table of one lane */
 
-enum status routes_new(const struct own *own, struct routes **out) WRIT_MUST_USE;
+/* stdio_dir as of gateway_options. */
+enum status routes_new(const struct own *own, const char *stdio_dir,
+                       struct routes **out) WRIT_MUST_USE;
 /* Ends all connections; nobody uses an upstream any more. Accepts NULL. */
 void routes_free(struct routes *routes);
 /* Takes over what the reader sees when its generation is another than before. */

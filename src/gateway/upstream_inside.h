@@ -18,6 +18,8 @@ enum status plan_read_timeouts(const json_t *timeouts, struct upstream_plan *pla
                                struct fault *fault) WRIT_MUST_USE;
 enum status plan_read_tls(const json_t *tls, struct upstream_plan *plan,
                           struct fault *fault) WRIT_MUST_USE;
+/* upstream_stdio.c: the member of that name. */
+enum status plan_check_stdio(const json_t *stdio, struct fault *fault) WRIT_MUST_USE;
 /* upstream_session.c: types that are spoken to in sessions. */
 enum status plan_read_session(const json_t *definition, struct upstream_plan *plan,
                               struct fault *fault) WRIT_MUST_USE;

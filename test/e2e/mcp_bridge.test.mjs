@@ -89,23 +89,26 @@ test('ids: a number and a text of the same digits are two; a request under way k
     await ask('DELETE', undefined, { session });
 });
 
-test('progress comes first: on the call itself, or on the stream where there is one', async () => {
+test('progress comes before its answer, on the call itself; what belongs to no call on the stream', async () => {
     const session = await open();
-    let answer = await ask('POST', callOf('steps', { steps: 3 }, 5, { progressToken: 'p' }), { session });
+    let heard = '', stream, answer;
+    assert.equal(await tool(session, 'later'), 'soon'); // it waits for who hears it
+    await sleep(200);
+    const ended = ask('GET', undefined, { session, onEvent: (out) => { heard = out; }, onCall: (call) => { stream = call; } });
+    await until('what waited', () => eventsOf(heard)[0]?.method === 'notifications/tools/list_changed');
+    assert.equal((await ask('GET', undefined, { session })).status, 409);
+    answer = await ask('POST', callOf('steps', { steps: 3 }, 5, { progressToken: 'p' }), { session });
     assert.equal(answer.headers['content-type'], 'text/event-stream');
     assert.deepEqual(eventsOf(answer.body).map((one) => one.params?.progress ?? one.id), [1, 2, 3, 5]);
-    let heard = '', stream;
-    const ended = ask('GET', undefined, { session, onEvent: (out) => { heard = out; }, onCall: (call) => { stream = call; } });
-    await until('the stream', async () => (await ask('GET', undefined, { session })).status === 409);
-    answer = await ask('POST', callOf('steps', { steps: 2 }, 6, { progressToken: 'p' }), { session });
-    assert.equal(answer.headers['content-type'], 'application/json');
-    await until('progress', () => eventsOf(heard).length === 2);
+    assert.equal((await ask('POST', callOf('later'), { session })).headers['content-type'], 'application/json');
+    await until('the stream', () => eventsOf(heard).length === 2);
     // A request of the server, and its answer.
-    const asked = ask('POST', callOf('sample', {}, 8), { session });
-    const question = await until('the question', () => eventsOf(heard)[2]);
+    let asking = '';
+    const asked = ask('POST', callOf('sample', {}, 8), { session, onEvent: (out) => { asking = out; } });
+    const question = await until('the question', () => eventsOf(asking)[0]);
     assert.equal(question.method, 'sampling/createMessage');
     assert.equal((await ask('POST', { jsonrpc: '2.0', id: question.id, result: { role: 'assistant', model: 'm', content: { type: 'text', text: 'a sample' } } }, { session })).status, 202);
-    assert.equal(textOf(await asked), 'a sample');
+    assert.equal(eventsOf((await asked).body)[1].result.content[0].text, 'a sample');
     await ask('DELETE', undefined, { session });
     assert.equal((await ended).status, 200); // ended in order
     stream.destroy();

@@ -36,6 +36,11 @@ const tools = {
         waiting.set(own, (answer) => say({ id, result: text(answer.error ? `refused ${answer.error.code}` : answer.result.content.text) }));
         say({ id: own, method: 'sampling/createMessage', params: { maxTokens: 1, messages: [] } });
     },
+    // Something that belongs to no call.
+    later: () => {
+        setTimeout(() => say({ method: 'notifications/tools/list_changed' }), 100);
+        return text('soon');
+    },
     die: () => process.exit(3),
     hang: () => undefined,
     garbage: ({ lines = 1 }) => {

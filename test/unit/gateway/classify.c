@@ -27,7 +27,7 @@ scene_new(void)
     apply(&scene.world, object(CHANGE_UPSTREAM_PUT, "shop",
                                "{\"type\":\"http\",\"url\":\"http://127.0.0.1:9002\","
                                "\"host\":\"Shop.Example\"}"));
-    assert_int_equal(routes_new(&scene.own, &scene.routes), STATUS_OK);
+    assert_int_equal(routes_new(&scene.own, NULL, &scene.routes), STATUS_OK);
     world_quiescent(scene.world.reader);
     routes_follow(scene.routes, scene.world.reader);
     arena_init(&scene.arena, 1 << 16);

@@ -53,6 +53,9 @@ struct gateway_options {
      * resolves to one of these, or to a door, is refused when it is connected. */
     const struct slice *own_addresses;
     size_t own_address_count;
+    /* Where the sockets of servers lie that the program starts for upstreams with `stdio`:
+     * DIR/NAME.sock. NULL: it starts none. Outlives the gateway. */
+    const char *stdio_dir;
 };
 
 enum status gateway_new(const struct gateway_options *options, struct gateway **out,
