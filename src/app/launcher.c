@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/children.h"
+#include "base/log.h"
 
 enum { END_MS = 5000, WAIT_MS = 8000, TURN_MS = 250, USERS_MAX = 64 };
 
@@ -335,6 +336,9 @@ launcher_start(const struct config *config, struct launcher *out, struct fault *
     *out = (struct launcher){ .socket = -1 };
     if (status != STATUS_OK || config->stdio_users.count == 0)
         return status;
+    if (geteuid() != 0)
+        log_write(LOG_WARN, "app",
+                  "servers run as the user that Writ runs as: they can read its keys", NULL);
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
         return fault_set(fault, STATUS_LIMIT, "stdio: no socket for the launcher");
     pid = fork();

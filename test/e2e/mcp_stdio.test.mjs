@@ -253,6 +253,7 @@ test('users that may not be', async () => {
         await refuse(['games'], /who Writ runs as/, { user: 'games' });
     else
         await refuse(['nobody'], /only when it is started as root/);
+    assert.equal(/they can read its keys/.test(writ.process.output), !root);
 });
 
 test('nothing stays: stopped, and killed', async () => {
