@@ -7,12 +7,13 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { tryDocker } from './lib/docker.mjs';
+import { allowedBeside, buildsAndImports, create, optionsRole, plainAttempts, plainRole } from './lib/docker_attempts.mjs';
 import { run, sleep, until } from './lib/process.mjs';
 import { bearer, Writ } from './lib/writ.mjs';
 
 const { docker, skip } = await tryDocker();
 const LIB = 'docker.io/library';
-let writ, dev, all, ids;
+let writ, dev, all, plain, options, ids;
 
 before(async () => {
     if (skip) {
@@ -36,12 +37,17 @@ before(async () => {
                     ],
                 },
                 all: { allow: ['prod:*:**'] },
+                plain: plainRole,
+                options: optionsRole,
             },
-            subjects: { dev: { type: 'user', roles: ['dev'] }, all: { type: 'user', roles: ['all'] } },
+            subjects: { dev: { type: 'user', roles: ['dev'] }, all: { type: 'user', roles: ['all'] },
+                plain: { type: 'user', roles: ['plain'] }, options: { type: 'user', roles: ['options'] } },
         },
     });
     dev = (await writ.issue('dev')).token;
     all = (await writ.issue('all')).token;
+    plain = (await writ.issue('plain')).token;
+    options = (await writ.issue('options')).token;
     await docker.must('run', '-d', '--network', 'host', '--name', 'web-1', 'bb:1', '/bin/sleep', '600');
     await docker.must('run', '-d', '--network', 'host', '--name', 'db-1', 'secret:1', '/bin/sleep', '600');
     ids = { web: await docker.must('inspect', '-f', '{{.Id}}', 'web-1'), db: await docker.must('inspect', '-f', '{{.Id}}', 'db-1') };
@@ -57,7 +63,7 @@ function cli(token, ...args) {
     const conf = join(writ.place, `docker-${token.slice(5, 30)}`);
     mkdirSync(conf, { recursive: true });
     writeFileSync(join(conf, 'config.json'), JSON.stringify({ HttpHeaders: { Authorization: `Bearer ${token}` } }));
-    return run('docker', ['--config', conf, '-H', `tcp://127.0.0.1:${writ.port}/prod`, ...args]);
+    return run('docker', ['--config', conf, '-H', `tcp://127.0.0.1:${writ.port}/prod`, ...args], { env: { ...process.env, DOCKER_BUILDKIT: '0' } });
 }
 
 // One request to the Engine's API: {status, body}.
@@ -140,8 +146,6 @@ test('lists and events show what may be seen', { skip }, async () => {
     assert.doesNotMatch(events.text, /db-/);
     call.destroy();
 });
-
-const create = (host, more = {}) => ({ Image: 'bb:1', Cmd: ['/bin/true'], HostConfig: { NetworkMode: 'none', ...host }, ...more });
 
 // Each must be refused, and have no effect at the daemon.
 const attempts = {
@@ -244,16 +248,25 @@ const state = async () => [
     await docker.must('volume', 'ls', '-q'),
 ].join('\n').split('\n').sort().join('\n');
 
-test(`${Object.keys(attempts).length} attempts to do more, none of which has an effect`, { skip }, async () => {
+async function haveNoEffect(list, token) {
     const was = await state();
-    for (const [name, [method, path, body, headers]] of Object.entries(attempts)) {
+    for (const [name, [method, path, body, headers]] of Object.entries(list)) {
         const real = path.replace('DBPREFIX', ids.db.slice(0, 8)).replace('DBID', ids.db);
-        const { status, body: out } = await api(method, real.startsWith('/v') ? real : `/v1.41${real}`, { body, headers });
+        const { status, body: out } = await api(method, real.startsWith('/v') ? real : `/v1.41${real}`, { body, headers, token });
         assert.ok([400, 403, 404].includes(status), `${name}: ${status} ${out}`);
         assert.ok(JSON.parse(out).message.startsWith('writ: '), `${name}: ${out}`);
     }
     assert.equal(await state(), was);
     assert.equal((await docker.must('exec', 'web-1', 'echo', 'still there')), 'still there');
+}
+
+test(`${Object.keys(attempts).length} attempts to do more, none of which has an effect`, { skip }, () => haveNoEffect(attempts, dev));
+
+test(`${Object.keys(plainAttempts).length} attempts with a right that has no condition`, { skip }, () => haveNoEffect(plainAttempts, plain));
+
+test('what stands beside them is allowed', { skip }, async () => {
+    await allowedBeside({ call: (token, method, path, body) => api(method, path, { token, body }), plain, options });
+    await buildsAndImports(cli, plain);
 });
 
 test('the same is allowed by a right that speaks of it', { skip }, async () => {

@@ -7,12 +7,13 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { tryPodman } from './lib/docker.mjs';
+import { allowedBeside, buildsAndImports, create, optionsRole, plainAttempts, plainRole } from './lib/docker_attempts.mjs';
 import { run, until } from './lib/process.mjs';
 import { bearer, request, Writ } from './lib/writ.mjs';
 
 const { docker: podman, skip } = await tryPodman();
 const LIB = 'docker.io/library';
-let writ, dev, ids;
+let writ, dev, plain, options, ids;
 
 before(async () => {
     if (skip) {
@@ -33,11 +34,15 @@ before(async () => {
                         { right: 'prod:containers.create:web-*', when: { image: [`${LIB}/bb:*`], network: ['host', 'none'] } },
                     ],
                 },
+                plain: plainRole,
+                options: optionsRole,
             },
-            subjects: { dev: { type: 'user', roles: ['dev'] } },
+            subjects: { dev: { type: 'user', roles: ['dev'] }, plain: { type: 'user', roles: ['plain'] }, options: { type: 'user', roles: ['options'] } },
         },
     });
     dev = (await writ.issue('dev')).token;
+    plain = (await writ.issue('plain')).token;
+    options = (await writ.issue('options')).token;
     for (const [name, image] of [['web-1', 'bb:1'], ['db-1', 'secret:1']])
         await podman.must('run', '-d', '--network', 'host', '--name', name, image, '/bin/sh', '-c', 'while true; do echo tick; sleep 0.2; done');
     ids = { web: await podman.must('inspect', '-f', '{{.Id}}', 'web-1'), db: await podman.must('inspect', '-f', '{{.Id}}', 'db-1') };
@@ -89,9 +94,8 @@ test('a terminal: exec -it', { skip }, async () => {
     assert.match(out, /from-the-terminal/);
 });
 
-const api = (method, path, body) => request(writ.port, method, `/prod${path}`, {
-    headers: { ...bearer(dev), ...(body ? { 'content-type': 'application/json' } : {}) }, body: body && JSON.stringify(body) });
-const create = (host, more = {}) => ({ Image: 'bb:1', Cmd: ['/bin/true'], HostConfig: { NetworkMode: 'none', ...host }, ...more });
+const api = (method, path, body, token = dev) => request(writ.port, method, `/prod${path}`, {
+    headers: { ...bearer(token), ...(body ? { 'content-type': 'application/json' } : {}) }, body: body && JSON.stringify(body) });
 
 const attempts = {
     'Podman\'s own API': ['GET', '/libpod/containers/json'],
@@ -117,15 +121,26 @@ const attempts = {
     'a root on the host': ['POST', '/containers/create?name=web-x', { ...create({}), Rootfs: '/' }],
 };
 
-test(`${Object.keys(attempts).length} attempts to do more, none of which has an effect`, { skip }, async () => {
-    const state = async () => (await podman.must('ps', '-a', '--no-trunc', '--format', '{{.ID}} {{.Names}} {{.State}}')).split('\n').sort();
+async function haveNoEffect(list, token) {
+    const state = async () => [await podman.must('ps', '-a', '--no-trunc', '--format', '{{.ID}} {{.Names}} {{.State}}'),
+        await podman.must('images', '-a', '--no-trunc', '--format', '{{.Repository}}:{{.Tag}} {{.ID}}'),
+        await podman.must('volume', 'ls', '-q'), await podman.must('network', 'ls', '-q')].join('\n').split('\n').sort();
     const was = await state();
-    for (const [name, [method, path, body]] of Object.entries(attempts)) {
-        const answer = await api(method, path.replace('DBPREFIX', ids.db.slice(0, 8)).replace('DBID', ids.db), body);
+    for (const [name, [method, path, body]] of Object.entries(list)) {
+        const answer = await api(method, path.replace('DBPREFIX', ids.db.slice(0, 8)).replace('DBID', ids.db), body, token);
         assert.ok([400, 403, 404].includes(answer.status), `${name}: ${answer.status} ${answer.body}`);
         assert.ok(answer.json.message.startsWith('writ: '), `${name}: ${answer.body}`);
     }
     assert.deepEqual(await state(), was);
+}
+
+test(`${Object.keys(attempts).length} attempts to do more, none of which has an effect`, { skip }, () => haveNoEffect(attempts, dev));
+
+test(`${Object.keys(plainAttempts).length} attempts with a right that has no condition`, { skip }, () => haveNoEffect(plainAttempts, plain));
+
+test('what stands beside them is allowed', { skip }, async () => {
+    await allowedBeside({ call: (token, method, path, body) => api(method, path, body, token), plain, options });
+    await buildsAndImports((token, ...args) => cli(token, args, { env: { ...process.env, DOCKER_BUILDKIT: '0' } }), plain);
 });
 
 test('events are those of what may be seen', { skip }, async () => {

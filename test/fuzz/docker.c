@@ -3,8 +3,8 @@
 
 #include "docker/body.h"
 #include "docker/endpoints.h"
-#include "http/query.h"
 #include "docker/reference.h"
+#include "http/query.h"
 
 static void
 read_names(struct slice query, struct arena *arena)
@@ -28,7 +28,7 @@ read_bodies(struct slice text, struct arena *arena)
 
     if (json_read(text, &json, NULL) != STATUS_OK)
         return;
-    for (int what = DOCKER_BODY_CREATE; what <= DOCKER_BODY_NETWORK; what++) {
+    for (int what = DOCKER_BODY_CREATE; what <= DOCKER_BODY_CONNECT; what++) {
         struct body_facts facts = { .arena = arena };
         struct slice name;
         bool read = docker_body_read((enum docker_body)what, json, &facts, &name);
@@ -56,12 +56,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct slice target = slice_from(line, method.size + 1);
     struct slice path = slice_first(target, slice_find(target, '?'));
     struct docker_path found;
+    struct slice unknown;
     struct arena arena;
     const char *why;
 
     arena_init(&arena, 1 << 20);
-    if (path.size > 0)
-        (void)docker_path_find(method, path, &found, &why);
+    if (path.size > 0 && docker_path_find(method, path, &found, &why))
+        (void)docker_query_is_known(found.endpoint, slice_from(target, path.size + 1), &arena,
+                                    &unknown);
     read_names(slice_from(target, path.size + 1), &arena);
     read_bodies(body, &arena);
     arena_free(&arena);

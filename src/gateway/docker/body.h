@@ -13,6 +13,7 @@ enum docker_body {
     DOCKER_BODY_UPDATE,  /* POST /containers/{}/update */
     DOCKER_BODY_VOLUME,  /* POST /volumes/create */
     DOCKER_BODY_NETWORK, /* POST /networks/create */
+    DOCKER_BODY_CONNECT, /* POST /networks/{}/connect */
 };
 
 /* False: out->wrong says why. *name: the Name that a new volume or network gets; empty

@@ -24,6 +24,8 @@ body_of(const struct docker_endpoint *endpoint)
         return DOCKER_BODY_EXEC;
     if (slice_is(action, "containers.update"))
         return DOCKER_BODY_UPDATE;
+    if (slice_is(action, "networks.connect"))
+        return DOCKER_BODY_CONNECT;
     return slice_is(action, "volumes.create") ? DOCKER_BODY_VOLUME : DOCKER_BODY_NETWORK;
 }
 
@@ -66,11 +68,30 @@ has_form(const struct http_head *head)
 
 /* --- the dialect ------------------------------------------------------------------------------ */
 
+/* NULL: its parameters are all known. */
+static const char *
+strange_query(const struct http_passage *http, const struct docker_endpoint *endpoint)
+{
+    struct slice unknown, why;
+
+    if (docker_query_is_known(endpoint, http->target.query, docker_arena(http), &unknown))
+        return NULL;
+    if (unknown.size == 0)
+        return "a parameter of the query can't be read";
+    why = arena_format(docker_arena(http),
+                       "the query has a parameter \"%.*s\" that this gateway does not know here, "
+                       "or that is spelled otherwise than the API says: what it would do can't be "
+                       "judged",
+                       unknown.size < 64 ? (int)unknown.size : 64, unknown.at);
+    return why.at != NULL ? why.at : "the query has an unknown parameter";
+}
+
 /* Go's ParseForm takes a form in the body before the query. NULL: it can be judged. */
 static const char *
 ambiguous(const struct http_passage *http, const struct docker_endpoint *endpoint)
 {
     const struct http_head *head = http_call_head(http->call);
+    const char *why;
     bool empty =
         head->body == HTTP_BODY_NONE || (head->body == HTTP_BODY_LENGTH && head->length == 0);
 
@@ -78,6 +99,11 @@ ambiguous(const struct http_passage *http, const struct docker_endpoint *endpoin
         return "a form in the body could say otherwise than the query";
     if (!query_is_clear(http->target.query))
         return "the query holds a ;";
+    if (slice_starts(((struct docker_talk *)http->talk->own)->path.name, SLICE_LITERAL("libpod/")))
+        return "Podman takes such a name for its own API";
+    why = strange_query(http, endpoint);
+    if (why != NULL)
+        return why;
     return (endpoint->flags & DOCKER_NO_BODY) != 0 && !empty ? "this request has no body" : NULL;
 }
 

@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-#include "base/slice.h"
+#include "base/arena.h"
 
 /* What the {} of a path names, and so what the right's object is. */
 enum docker_kind {
@@ -41,6 +41,7 @@ struct docker_endpoint {
     const char *action;
     enum docker_kind kind;
     unsigned flags;
+    const char *params; /* of its query, with blanks between; NULL: none */
 };
 
 /* What a path is made of. */
@@ -54,6 +55,12 @@ struct docker_path {
 /* NULL when it is not one of the Engine's; *why says so. */
 bool docker_path_find(struct slice method, struct slice path, struct docker_path *out,
                       const char **why);
+
+/* Whether the query holds nothing but what the endpoint has, spelled exactly: Podman takes a
+ * parameter in any case, and has many of its own. False: *unknown is one that is not the
+ * endpoint's; empty: one can't be decoded. */
+bool docker_query_is_known(const struct docker_endpoint *endpoint, struct slice query,
+                           struct arena *arena, struct slice *unknown);
 
 extern const struct docker_endpoint docker_endpoints[];
 extern const size_t docker_endpoint_count;

@@ -6,7 +6,7 @@
 #include "reference.h"
 #include "talk.h"
 
-enum { INSPECT_MAX = 8 << 20, NAME_MAX_SIZE = 255 };
+enum { INSPECT_MAX = 8 << 20 };
 
 /* --- refusing ----------------------------------------------------------------------- */
 
@@ -43,8 +43,8 @@ object_set(struct http_passage *http, struct slice name, enum object_syntax synt
     return request->object.at != NULL;
 }
 
-static enum dialect_need
-stands(struct http_passage *http, struct slice name, enum object_syntax syntax)
+enum dialect_need
+docker_stands(struct http_passage *http, struct slice name, enum object_syntax syntax)
 {
     struct docker_talk *talk = http->talk->own;
     struct request *request = &http->passage->asked.request;
@@ -59,8 +59,9 @@ stands(struct http_passage *http, struct slice name, enum object_syntax syntax)
 }
 
 /* Another thing that the same request does. False: it is not allowed, and is refused so. */
-static bool
-may_too(struct http_passage *http, const char *action, struct slice name, enum object_syntax syntax)
+bool
+docker_may_too(struct http_passage *http, const char *action, struct slice name,
+               enum object_syntax syntax)
 {
     struct asked *asked = &http->passage->asked;
     struct request other = asked->request;
@@ -90,25 +91,11 @@ may_too(struct http_passage *http, const char *action, struct slice name, enum o
 
 /* --- what a name means ---------------------------------------------------------------------- */
 
-/* As the daemon has them; anything else is no name of its. */
-static bool
-is_name(struct slice text)
-{
-    for (size_t i = 0; i < text.size; i++) {
-        char byte = text.at[i];
-        bool word = (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') ||
-                    (byte >= 'A' && byte <= 'Z');
-        if (!word && (i == 0 || (byte != '_' && byte != '.' && byte != '-')))
-            return false;
-    }
-    return text.size > 0 && text.size <= NAME_MAX_SIZE;
-}
-
 static enum dialect_need
 ask(struct http_passage *http, struct dialect_step *step, const char *kind, struct slice name,
     const char *behind)
 {
-    if (!is_name(name))
+    if (!docker_is_name(name))
         return docker_refuse(http, "this is no name or id that the Docker Engine gives");
     step->limit = INSPECT_MAX;
     step->target = arena_format(docker_arena(http), "/%s/%.*s%s", kind, SLICE_PRINT(name), behind);
@@ -188,7 +175,7 @@ identity(struct http_passage *http, const struct dialect_step *step, struct slic
     *id = member_copy(http, answer, "Id");
     if (slice_starts(*name, SLICE_LITERAL("/")))
         *name = slice_from(*name, 1);
-    if (is_name(*id) && name->size > 0)
+    if (docker_is_name(*id) && name->size > 0)
         return answer;
     json_decref(answer);
     (void)docker_refuse_as(http, GATE_UPSTREAM,
@@ -234,11 +221,11 @@ rename_too(struct http_passage *http, struct slice old)
         return DIALECT_READY;
     if (slice_starts(name, SLICE_LITERAL("/")))
         name = slice_from(name, 1);
-    if (!is_name(name))
+    if (!docker_is_name(name))
         return docker_refuse(http, "the new name is none that the Docker Engine gives");
-    if (!may_too(http, "containers.rename", name, OBJECT_FLAT))
+    if (!docker_may_too(http, "containers.rename", name, OBJECT_FLAT))
         return DIALECT_READY;
-    return stands(http, old, OBJECT_FLAT);
+    return docker_stands(http, old, OBJECT_FLAT);
 }
 
 static enum dialect_need
@@ -262,7 +249,7 @@ next_container(struct http_passage *http, struct dialect_step *step)
         return docker_refuse(http, "the name is too long");
     if (slice_is(slice_text(talk->path.endpoint->action), "containers.rename"))
         return rename_too(http, name);
-    return stands(http, name, OBJECT_FLAT);
+    return docker_stands(http, name, OBJECT_FLAT);
 }
 
 /* What an exec runs was said when it was made, perhaps by somebody else. */
@@ -308,7 +295,7 @@ next_exec(struct http_passage *http, struct dialect_step *step)
     if (step->status == 0)
         return ask(http, step, "exec", talk->path.name, "/json");
     if (talk->exec_container.size > 0)
-        return take_identity(http, step, &name, &id) ? stands(http, name, OBJECT_FLAT)
+        return take_identity(http, step, &name, &id) ? docker_stands(http, name, OBJECT_FLAT)
                                                      : DIALECT_READY;
     answer = told(http, step);
     if (answer == NULL)
@@ -319,7 +306,7 @@ next_exec(struct http_passage *http, struct dialect_step *step)
     id = member_copy(http, answer, "ID");
     talk->id = id;
     json_decref(answer);
-    if (!is_name(id) || !forward_as(http, id))
+    if (!docker_is_name(id) || !forward_as(http, id))
         return docker_refuse_as(http, GATE_UPSTREAM,
                                 "the Docker Engine does not tell what this is");
     return ask(http, step, "containers", talk->exec_container, "/json");
@@ -335,94 +322,8 @@ next_network(struct http_passage *http, struct dialect_step *step)
         return ask(http, step, "networks", talk->path.name, "");
     if (!take_identity(http, step, &name, &id))
         return DIALECT_READY;
-    return forward_as(http, id) ? stands(http, name, OBJECT_FLAT)
+    return forward_as(http, id) ? docker_stands(http, name, OBJECT_FLAT)
                                 : docker_refuse(http, "the name is too long");
-}
-
-/* The repository and tag that a query names; empty: none. False: it is refused. */
-static bool
-take_reference(struct http_passage *http, const char *repository, struct slice *out)
-{
-    struct slice name, tag;
-
-    *out = slice_of("", 0);
-    if (!docker_take_param(http, repository, &name) || !docker_take_param(http, "tag", &tag))
-        return false;
-    if (name.size == 0 || docker_reference_of(name, tag, docker_arena(http), out))
-        return true;
-    (void)docker_refuse(http, "the image is no reference that can be judged");
-    return false;
-}
-
-static enum dialect_need
-next_image(struct http_passage *http)
-{
-    struct docker_talk *talk = http->talk->own;
-    struct slice image, target, name = talk->path.name, tag;
-    bool tags = slice_is(slice_text(talk->path.endpoint->action), "images.tag");
-
-    /* A push has its tag in the query. */
-    if (!docker_take_param(http, "tag", &tag))
-        return DIALECT_READY;
-    if (tags)
-        tag = slice_of("", 0);
-    if (!docker_reference_of(name, tag, docker_arena(http), &image))
-        return docker_refuse(http, "the image is no reference that can be judged");
-    if (tags && (!take_reference(http, "repo", &target) ||
-                 (target.size > 0 && !may_too(http, "images.tag", target, OBJECT_PATH))))
-        return DIALECT_READY;
-    return stands(http, image, OBJECT_PATH);
-}
-
-/* Without a tag the daemon takes all there are. */
-static enum dialect_need
-next_pull(struct http_passage *http)
-{
-    struct request *request = &http->passage->asked.request;
-    struct slice image, name, tag, source;
-
-    if (!docker_take_param(http, "fromSrc", &source) ||
-        !docker_take_param(http, "fromImage", &name) || !docker_take_param(http, "tag", &tag))
-        return DIALECT_READY;
-    if (source.size > 0) {
-        request->action = SLICE_LITERAL("images.import");
-        if (name.size > 0)
-            return docker_refuse(http, "the query names two sources of an image");
-        return take_reference(http, "repo", &image) ? stands(http, image, OBJECT_PATH)
-                                                    : DIALECT_READY;
-    }
-    if (!docker_reference_of(name, tag, docker_arena(http), &image))
-        return docker_refuse(http, "the image is no reference that can be judged");
-    if (tag.size == 0 && slice_find(name, ':') == name.size && slice_find(name, '@') == name.size)
-        return docker_refuse(http, "without a tag all of them would be pulled: say which");
-    return stands(http, image, OBJECT_PATH);
-}
-
-static enum dialect_need
-next_build(struct http_passage *http)
-{
-    struct docker_talk *talk = http->talk->own;
-    struct slice tag, image = slice_of("", 0), remote, mode, version, parent;
-
-    if (!docker_take_param(http, "t", &tag) || !docker_take_param(http, "remote", &remote) ||
-        !docker_take_param(http, "networkmode", &mode) ||
-        !docker_take_param(http, "version", &version) ||
-        !docker_take_param(http, "cgroupparent", &parent))
-        return DIALECT_READY;
-    if (version.size > 0 && !slice_is(version, "1"))
-        return docker_refuse_as(http, GATE_DENIED,
-                                "BuildKit opens a session behind one decision, which is never let "
-                                "through: build with DOCKER_BUILDKIT=0");
-    if (tag.size > 0 && !docker_reference(tag, docker_arena(http), &image))
-        return docker_refuse(http, "the image is no reference that can be judged");
-    if (remote.size > 0)
-        body_fact_add(&talk->facts, "option", SLICE_LITERAL("Remote=url"), true);
-    if (parent.size > 0)
-        body_fact_add(&talk->facts, "option", SLICE_LITERAL("CgroupParent=build"), true);
-    if (mode.size > 0 && !slice_is(mode, "default"))
-        body_fact_add(&talk->facts, "network", mode,
-                      !slice_is(mode, "bridge") && !slice_is(mode, "none"));
-    return stands(http, image, OBJECT_PATH);
 }
 
 static enum dialect_need
@@ -430,17 +331,18 @@ next_commit(struct http_passage *http, struct dialect_step *step)
 {
     struct slice container, name, id, image;
 
-    if (!docker_take_param(http, "container", &container) || !take_reference(http, "repo", &image))
+    if (!docker_take_param(http, "container", &container) ||
+        !docker_take_reference(http, "repo", &image))
         return DIALECT_READY;
     if (step->status == 0)
         return ask(http, step, "containers", container, "/json");
     if (!take_identity(http, step, &name, &id))
         return DIALECT_READY;
-    if (image.size > 0 && !may_too(http, "images.tag", image, OBJECT_PATH))
+    if (image.size > 0 && !docker_may_too(http, "images.tag", image, OBJECT_PATH))
         return DIALECT_READY;
     http->target.query = query_replace(http->target.query, "container", id, docker_arena(http));
     return http->target.query.at == NULL ? docker_refuse(http, "the query is too long")
-                                         : stands(http, name, OBJECT_FLAT);
+                                         : docker_stands(http, name, OBJECT_FLAT);
 }
 
 static enum dialect_need
@@ -452,9 +354,9 @@ next_new_container(struct http_passage *http)
         return DIALECT_READY;
     if (slice_starts(name, SLICE_LITERAL("/")))
         name = slice_from(name, 1);
-    if (name.size > 0 && !is_name(name))
+    if (name.size > 0 && !docker_is_name(name))
         return docker_refuse(http, "the name is none that the Docker Engine gives");
-    return stands(http, name, OBJECT_FLAT);
+    return docker_stands(http, name, OBJECT_FLAT);
 }
 
 /* --- all of them ------------------------------------------------------------------ */
@@ -472,13 +374,13 @@ docker_next(struct http_passage *http, struct dialect_step *step)
     case DOCKER_NETWORK:
         return next_network(http, step);
     case DOCKER_IMAGE:
-        return next_image(http);
+        return docker_next_image(http);
     case DOCKER_NEW_CONTAINER:
         return next_new_container(http);
     case DOCKER_PULL:
-        return next_pull(http);
+        return docker_next_pull(http);
     case DOCKER_BUILD:
-        return next_build(http);
+        return docker_next_build(http);
     case DOCKER_COMMIT:
         return next_commit(http, step);
     case DOCKER_NOTHING:
@@ -488,5 +390,5 @@ docker_next(struct http_passage *http, struct dialect_step *step)
     case DOCKER_NEW_NETWORK:
         break;
     }
-    return stands(http, talk->path.name, OBJECT_FLAT);
+    return docker_stands(http, talk->path.name, OBJECT_FLAT);
 }

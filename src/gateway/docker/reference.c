@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-enum { REFERENCE_MAX = 512, TAG_MAX = 128 };
+enum { REFERENCE_MAX = 512, TAG_MAX = 128, NAME_MAX_SIZE = 255 };
 
 static bool
 is_hex(struct slice text)
@@ -150,4 +150,17 @@ docker_reference_of(struct slice repository, struct slice tag, struct arena *are
         whole =
             arena_format(arena, "%.*s%s%.*s", SLICE_PRINT(repository), between, SLICE_PRINT(tag));
     return whole.at != NULL && docker_reference(whole, arena, out);
+}
+
+bool
+docker_is_name(struct slice text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        char byte = text.at[i];
+        bool word = (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') ||
+                    (byte >= 'A' && byte <= 'Z');
+        if (!word && (i == 0 || (byte != '_' && byte != '.' && byte != '-')))
+            return false;
+    }
+    return text.size > 0 && text.size <= NAME_MAX_SIZE;
 }

@@ -12,4 +12,8 @@ bool docker_reference(struct slice text, struct arena *arena, struct slice *out)
 bool docker_reference_of(struct slice repository, struct slice tag, struct arena *arena,
                          struct slice *out);
 
+/* Whether it is a name or id as the daemon gives to containers, volumes and networks: letters and
+ * digits, and after the first "_.-" as well. */
+bool docker_is_name(struct slice text);
+
 #endif

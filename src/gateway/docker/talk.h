@@ -29,8 +29,21 @@ enum dialect_need docker_refuse_as(struct http_passage *http, enum gate_refusal 
 enum dialect_need docker_refuse(struct http_passage *http, const char *reason);
 /* The decoded value; empty: there is none. False: it is refused. */
 bool docker_take_param(struct http_passage *http, const char *name, struct slice *out);
+/* The triple's object, with the facts; READY. */
+enum dialect_need docker_stands(struct http_passage *http, struct slice name,
+                                enum object_syntax syntax);
+/* Another thing that the same request does. False: it is not allowed, and is refused so. */
+bool docker_may_too(struct http_passage *http, const char *action, struct slice name,
+                    enum object_syntax syntax);
 /* The triple, by what the path names. */
 enum dialect_need docker_next(struct http_passage *http, struct dialect_step *step);
+
+/* images.c: likewise. */
+enum dialect_need docker_next_image(struct http_passage *http);
+enum dialect_need docker_next_pull(struct http_passage *http);
+enum dialect_need docker_next_build(struct http_passage *http);
+/* The repository and tag that a query names; empty: none. False: it is refused. */
+bool docker_take_reference(struct http_passage *http, const char *repository, struct slice *out);
 
 /* sessions.c: execs and attaches, recorded. */
 /* Why such a session can't be let through; NULL: it can, or is refused already. *now: only at the

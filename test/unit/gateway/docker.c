@@ -3,13 +3,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
 #include "docker/body.h"
 #include "docker/endpoints.h"
-#include "http/query.h"
 #include "docker/reference.h"
+#include "http/query.h"
 
 static struct arena arena;
 
@@ -176,6 +177,116 @@ endpoints_are_known(void **state)
     }
 }
 
+static void
+queries_hold_nothing_else(void **state)
+{
+    static const struct {
+        const char *method, *path, *query;
+        const char *unknown; /* NULL: it is known; "": it can't be read */
+    } rows[] = {
+        { "GET", "/containers/json", "", NULL },
+        { "GET", "/containers/json", "all=1&filters=%7B%7D", NULL },
+        { "GET", "/containers/json", "&all=1&", NULL },
+        { "GET", "/containers/json", "All=1", "All" },
+        { "GET", "/containers/json", "al=1", "al" },
+        { "GET", "/containers/json", "all filters=1", "all filters" },
+        { "GET", "/containers/json", "all=1&%6e=1", "n" },
+        { "GET", "/containers/json", "all=%zz", "" },
+        { "GET", "/events", "filters=x/LibPod/", "/libpod" },
+        { "GET", "/info", "x=1", "x" },
+        { "POST", "/build", "t=a&dockerfile=D", NULL },
+        { "POST", "/build", "t=a&secrets=x", "secrets" },
+        { "POST", "/images/create", "fromImage=a&tag=1&changes=A&changes=B", NULL },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct docker_path path;
+        struct slice unknown;
+        const char *why;
+
+        assert_true(
+            docker_path_find(slice_text(rows[i].method), slice_text(rows[i].path), &path, &why));
+        bool known =
+            docker_query_is_known(path.endpoint, slice_text(rows[i].query), &arena, &unknown);
+        if (known != (rows[i].unknown == NULL) || (!known && !slice_is(unknown, rows[i].unknown)))
+            fail_msg("%s?%s", rows[i].path, rows[i].query);
+    }
+}
+
+/* The facts as "name=text" with a blank between and a "!" before each that is guarded; "wrong". */
+static const char *
+facts_of(enum docker_body what, const char *text)
+{
+    static char line[1024];
+    struct body_facts facts = { .arena = &arena };
+    struct slice name;
+    json_t *json;
+    size_t size = 0;
+
+    assert_int_equal(json_read(slice_text(text), &json, NULL), STATUS_OK);
+    line[0] = '\0';
+    if (!docker_body_read(what, json, &facts, &name))
+        size = (size_t)snprintf(line, sizeof line, "wrong");
+    for (size_t i = 0; facts.wrong == NULL && i < facts.count; i++)
+        size +=
+            (size_t)snprintf(line + size, sizeof line - size, "%s%s%.*s=%.*s", size > 0 ? " " : "",
+                             facts.facts[i].guarded ? "!" : "", SLICE_PRINT(facts.facts[i].name),
+                             SLICE_PRINT(facts.facts[i].text));
+    json_decref(json);
+    return line;
+}
+
+static void
+bodies_say_what_they_ask_for(void **state)
+{
+    static const struct {
+        enum docker_body what;
+        const char *body, *facts;
+    } rows[] = {
+        { DOCKER_BODY_UPDATE, "{\"Binds\":[\"v:/a:ro,z\",\"/b\"]}", "" },
+        { DOCKER_BODY_UPDATE, "{\"Binds\":[\"/a:/a\"]}", "!mount=/a:rw" },
+        { DOCKER_BODY_UPDATE, "{\"Binds\":[\"/a:/a:rslave,ro\"]}", "!mount=/a:ro" },
+        { DOCKER_BODY_UPDATE, "{\"Binds\":[\"..:/a\"]}", "wrong" },
+        { DOCKER_BODY_UPDATE, "{\"Binds\":[\"v:/a:O\"]}", "wrong" },
+        { DOCKER_BODY_UPDATE, "{\"Binds\":[\"v:\"]}", "wrong" },
+        { DOCKER_BODY_UPDATE, "{\"Binds\":[\"b\"]}", "wrong" },
+        { DOCKER_BODY_UPDATE,
+          "{\"Mounts\":[{\"Type\":\"bind\",\"Source\":\"/a\",\"Target\":\"/b\",\"ReadOnly\":true,"
+          "\"BindOptions\":{\"ReadOnlyNonRecursive\":true}}]}",
+          "!mount=/a:rw" },
+        { DOCKER_BODY_UPDATE, "{\"Devices\":[{\"PathOnHost\":\"/dev/null\"}]}",
+          "!device=/dev/null" },
+        { DOCKER_BODY_UPDATE, "{\"Devices\":[{\"PathOnHost\":\"/dev/mem:/../null\"}]}", "wrong" },
+        { DOCKER_BODY_UPDATE, "{\"DeviceRequests\":[{\"DeviceIDs\":[\"0\"]}]}", "!device=request" },
+        { DOCKER_BODY_UPDATE, "{\"DeviceRequests\":[{\"DeviceIDs\":[\"/dev/mem\"]}]}", "wrong" },
+        { DOCKER_BODY_UPDATE, "{\"Tmpfs\":{\"/t\":\"size=1m,rw\"}}", "" },
+        { DOCKER_BODY_UPDATE, "{\"Tmpfs\":{\"/t\":\"rbind\"}}", "wrong" },
+        { DOCKER_BODY_UPDATE, "{\"StorageOpt\":{\"size\":\"1G\",\"x\":\"y\"}}",
+          "!option=StorageOpt=x" },
+        { DOCKER_BODY_UPDATE, "{\"LogConfig\":{\"Config\":{\"max-size\":\"1\",\"path\":\"/x\"}}}",
+          "!option=LogConfig=path" },
+        { DOCKER_BODY_EXEC, "{\"Cmd\":[\"env\"],\"Env\":[\"A=b\",\"H\"]}",
+          "command=env !option=Env=H" },
+        { DOCKER_BODY_NETWORK, "{\"Name\":\"n\",\"Options\":{},\"IPAM\":{\"Driver\":\"default\"}}",
+          "" },
+        { DOCKER_BODY_NETWORK, "{\"Name\":\"n\",\"Options\":{\"parent\":\"eth0\"}}",
+          "!option=Options=parent" },
+        { DOCKER_BODY_CONNECT, "{\"Container\":\"c\",\"EndpointConfig\":{\"NetworkID\":\"\"}}",
+          "" },
+        { DOCKER_BODY_CONNECT, "{\"Container\":\"c\",\"EndpointConfig\":{\"NetworkID\":\"x\"}}",
+          "!network=x" },
+        { DOCKER_BODY_CONNECT, "{\"Container\":\"c\",\"EndpointConfig\":{\"networkid\":\"x\"}}",
+          "wrong" },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const char *facts = facts_of(rows[i].what, rows[i].body);
+
+        if (strcmp(facts, rows[i].facts) != 0)
+            fail_msg("%s: %s", rows[i].body, facts);
+    }
+}
+
 int
 main(void)
 {
@@ -184,6 +295,8 @@ main(void)
         cmocka_unit_test_setup_teardown(host_paths_are_clean, set_up, tear_down),
         cmocka_unit_test_setup_teardown(parameters_have_one_value, set_up, tear_down),
         cmocka_unit_test_setup_teardown(endpoints_are_known, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(queries_hold_nothing_else, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(bodies_say_what_they_ask_for, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
