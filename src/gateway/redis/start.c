@@ -218,6 +218,7 @@ ask_server(struct redis_session *session)
         return;
     }
     if (upstream->plan.password_file != NULL && password.size == 0) {
+        buffer_wipe_free(&password);
         fail(session, "the file of the gateway's own password is empty");
         return;
     }
