@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "unpin.h"
 
 /* Can the change end what is open or narrow what is allowed? Then lanes look at
  * their open sessions again. */
@@ -83,17 +84,38 @@ authority_commit_once(struct authority *authority, const struct change *changes,
     return STATUS_OK;
 }
 
+/* With all that follows from the changes as things stand now. */
+static enum status
+commit_whole(struct authority *authority, const struct change *changes, size_t count,
+             uint64_t *generation, struct fault *fault)
+{
+    struct unpinned whole;
+    enum status status;
+    size_t i = 0;
+
+    while (i < count && changes[i].kind != CHANGE_UPSTREAM_DROPPED)
+        i++;
+    if (i == count)
+        return authority_commit_once(authority, changes, count, generation, fault);
+    status = unpinned_make(authority, changes, count, &whole);
+    status = status == STATUS_OK
+                 ? authority_commit_once(authority, whole.changes, whole.count, generation, fault)
+                 : fault_set(fault, status, "%s", status_text(status));
+    unpinned_free(&whole);
+    return status;
+}
+
 /* Another node was faster: what it changed is followed, and the change judged on top of it. */
 enum status
 authority_commit(struct authority *authority, const struct change *changes, size_t count,
                  uint64_t *generation, struct fault *fault)
 {
-    enum status status = authority_commit_once(authority, changes, count, generation, fault);
+    enum status status = commit_whole(authority, changes, count, generation, fault);
 
     for (int tries = 1; status == STATUS_BEHIND && tries < COMMIT_TRIES; tries++) {
         status = fleet_follow(authority, fault);
         if (status == STATUS_OK)
-            status = authority_commit_once(authority, changes, count, generation, fault);
+            status = commit_whole(authority, changes, count, generation, fault);
     }
     return status;
 }

@@ -67,13 +67,15 @@ before(async () => {
                 agent: { allow: ['srv:*:**', 'free:*:**'] },
                 narrow: { allow: ['srv:tools.list:-', 'srv:tools.call:add'] },
                 guard: { allow: ['writ:mcp.read|mcp.approve:srv'] },
+                mover: { allow: ['writ:upstreams.read|upstreams.write:**'] },
+                roamer: { allow: ['*:tools.list|tools.call:**'] },
                 asked: { allow: [{ right: 'srv:tools.call:add', when: { approval: { by: ['lead'] } } }] },
                 lead: { allow: ['writ:approvals.read|approvals.answer:srv'] },
                 hasty: { allow: [{ right: 'writ:mcp.read:srv', when: { max_rate: '2/h' } }] },
             },
             subjects: {
                 agent: { type: 'agent', roles: ['agent'] }, narrow: { type: 'agent', roles: ['narrow'] },
-                guard: { type: 'user', roles: ['guard'] }, hasty: { type: 'user', roles: ['hasty'] },
+                guard: { type: 'user', roles: ['guard'] }, mover: { type: 'user', roles: ['mover'] }, roamer: { type: 'agent', roles: ['roamer'] }, hasty: { type: 'user', roles: ['hasty'] },
                 asked: { type: 'agent', roles: ['asked'] }, lead: { type: 'user', roles: ['lead'] },
             },
         },
@@ -352,4 +354,38 @@ test('a server that lists without end fills no audit', async () => {
     server.tools = [tool('add', 'Adds')];
     assert.deepEqual(await listed(), ['add']);
     assert.equal((await call('add')).status, 200);
+});
+
+test('with a server that is gone go its approvals, and no others', async () => {
+    const mover = (await writ.issue('mover')).token, roamer = (await writ.issue('roamer')).token;
+    const ask = async (method, name, body) => (await fetch(`http://127.0.0.1:${writ.apiPort}/v1/upstreams/${name}`, { method,
+        headers: { ...bearer(mover), 'content-type': 'application/json' }, body: body && JSON.stringify(body) })).status;
+    const definition = { type: 'mcp', url: `http://127.0.0.1:${server.port}/mcp`, tools: 'pinned' };
+    const put = async (name, more) => assert.ok([200, 201, 204].includes(await ask('PUT', name, { ...definition, ...more })), name);
+    const drop = async (name) => assert.equal(await ask('DELETE', name), 204);
+    const at = (name) => listed({ name, who: roamer });
+    const approve = async (name) => {
+        assert.deepEqual(await at(name), []);
+        await until('what was seen', async () => (await writ.json(['mcp', 'tools', name])).items.some((one) => one.seen !== null && one.state === 'new'));
+        await writ.json(['mcp', 'approve', name, 'add']);
+        assert.deepEqual(await at(name), ['add']);
+    };
+    for (const name of ['move', 'moved', 'moved0', 'moved-a']) {
+        await put(name);
+        await approve(name);
+    }
+    await drop('moved');
+    /* Another server gets its name, and says the same of its tools. */
+    await put('moved');
+    assert.deepEqual(await at('moved'), []);
+    assert.match((await call('add', { name: 'moved', who: roamer })).body, /never approved/);
+    await writ.restart();
+    assert.deepEqual(await at('moved'), []);
+    assert.equal((await writ.cli(['mcp', 'withdraw', 'moved', 'add'])).code, 1);
+    for (const name of ['move', 'moved0', 'moved-a'])
+        assert.deepEqual(await at(name), ['add']);
+    await approve('moved');
+    /* What changes of its definition leaves them. */
+    await put('moved', { url: `http://127.0.0.1:${server.port}/other` });
+    assert.deepEqual(await at('moved'), ['add']);
 });
