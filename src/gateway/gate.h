@@ -104,6 +104,10 @@ struct door_place {
     uint16_t port; /* of the first lane's listener */
 };
 
+/* What was told last of a pinned tool: its digest, with the tool's name in it, and when. */
+struct told_tool {
+    atomic_uint_least64_t said[4], minute;
+};
 enum { TOLD_TOOLS = 8192 };
 
 struct gateway {
@@ -115,7 +119,7 @@ struct gateway {
     struct door_place places[DOOR_KINDS];
     atomic_uint_least64_t lease_us; /* clock_boot_us; 0: no end */
     /* What was last told of pinned tools, so that it is told once (mcp/pins.h). */
-    atomic_uint_least64_t told_tools[TOLD_TOOLS];
+    struct told_tool told_tools[TOLD_TOOLS];
     atomic_uint telling_tools; /* on their way */
     atomic_bool draining;
     atomic_int_least64_t drain_ms;

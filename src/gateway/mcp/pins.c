@@ -17,8 +17,6 @@ enum {
     LINES_MAX = 32,    /* of one answer in the audit */
 };
 
-#define MINUTE_MASK UINT64_C(0xffff)
-
 /* --- reading ------------------------------------------------------------------------- */
 
 bool
@@ -50,22 +48,26 @@ mcp_tool_free(struct mcp_tool *tool)
 struct news {
     bool changed; /* it is another thing than was told before */
     bool due;     /* people are told: then, and each minute, since they may have forgotten */
-    atomic_uint_least64_t *cell;
+    struct told_tool *cell;
 };
+
+_Static_assert(sizeof((struct told_tool *)NULL)->said == PIN_DIGEST_SIZE,
+               "all of a digest is told");
 
 static struct news
 news_of(struct gate *gate, struct slice upstream, const struct mcp_tool *tool)
 {
     uint64_t key = slice_hash(upstream) * UINT64_C(0x9e3779b97f4a7c15) ^ slice_hash(tool->name);
-    uint64_t minute = (uint64_t)(lane_now_ms(gate->lane) / MS_MINUTE) & MINUTE_MASK;
-    uint64_t said, before;
-    struct news news = { .cell = &gate->gateway->told_tools[(key ^ key >> 32) % TOLD_TOOLS] };
+    uint64_t minute = (uint64_t)(lane_now_ms(gate->lane) / MS_MINUTE), said;
+    struct told_tool *cell = &gate->gateway->told_tools[(key ^ key >> 32) % TOLD_TOOLS];
+    struct news news = { .cell = cell };
 
-    memcpy(&said, tool->digest, sizeof said);
-    said = ((said ^ key) & ~MINUTE_MASK) | minute;
-    before = atomic_exchange(news.cell, said);
-    news.due = before != said;
-    news.changed = (before ^ said) > MINUTE_MASK;
+    for (size_t i = 0; i < sizeof cell->said / sizeof cell->said[0]; i++) {
+        memcpy(&said, tool->digest + i * sizeof said, sizeof said);
+        said ^= key;
+        news.changed |= atomic_exchange(&cell->said[i], said) != said;
+    }
+    news.due = (atomic_exchange(&cell->minute, minute) != minute) | news.changed;
     return news;
 }
 
@@ -165,7 +167,7 @@ look(struct passage *passage, const struct mcp_tool *tool, struct mcp_looks *loo
     if (news.changed && state != PIN_APPROVED)
         note_held(passage, tool->name, why_held(state), looks, arena);
     if (looks->unlined || (news.due && !tell(passage->gate->gateway, upstream, tool)))
-        atomic_store(news.cell, 0); /* the next list tells it */
+        atomic_store(&news.cell->said[0], 0); /* the next list tells it */
     return state;
 }
 
