@@ -148,35 +148,46 @@ take_env(const json_t *env, struct arena *arena, struct launch *launch)
     return true;
 }
 
+/* What a definition says, read; the texts are its own. */
+static bool
+take_definition(const json_t *stdio, struct launch *launch, struct slice *env_file)
+{
+    struct slice idle = { 0 };
+    int64_t idle_ms = IDLE_S * MS_SECOND;
+    const json_t *word;
+    size_t i;
+
+    json_array_foreach(json_object_get(stdio, "command"), i, word)
+    {
+        if (i < LAUNCH_WORDS_MAX)
+            launch->words[launch->word_count++] = slice_text(json_string_value(word));
+    }
+    if (json_take_string(stdio, "user", &launch->user, NULL) != STATUS_OK ||
+        json_take_string(stdio, "idle", &idle, NULL) != STATUS_OK ||
+        json_take_string(stdio, "env_file", env_file, NULL) != STATUS_OK ||
+        (idle.size > 0 && duration_parse(idle, &idle_ms) != STATUS_OK))
+        return false;
+    launch->idle_s = (uint32_t)(idle_ms / MS_SECOND);
+    return true;
+}
+
 /* NULL, or what is wrong with it. */
 static const char *
 put_start(const struct entry *entry, const json_t *stdio, struct buffer *packet)
 {
     struct launch launch = { .kind = LAUNCH_START, .name = slice_text(entry->name) };
-    struct slice idle = { 0 }, path = { 0 };
+    struct slice path = { 0 };
     struct buffer file = { 0 };
     struct arena arena;
-    int64_t idle_ms = IDLE_S * MS_SECOND;
     const char *wrong = NULL;
-    const json_t *word;
-    size_t i;
 
     arena_init(&arena, 1 << 20);
-    json_array_foreach(json_object_get(stdio, "command"), i, word)
-    {
-        if (i < LAUNCH_WORDS_MAX)
-            launch.words[launch.word_count++] = slice_text(json_string_value(word));
-    }
-    if (json_take_string(stdio, "user", &launch.user, NULL) != STATUS_OK ||
-        json_take_string(stdio, "idle", &idle, NULL) != STATUS_OK ||
-        json_take_string(stdio, "env_file", &path, NULL) != STATUS_OK ||
-        (idle.size > 0 && duration_parse(idle, &idle_ms) != STATUS_OK))
+    if (!take_definition(stdio, &launch, &path))
         wrong = "its definition can't be read";
-    launch.idle_s = (uint32_t)(idle_ms / MS_SECOND);
-    if (wrong == NULL && path.size > 0 && file_read(path.at, ENV_FILE_MAX, &file) != STATUS_OK)
+    else if (path.size > 0 && file_read(path.at, ENV_FILE_MAX, &file) != STATUS_OK)
         wrong = "its env_file can't be read";
-    if (wrong == NULL && (!take_env_file(buffer_slice(&file), &launch) ||
-                          !take_env(json_object_get(stdio, "env"), &arena, &launch)))
+    else if (!take_env_file(buffer_slice(&file), &launch) ||
+             !take_env(json_object_get(stdio, "env"), &arena, &launch))
         wrong = "its environment is not NAME=VALUE, or too long";
     if (wrong == NULL)
         launch_put(packet, &launch);

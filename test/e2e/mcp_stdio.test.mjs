@@ -24,7 +24,7 @@ const uid = root ? Number(/^games:x:(\d+):/m.exec(readFileSync('/etc/passwd', 'u
 const own = (more = {}) => ({ type: 'mcp', stdio: { command: [process.execPath, SERVER], user: USER, ...more } });
 const rules = (upstreams = {}) => ({
     upstreams: {
-        own: own({ idle: '2s', env: { GREETING: 'hello', key: 'not-a-path', SECRET: 'of env', LANG: 'C' }, env_file: 'secret.env' }),
+        own: own({ idle: '5s', env: { GREETING: 'hello', key: 'not-a-path', SECRET: 'of env', LANG: 'C' }, env_file: 'secret.env' }),
         tools: { type: 'mcp', stdio: { command: [process.execPath, EVERYTHING, 'stdio'], user: USER } },
         ...upstreams,
     },
@@ -66,7 +66,7 @@ const post = (body, { token = all, name = 'own', session, method = 'POST', onCal
 const initialize = { jsonrpc: '2.0', id: 0, method: 'initialize', params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 't', version: '1' } } };
 const callOf = (name, args = {}, id = 1) => ({ jsonrpc: '2.0', id, method: 'tools/call', params: { name, arguments: args } });
 const alive = (pid) => existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
-const ends = (pid, within = 8000) => until(`process ${pid} to end`, () => !alive(pid), { within });
+const ends = (pid, within = 15000) => until(`process ${pid} to end`, () => !alive(pid), { within });
 const open = (options = {}) => until('the server', async () => {
     const answer = await post(initialize, options);
     return answer.status === 200 && answer.headers['mcp-session-id'];
@@ -157,8 +157,10 @@ test('a process that dies, and the bridge that dies', async () => {
     const next = await open();
     const pid = Number(await tool(next, 'pid'));
     const bridge = Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]);
+    const fled = Number(await tool(next, 'flee'));
     process.kill(bridge, 'SIGKILL');
     await ends(pid);
+    await ends(fled);
     await until('502', async () => (await post(initialize)).status === 502, { every: 1 });
     await open(); // it is put up again
     assert.match(writ.process.output, /is started again later.*signal 9/);
