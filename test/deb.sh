@@ -45,9 +45,9 @@ answer_is() { # status; path; curl's options
     shift 2
     [ "$(curl -s -o /dev/null -w '%{http_code}' "$@" "http://127.0.0.1:7880$path")" = "$status" ]
 }
-ready() {
+answers() { # URL: in ten seconds, with 200
     for _ in $(seq 100); do
-        [ "$(curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:7800/readyz)" = 200 ] && return
+        [ "$(curl -s -o /dev/null -w '%{http_code}' "$1")" = 200 ] && return
         sleep 0.1
     done
     return 1
@@ -101,7 +101,8 @@ served() {
     python3 -m http.server -b 127.0.0.1 -d "$root/tmp/www" 9000 >/dev/null 2>&1 &
     chroot --userspec=writ:writ "$root" /usr/bin/writ serve --config /etc/writ/writ.yaml 2>"$root/tmp/writ.log" &
     pid=$!
-    check "it serves as its user" ready
+    check "the service answers" answers http://127.0.0.1:9000/open/a
+    check "it serves as its user" answers http://127.0.0.1:7800/readyz
     token=$(inside writ token issue --subject amara -o json)
     id=$(jq -r .id <<<"$token")
     token=$(jq -r .token <<<"$token")
@@ -128,7 +129,7 @@ served() {
     return $failed
 }
 not() { ! "$@"; }
-export -f served check inside answer_is ready not
+export -f served check inside answer_is answers not
 root=$root failed=$failed unshare --net bash -c served || failed=1
 
 # --- upgraded, removed, purged -----------------------------------------------------------------
