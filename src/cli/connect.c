@@ -1,4 +1,4 @@
-/* cli/connect.c - `writ connect`: a local port through which any HTTP client reaches an
+/* cli/connect.c - `writ connect`: a local port or socket through which any HTTP client reaches an
  * upstream, with a token and proofs that it knows nothing of. */
 #include "connect.h"
 
@@ -131,7 +131,17 @@ open_gateway(struct connect *connect)
 }
 
 static void
-tell_ready(struct connect *connect)
+tell_socket(const struct connect *connect)
+{
+    if (connect->cli->json)
+        printf("{\"url\":\"unix://%s\",\"gateway\":\"%s\"}\n", connect->socket, connect->place.url);
+    else
+        printf("unix://%s is %s\nexport DOCKER_HOST=unix://%s   # where %s is a Docker upstream\n",
+               connect->socket, connect->place.url, connect->socket, connect->place.upstream);
+}
+
+static void
+tell_port(const struct connect *connect)
 {
     static const char *const schemes[] = { "http", "postgres", "redis" };
     const char *scheme = schemes[connect->place.kind];
@@ -149,7 +159,6 @@ tell_ready(struct connect *connect)
     if (!connect->cli->json && connect->place.kind == CONNECT_HTTP)
         printf("export DOCKER_HOST=tcp://127.0.0.1:%u   # where %s is a Docker upstream\n", port,
                connect->place.upstream);
-    fflush(stdout);
 }
 
 static void
@@ -183,7 +192,11 @@ begin(struct lane *lane, void *context)
         lane_stop(lane, 0);
         return;
     }
-    tell_ready(connect);
+    if (connect->socket != NULL)
+        tell_socket(connect);
+    else
+        tell_port(connect);
+    fflush(stdout);
     connect->renews = connect->cli->url != NULL && connect->renewal.file != NULL &&
                       pthread_create(&connect->renewing, NULL, renew_on, connect) == 0;
 }
@@ -299,19 +312,39 @@ take_gateway(struct connect *connect, const struct args *args, struct fault *fau
     return STATUS_OK;
 }
 
+/* A socket is its owner's alone, where every program of the machine may use a port. */
 static enum status
-prepare(struct connect *connect, const struct args *args, struct fault *fault)
+take_place(struct connect *connect, const struct args *args, struct fault *fault)
 {
     const char *port = args_value(args, "--port");
     uint64_t number = 0;
 
+    connect->socket = args_value(args, "--socket");
+    if (connect->socket != NULL && port != NULL)
+        return fault_set(fault, STATUS_INVALID, "--port or --socket, not both");
+    if (connect->socket != NULL && connect->place.kind != CONNECT_HTTP)
+        return fault_set(fault, STATUS_INVALID,
+                         "--socket goes with an http:// or https:// gateway");
+    if (connect->socket != NULL && connect->socket[0] != '/')
+        return fault_set(fault, STATUS_INVALID, "--socket takes an absolute path");
+    if (port != NULL && (!slice_u64(slice_text(port), &number) || number > UINT16_MAX))
+        return fault_set(fault, STATUS_INVALID, "--port is a number up to 65535");
+    if (connect->socket == NULL)
+        snprintf(connect->listen, sizeof connect->listen, "127.0.0.1:%u", (unsigned)number);
+    else if (snprintf(connect->listen, sizeof connect->listen, "unix:%s", connect->socket) >=
+             (int)sizeof connect->listen)
+        return fault_set(fault, STATUS_INVALID, "--socket takes a shorter path");
+    return STATUS_OK;
+}
+
+static enum status
+prepare(struct connect *connect, const struct args *args, struct fault *fault)
+{
     connect->ca = args_value(args, "--ca");
     enum status status = take_gateway(connect, args, fault);
 
-    if (status == STATUS_OK && port != NULL &&
-        (!slice_u64(slice_text(port), &number) || number > UINT16_MAX))
-        status = fault_set(fault, STATUS_INVALID, "--port is a number up to 65535");
-    snprintf(connect->listen, sizeof connect->listen, "127.0.0.1:%u", (unsigned)number);
+    if (status == STATUS_OK)
+        status = take_place(connect, args, fault);
     /* Without a file the token is what it is until it ends. */
     if (status == STATUS_OK && args_value(args, "--token-file") != NULL &&
         connect->cli->url != NULL)

@@ -36,8 +36,9 @@ struct connect {
     struct tls_client *tls;
     struct http_server *server;
     struct listener *listener;
-    const char *ca; /* PEM file; NULL: the system's */
-    char listen[32];
+    const char *ca;     /* PEM file; NULL: the system's */
+    char listen[320];   /* "127.0.0.1:port", "unix:/path" */
+    const char *socket; /* the path of it; NULL: a port */
     struct fault fault;
     enum status status;
     /* On the lane alone. */

@@ -184,6 +184,7 @@ static const struct option connect_options[] = {
     { "--gateway", "URL",
       "http://, https://, postgres:// or redis:// (http://127.0.0.1:7880); else WRIT_GATEWAY" },
     { "--port", "N", "listen on 127.0.0.1:N (any free one)" },
+    { "--socket", "PATH", "listen on this Unix socket, yours alone, instead" },
     { "--ca", "FILE", "trust the gateway's certificate by this (the system's)" },
     { "--token-file", "FILE", "holds the token, and gets its successors" },
     { "--hook", "CMD", "run after each new token, with WRIT_TOKEN_FILE" },
@@ -232,13 +233,13 @@ const struct command proof_commands[] = {
     { "curl", "CURL-ARGS…", 1, ARGS_MAX, curl_options, "curl, with the token and a fresh proof.",
       "  writ curl --key nightly.key http://127.0.0.1:7880/orders/v1/orders/42\n", curl_run, true },
     { "connect", "UPSTREAM", 1, 1, connect_options,
-      "A local port that adds token and proof to what passes.",
+      "A local port or socket that adds token and proof to what passes.",
       "  writ connect orders --port 9000 --key nightly.key --token-file nightly.token\n"
       "  curl http://127.0.0.1:9000/v1/orders/42\n"
       "  writ connect warehouse --gateway postgres://db-gate:7432 --key me.key --port 5433\n"
       "  psql -h 127.0.0.1 -p 5433\n"
-      "  writ connect prod --port 2375 --key me.key\n"
-      "  DOCKER_HOST=tcp://127.0.0.1:2375 docker exec -it web-1 sh\n",
+      "  writ connect prod --socket ~/.docker/prod.sock --key me.key\n"
+      "  DOCKER_HOST=unix://$HOME/.docker/prod.sock docker exec -it web-1 sh\n",
       connect_run, false },
     { "kubeconfig", "UPSTREAM", 1, 1, kubeconfig_options,
       "A kubeconfig by which kubectl goes through the gateway.",

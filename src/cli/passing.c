@@ -305,7 +305,8 @@ on_request(struct http_call *call, bool more, void *context)
     }
     *passing = (struct passing){ .connect = connect, .call = call };
     http_call_data_set(call, passing);
-    if (!guest_is_local(head))
+    /* No page of the web reaches a socket, and clients put any Host there. */
+    if (connect->socket == NULL && !guest_is_local(head))
         refuse(call, 403, "This port answers to localhost alone",
                "the Host of the request names another machine, or a page of another site sent it");
     else if (connect->over[0] != '\0')

@@ -2,7 +2,7 @@
 // nothing of a token that is bound to a key, and each of its requests proves the key.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
@@ -133,6 +133,26 @@ test('the port stands between docker and no page of the web', { skip }, async ()
     assert.equal((await statusWith('Host: evil.example')).out, '403');
     assert.equal((await statusWith('Origin: http://evil.example')).out, '403');
     await connect.stop();
+});
+
+test('a socket of one\'s own, instead of a port', { skip }, async () => {
+    const { token } = await writ.issue('dev', '--bind-jwk', key);
+    const [file, socket] = [join(writ.place, 'socket.token'), join(writ.place, 'prod.sock')];
+    writeFileSync(file, token, { mode: 0o600 });
+    const args = ['connect', 'prod', '--key', key, '--token-file', file, '--gateway', `http://127.0.0.1:${writ.port}`];
+    const connect = new Process(PROGRAM, [...args, '--socket', socket], { cwd: writ.place });
+    const line = await until('the line to paste', () => /export DOCKER_HOST=(\S+)/.exec(connect.output));
+    assert.equal(line[1], `unix://${socket}`);
+    assert.equal(statSync(socket).mode & 0o777, 0o600);
+    const env = { ...process.env, DOCKER_HOST: line[1], DOCKER_CONFIG: conf };
+    const ps = await run('docker', ['ps', '--format', '{{.Names}}'], { env });
+    assert.equal(ps.out, 'web-1\n', ps.err);
+    assert.equal((await run('docker', ['exec', '-i', 'web-1', 'cat'], { env, input: 'piped' })).out, 'piped');
+    assert.match((await run('docker', ['logs', 'db-1'], { env })).err, /writ: /);
+    await connect.stop();
+    assert.ok(!existsSync(socket));
+    for (const wrong of [['--socket', socket, '--port', '1'], ['--socket', 'relative.sock'], ['--socket', `/${'x'.repeat(400)}`]])
+        assert.notEqual((await run(PROGRAM, [...args, ...wrong], { cwd: writ.place })).code, 0, wrong.join(' '));
 });
 
 test('the same over TLS', { skip }, async () => {

@@ -9,6 +9,7 @@ enum {
     QUEUE_MARK = 256 << 10, /* more than this waits for one side: the other is not read */
     LINGER_MS = 5000,
     DELIVER_MS = 60000, /* for what still waits for a slow side */
+    SILENT_MS = 5 * 60000,
 };
 
 struct tunnel;
@@ -28,6 +29,11 @@ struct tunnel {
     struct stream_tap *tap; /* NULL: nobody looks */
     struct timer catch_up;  /* the tap is behind, and so often it was since: */
     unsigned behind;
+    /* One side has ended: a peer that is gone altogether looks no different, and nothing tells of
+     * it while nothing is written to it. So it ends when nothing moves for so long. */
+    struct timer silent;
+    int64_t silent_ms;
+    uint64_t moved; /* bytes, when it was armed */
     unsigned closed;
 };
 
@@ -79,6 +85,7 @@ end(struct tunnel *tunnel, enum ending ending)
         return;
     tunnel->passage = NULL;
     timer_disarm(&tunnel->catch_up);
+    timer_disarm(&tunnel->silent);
     pipeline_leave(passage, 101, tunnel->client.bytes, tunnel->upstream.bytes);
     if (ending == ENDING_ORDERLY) {
         finish(&tunnel->client);
@@ -191,6 +198,32 @@ pass_on(struct side *from, struct slice bytes)
     wait_for_tap(tunnel);
 }
 
+static uint64_t
+tunnel_traffic(const struct passage *passage)
+{
+    const struct tunnel *tunnel = passage->relay;
+
+    return tunnel->client.bytes + tunnel->upstream.bytes;
+}
+
+static void
+watch_silence(struct tunnel *tunnel)
+{
+    tunnel->moved = tunnel_traffic(tunnel->passage);
+    timer_arm(tunnel->passage->gate->lane, &tunnel->silent, tunnel->silent_ms);
+}
+
+static void
+on_silent(struct timer *timer)
+{
+    struct tunnel *tunnel = LANE_OWNER(timer, struct tunnel, silent);
+
+    if (tunnel_traffic(tunnel->passage) == tunnel->moved)
+        end(tunnel, ENDING_CUT);
+    else
+        watch_silence(tunnel);
+}
+
 static void
 on_read(struct stream *stream, enum status status, struct slice bytes, void *context)
 {
@@ -209,22 +242,16 @@ on_read(struct stream *stream, enum status status, struct slice bytes, void *con
         end(tunnel, ENDING_CUT);
     else if (side->other->ended)
         end(tunnel, ENDING_ORDERLY);
-    else
+    else {
         stream_shutdown(side->other->stream);
+        watch_silence(tunnel);
+    }
 }
 
 static void
 tunnel_cut(struct passage *passage, const struct refusal *why)
 {
     end(passage->relay, ENDING_CUT);
-}
-
-static uint64_t
-tunnel_traffic(const struct passage *passage)
-{
-    const struct tunnel *tunnel = passage->relay;
-
-    return tunnel->client.bytes + tunnel->upstream.bytes;
 }
 
 static void
@@ -261,6 +288,13 @@ tap_begin(struct http_passage *http, const struct http_head *head, struct tunnel
     return http->talk->dialect->tap(http, head, &tunnel->tap) == STATUS_OK;
 }
 
+/* As long as an answer may be silent, where that is said. */
+static int64_t
+silence_of(const struct upstream *upstream)
+{
+    return upstream != NULL && upstream->plan.idle_ms > 0 ? upstream->plan.idle_ms : SILENT_MS;
+}
+
 void
 tunnel_open(struct http_passage *http, const struct http_head *head, struct stream *upstream,
             struct slice pending)
@@ -287,6 +321,8 @@ tunnel_open(struct http_passage *http, const struct http_head *head, struct stre
     passage->relay = tunnel;
     tunnel->passage = passage;
     tunnel->catch_up.fire = on_catch_up;
+    tunnel->silent.fire = on_silent;
+    tunnel->silent_ms = silence_of(passage->asked.upstream);
     join(tunnel, client, upstream);
     if (early.size > 0)
         pass_on(&tunnel->client, early);
