@@ -15,9 +15,10 @@
 #include "crypto/random.h"
 
 enum {
-    LOOK_MS = 5,     /* for notifications, and for the others' answers */
-    BEAT_MS = 500,   /* a tenth of the lease at most */
-    MARGIN_MS = 1000 /* what a clock may run wrong in a lease, and a cut may take */
+    LOOK_MS = 5,      /* for notifications, and for the others' answers */
+    BEAT_MS = 500,    /* a tenth of the lease at most */
+    MARGIN_MS = 1000, /* what a clock may run wrong in a lease */
+    CUT_MS = 1000,    /* until a lane that is at work looks, and what it had in hand is gone */
 };
 
 /* One other node, as it was seen last. */
@@ -220,7 +221,7 @@ static void
 fence_silent(struct fleet *fleet)
 {
     uint64_t now = clock_mono_us();
-    uint64_t bound = (uint64_t)(fleet->authority->options.staleness_ms + MARGIN_MS) * 1000;
+    uint64_t bound = (uint64_t)(fleet->authority->options.staleness_ms + MARGIN_MS + CUT_MS) * 1000;
 
     for (size_t i = 0; i < fleet->count; i++) {
         struct seen_node *seen = &fleet->nodes[i];

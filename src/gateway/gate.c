@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/secret.h"
 
 enum { FREE_PASSAGES_MOST = 256 };
@@ -142,4 +143,25 @@ gate_random(struct gate *gate)
     a ^= b ^ (b >> 26);
     gate->random[1] = a;
     return a + b;
+}
+
+/* --- the lease ------------------------------------------------------------- */
+
+bool
+gate_acts(const struct gate *gate)
+{
+    uint64_t until = atomic_load_explicit(&gate->gateway->lease_us, memory_order_acquire);
+
+    return until == 0 || clock_boot_us() < until;
+}
+
+struct refusal
+gate_lapsed(void)
+{
+    return (struct refusal){
+        .kind = GATE_BUSY,
+        .reason = SLICE_LITERAL("this node has lost contact with its fleet: it lets nothing "
+                                "through until it has it again"),
+        .retry_after_s = 1,
+    };
 }

@@ -139,7 +139,7 @@ struct gate {
     size_t open_count;
     struct passage *free_passages;
     size_t free_count;
-    struct timer sweep, overdue;
+    struct timer sweep, overdue, lapse;
     struct lane_message told;
     atomic_bool told_pending;
     struct lane_message drain;
@@ -158,6 +158,10 @@ void passage_free(struct passage *passage);
  * memory. False: out of memory, nothing changed. */
 bool passage_keep(struct passage *passage);
 uint64_t gate_random(struct gate *gate);
+/* A node of a fleet that has lost contact may not know of a revocation. Asked before each
+ * request, and before each piece that is relayed: nothing passes once its lease is over. */
+bool gate_acts(const struct gate *gate);
+struct refusal gate_lapsed(void); /* what is said then */
 
 /* recheck.c: looks at all that is open with the picture of now, cuts what no
  * longer holds. */

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "crypto/random.h"
 #include "doors.h"
@@ -14,6 +15,7 @@
 
 enum {
     SWEEP_MS = 1000,
+    LEASE_NEAR_MS = SWEEP_MS + 500, /* no lease ends unseen between two sweeps */
     SCRATCH_MAX = 256 << 10,
 };
 
@@ -135,6 +137,29 @@ count_connections(struct gate *gate)
     atomic_store_explicit(&gate->counters.open, open, memory_order_relaxed);
 }
 
+/* What is open is cut in the moment the lease is over. It is given anew far more often than it
+ * ends: the end is looked for when it is near. */
+static void
+watch_lease(struct gate *gate)
+{
+    uint64_t until = atomic_load_explicit(&gate->gateway->lease_us, memory_order_acquire);
+    uint64_t now = clock_boot_us();
+
+    if (until > now && until - now <= LEASE_NEAR_MS * UINT64_C(1000))
+        timer_arm(gate->lane, &gate->lapse, (int64_t)((until - now) / 1000 + 1));
+}
+
+static void
+on_lapse(struct timer *timer)
+{
+    struct gate *gate = LANE_OWNER(timer, struct gate, lapse);
+
+    if (gate_acts(gate))
+        watch_lease(gate);
+    else
+        recheck_all(gate);
+}
+
 static void
 on_sweep(struct timer *timer)
 {
@@ -146,6 +171,7 @@ on_sweep(struct timer *timer)
     recheck_all(gate);
     recheck_budgets(gate);
     count_connections(gate);
+    watch_lease(gate);
     timer_arm(gate->lane, &gate->sweep, SWEEP_MS);
 }
 
@@ -210,6 +236,7 @@ gateway_attach(struct gateway *gateway, struct lane *lane, unsigned index, struc
     gate->drain.run = on_drain;
     gate->sweep.fire = on_sweep;
     gate->overdue.fire = on_overdue;
+    gate->lapse.fire = on_lapse;
     arena_init(&gate->scratch, SCRATCH_MAX);
     enum status status = make_gate(gate, fault);
     if (status != STATUS_OK)

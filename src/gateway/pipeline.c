@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "approval.h"
-#include "base/clock.h"
 #include "budget.h"
 
 bool
@@ -24,28 +23,14 @@ verdict_holds(const struct passage *passage, enum credential_verdict verdict)
     return verdict == CREDENTIAL_OK || (verdict == CREDENTIAL_EXHAUSTED && passage->counted);
 }
 
-/* A node of a fleet that has lost contact may not know of a revocation. */
-static bool
-may_act(const struct gate *gate)
-{
-    uint64_t until = atomic_load_explicit(&gate->gateway->lease_us, memory_order_acquire);
-
-    return until == 0 || clock_boot_us() < until;
-}
-
 bool
 find_credential(const struct passage *passage, struct arena *arena, struct finding *finding)
 {
     struct gate *gate = passage->gate;
     const struct asked *asked = &passage->asked;
 
-    if (!may_act(gate)) {
-        finding->refusal = (struct refusal){
-            .kind = GATE_BUSY,
-            .reason = SLICE_LITERAL("this node has lost contact with its fleet: it lets nothing "
-                                    "through until it has it again"),
-            .retry_after_s = 1,
-        };
+    if (!gate_acts(gate)) {
+        finding->refusal = gate_lapsed();
         return false;
     }
     if (asked->token.size == 0)

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import { spawn, spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
@@ -256,6 +256,50 @@ test('a node that stands still is fenced, and lets nothing through when it goes 
     await until('it takes part again', async () => await status(c, other.token) === 200);
     const next = await b.json(['token', 'revoke', other.id, '--wait']);
     assert.equal(next.nodes.find((one) => one.node === 'node-c').state, 'applied');
+});
+
+// The database's processes that serve this node: they stand in the list of processes with the
+// port of the node's own side.
+function backendsOf(node) {
+    const pid = node.process.child.pid;
+    const inodes = new Set(readdirSync(`/proc/${pid}/fd`).map((fd) => {
+        try { return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1]; } catch { return undefined; }
+    }));
+    const ports = readFileSync('/proc/net/tcp', 'utf8').split('\n').map((line) => line.trim().split(/\s+/))
+        .filter((row) => row.length > 9 && /^\d+$/.test(row[9]) && row[9] !== '0' && inodes.has(row[9])).map((row) => parseInt(row[1].split(':')[1], 16));
+    return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).filter((name) => {
+        try { return ports.some((port) => readFileSync(`/proc/${name}/cmdline`, 'utf8').includes(`127.0.0.1(${port})`)); } catch { return false; }
+    }).map(Number);
+}
+
+test('a node whose database hangs relays nothing once it is fenced, not what is open either', async () => {
+    for (let round = 0; round < 3; round++) {
+        const { id, token } = await a.issue('tester');
+        await until('it holds everywhere', async () => (await everywhere(token)).every((one) => one === 200));
+        const before = orders.seen.length;
+        const upload = http.request({ host: '127.0.0.1', port: c.port, path: '/orders/v1/orders', method: 'POST', agent: false, headers: bearer(token) });
+        const cut = { at: 0 };
+        upload.on('error', () => { cut.at = cut.at || performance.now(); }).on('response', (answer) => answer.resume()).on('close', () => { cut.at = cut.at || performance.now(); });
+        const pump = setInterval(() => upload.write('x'.repeat(64)), 2);
+        await until('the upload', () => orders.seen.length > before);
+        const stopped = backendsOf(c);
+        assert.ok(stopped.length > 0, 'the node has no connection to the database');
+        stopped.forEach((pid) => process.kill(pid, 'SIGSTOP'));
+        try {
+            const answer = await a.json(['token', 'revoke', id, '--wait']);
+            const confirmed = performance.now();
+            assert.equal(answer.nodes.find((one) => one.node === 'node-c').state, 'fenced');
+            assert.ok(cut.at > 0 && cut.at < confirmed, `cut ${cut.at - confirmed} ms after the confirmation`);
+        } finally {
+            stopped.forEach((pid) => process.kill(pid, 'SIGCONT'));
+            clearInterval(pump);
+            upload.destroy();
+        }
+        await until('it takes part again', async () => {
+            const other = await a.issue('tester');
+            return await status(c, other.token) === 200;
+        }, { within: 20000 });
+    }
 });
 
 test('a node that is killed is fenced once, and not waited for again', async () => {

@@ -195,11 +195,29 @@ on_filtered_body(struct http_passage *http, struct slice bytes)
         wait_for_filter(http);
 }
 
+/* True: the piece is not passed, and the passage is over. */
+static bool
+lapses(struct http_passage *http)
+{
+    struct refusal why;
+
+    if (gate_acts(http->passage->gate))
+        return false;
+    why = gate_lapsed();
+    if (http->exchange != NULL)
+        http_exchange_abort(http->exchange);
+    http->exchange = NULL;
+    fail(http, why.kind, why.reason);
+    return true;
+}
+
 static void
 on_answer_body(struct http_exchange *exchange, struct slice bytes, bool more, void *context)
 {
     struct http_passage *http = context;
 
+    if (lapses(http))
+        return;
     if (is_filtered(http))
         on_filtered_body(http, bytes);
     else if (http_answer_body(http->call, bytes, more) == HTTP_FLOW_FULL)
@@ -303,7 +321,7 @@ relay_body(struct http_call *call, struct slice bytes, bool more, void *context)
 {
     struct http_passage *http = http_call_data(call);
 
-    if (prelude_body(http, bytes))
+    if (prelude_body(http, bytes) || lapses(http))
         return;
     if (http->exchange != NULL && http_exchange_body(http->exchange, bytes, more) == HTTP_FLOW_FULL)
         http_call_pause(call);

@@ -177,6 +177,10 @@ pass_on(struct side *from, struct slice bytes)
     struct tunnel *tunnel = from->tunnel;
     struct side *to = from->other;
 
+    if (!gate_acts(tunnel->passage->gate)) {
+        end(tunnel, ENDING_CUT);
+        return;
+    }
     from->bytes += bytes.size;
     if (tunnel->tap != NULL &&
         tunnel->tap->bytes(tunnel->tap, from == &tunnel->client ? TAP_CLIENT : TAP_UPSTREAM,

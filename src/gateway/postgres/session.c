@@ -135,11 +135,26 @@ pg_session_fail(struct pg_session *session, const struct ending *ending)
 
 /* --- what comes ------------------------------------------------------------------- */
 
+/* True: nothing of it passes, and the session is over. */
+static bool
+lapses(struct pg_session *session)
+{
+    struct refusal why;
+
+    if (session->state != SESSION_OPEN || gate_acts(session->passage->gate))
+        return false;
+    why = gate_lapsed();
+    session->passage->door->cut(session->passage, &why);
+    return true;
+}
+
 static void
 on_client(struct duplex *duplex, struct slice bytes)
 {
     struct pg_session *session = session_of(duplex);
 
+    if (lapses(session))
+        return;
     session->traffic += bytes.size;
     if (session->state == SESSION_OPEN) {
         session->from_client.bytes += bytes.size;
@@ -160,6 +175,8 @@ on_server(struct duplex *duplex, struct slice bytes)
 {
     struct pg_session *session = session_of(duplex);
 
+    if (lapses(session))
+        return;
     session->traffic += bytes.size;
     if (session->state == SESSION_OPEN) {
         session->from_server.bytes += bytes.size;

@@ -99,11 +99,26 @@ redis_session_flush(struct redis_session *session)
 
 /* --- what comes --------------------------------------------------------------------- */
 
+/* True: nothing of it passes, and the session is over. */
+static bool
+lapses(struct redis_session *session)
+{
+    struct refusal why;
+
+    if (session->state != SESSION_OPEN || gate_acts(session->passage->gate))
+        return false;
+    why = gate_lapsed();
+    session->passage->door->cut(session->passage, &why);
+    return true;
+}
+
 static void
 on_client(struct duplex *duplex, struct slice bytes)
 {
     struct redis_session *session = session_of(duplex);
 
+    if (lapses(session))
+        return;
     session->traffic += bytes.size;
     session->bytes_in += bytes.size;
     redis_front_read(session, bytes);
@@ -120,6 +135,8 @@ on_server(struct duplex *duplex, struct slice bytes)
 {
     struct redis_session *session = session_of(duplex);
 
+    if (lapses(session))
+        return;
     session->traffic += bytes.size;
     if (session->state == SESSION_OPEN) {
         session->bytes_out += bytes.size;
