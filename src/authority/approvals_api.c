@@ -153,9 +153,22 @@ is_own(const struct approval_question *question, struct slice subject)
     return false;
 }
 
-/* With the token that is shown: what it was not given does not count. */
+/* A token that who asks has issued, for whatever subject, is in their hands. */
 static bool
-holds_one_of(struct authority *authority, const struct api_request *request, struct slice roles)
+issued_by_who_asks(struct authority *authority, const struct api_request *request,
+                   const struct approval_question *question)
+{
+    struct world_token_info info;
+
+    return !request->caller.local &&
+           world_token(authority->world, &request->caller.token_id, request->now, &info) &&
+           info.record.issued_by.size > 0 && is_own(question, info.record.issued_by);
+}
+
+/* With the token that is shown: what it was not given does not count. */
+bool
+approval_answerable(struct authority *authority, const struct api_request *request,
+                    struct slice roles)
 {
     const struct lineage *lineage = &request->caller.lineage;
     struct slice role;
@@ -179,10 +192,13 @@ check_answerer(struct authority *authority, const struct api_request *request,
 {
     if (is_own(&entry->question, request->caller.subject))
         return fault_set(fault, STATUS_DENIED, "nobody approves their own calls");
+    if (issued_by_who_asks(authority, request, &entry->question))
+        return fault_set(fault, STATUS_DENIED,
+                         "this token was issued by who asks: nobody approves their own calls");
     if (request->caller.lineage.count > 1)
         return fault_set(fault, STATUS_DENIED,
                          "a token that acts for somebody else does not approve");
-    if (!holds_one_of(authority, request, entry->question.by))
+    if (!approval_answerable(authority, request, entry->question.by))
         return fault_set(fault, STATUS_DENIED,
                          "this is answered by a holder of one of the roles: %.*s",
                          SLICE_PRINT(entry->question.by));

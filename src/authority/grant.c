@@ -38,7 +38,8 @@ within_scope(const struct lineage_link *link, const struct right *wanted)
     return false;
 }
 
-/* Each link must hold it: a child can't give what its parent could not. */
+/* Each link must hold it: a child can't give what its parent could not. What is held for a time
+ * is not there to be given: it would outlive its time. */
 static bool
 lineage_holds(struct authority *authority, const struct lineage *lineage,
               const struct right *wanted)
@@ -50,7 +51,7 @@ lineage_holds(struct authority *authority, const struct lineage *lineage,
         struct holding holding = { .wanted = *wanted };
 
         for (size_t k = 0; k < link->role_count && !holding.held; k++) {
-            if (policy_subject_holds(policy, link->subject, link->roles[k], clock_wall_ms()))
+            if (policy_subject_holds(policy, link->subject, link->roles[k], TIME_NEVER - 1))
                 policy_role_rules(policy, link->roles[k], holds_right, &holding);
         }
         if (!holding.held || !within_scope(link, wanted))

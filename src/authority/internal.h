@@ -555,6 +555,9 @@ enum status api_grant_end(struct authority *, const struct api_request *, struct
                           struct fault *);
 /* approvals_api.c: an entry of the book, without its call. */
 json_t *approval_json(const struct approval_entry *entry);
+/* Does the caller hold one of these roles, by the token that it shows alone? */
+bool approval_answerable(struct authority *authority, const struct api_request *request,
+                         struct slice roles);
 json_t *approval_json_whole(const struct approval_entry *entry); /* with it */
 enum status api_recording_list(struct authority *, const struct api_request *, struct api_answer *,
                                struct fault *);

@@ -1,6 +1,6 @@
 /* authority/objects.c - roles, subjects and upstreams through the API: one code
  * for the three kinds. */
-#include "internal.h"
+#include "role_grants.h"
 
 static const struct object_kind kinds[] = {
     { "upstreams", CHANGE_UPSTREAM_PUT, CHANGE_UPSTREAM_DROPPED, "upstreams.read" },
@@ -133,7 +133,7 @@ api_object_list(struct authority *authority, const struct api_request *request,
 
 struct ownership {
     struct arena *arena;
-    struct slice owner;
+    struct slice owner, body;
 };
 
 static enum status
@@ -143,13 +143,16 @@ take_owner(void *context, const struct change *object)
 
     if (object->owner.size > 0)
         ownership->owner = arena_copy(ownership->arena, object->owner);
-    return object->owner.size > 0 && ownership->owner.at == NULL ? STATUS_MEMORY : STATUS_OK;
+    ownership->body = arena_copy(ownership->arena, object->body);
+    return (object->owner.size > 0 && ownership->owner.at == NULL) || ownership->body.at == NULL
+               ? STATUS_MEMORY
+               : STATUS_OK;
 }
 
 /* What a file made is changed in the file, else its next apply would undo it. */
 static enum status
 may_write(struct authority *authority, const struct api_request *request,
-          const struct object_kind *kind, bool *exists, struct fault *fault)
+          const struct object_kind *kind, struct slice *present, struct fault *fault)
 {
     struct ownership ownership = { .arena = request->arena };
     struct slice name = request->params[0];
@@ -159,7 +162,7 @@ may_write(struct authority *authority, const struct api_request *request,
         return fault_set(fault, STATUS_CONFLICT, "%.*s is built in: it can't be changed",
                          SLICE_PRINT(name));
     status = store_object_get(authority->store, kind->put, name, take_owner, &ownership);
-    *exists = status == STATUS_OK;
+    *present = ownership.body;
     if (status == STATUS_NOT_FOUND)
         return STATUS_OK;
     if (status == STATUS_OK && ownership.owner.size > 0)
@@ -195,6 +198,28 @@ check_definition(struct authority *authority, const struct api_request *request,
     return status;
 }
 
+/* Roles for a time stay as they are: the caller need not hold them. The local operator may say
+ * them. */
+static enum status
+check_subject(struct authority *authority, const struct api_request *request,
+              const struct object_kind *kind, struct slice present, struct fault *fault)
+{
+    bool says = request->caller.local && json_object_get(request->body, "grants") != NULL;
+    enum status status = says ? STATUS_OK : role_grants_keep(request->body, present, fault);
+    json_t *grants;
+
+    if (status != STATUS_OK)
+        return status;
+    grants = json_incref(json_object_get(request->body, "grants"));
+    if (!says)
+        (void)json_object_del(request->body, "grants");
+    status = check_definition(authority, request, kind, request->body, fault);
+    if (grants != NULL && json_object_set(request->body, "grants", grants) != 0)
+        status = STATUS_MEMORY;
+    json_decref(grants);
+    return status;
+}
+
 enum status
 api_object_put(struct authority *authority, const struct api_request *request,
                struct api_answer *answer, struct fault *fault)
@@ -203,8 +228,8 @@ api_object_put(struct authority *authority, const struct api_request *request,
     struct buffer body = { 0 };
     struct change change = { .kind = kind->put, .at = request->now, .name = request->params[0] };
     const json_t *name;
-    bool exists;
-    enum status status = may_write(authority, request, kind, &exists, fault);
+    struct slice present;
+    enum status status = may_write(authority, request, kind, &present, fault);
 
     if (status != STATUS_OK)
         return status;
@@ -217,7 +242,9 @@ api_object_put(struct authority *authority, const struct api_request *request,
                         "the name in the body is not the one in the path");
     json_object_del(request->body, "name");
     json_object_del(request->body, "owner");
-    status = check_definition(authority, request, kind, request->body, fault);
+    status = kind->put == CHANGE_SUBJECT_PUT
+                 ? check_subject(authority, request, kind, present, fault)
+                 : check_definition(authority, request, kind, request->body, fault);
     if (status != STATUS_OK)
         return status;
     put_json(&body, request->body);
@@ -228,7 +255,7 @@ api_object_put(struct authority *authority, const struct api_request *request,
     if (status == STATUS_OK)
         status = authority_commit(authority, &change, 1, &answer->wait_generation, fault);
     if (status == STATUS_OK) {
-        answer->status = exists ? 200 : 201;
+        answer->status = present.size > 0 ? 200 : 201;
         status = object_json(&change, &answer->body);
     }
     buffer_free(&body);
@@ -240,10 +267,10 @@ api_object_drop(struct authority *authority, const struct api_request *request,
                 struct api_answer *answer, struct fault *fault)
 {
     const struct object_kind *kind = kind_of(request);
-    bool exists;
-    enum status status = may_write(authority, request, kind, &exists, fault);
+    struct slice present;
+    enum status status = may_write(authority, request, kind, &present, fault);
 
-    if (status == STATUS_OK && !exists)
+    if (status == STATUS_OK && present.size == 0)
         status = not_found(kind, request->params[0], fault);
     if (status == STATUS_OK)
         status = authority_commit(

@@ -84,6 +84,12 @@ other_holder(const struct plan *plan, const struct object_kind *kind, const char
     return NULL;
 }
 
+/* Whether a role is left after the plan. */
+struct staying {
+    struct plan *plan;
+    bool stays;
+};
+
 /* An entry may move from one file to another when both are applied together. */
 static bool
 owned_elsewhere(const struct plan *plan, const struct present *present,
@@ -166,6 +172,42 @@ anchor_paths(struct plan *plan, const struct policy_file *file, json_t *level)
 }
 
 static enum status
+take_owner_of(void *context, const struct change *object)
+{
+    const struct policy_file *file;
+    struct plan *plan = ((struct staying *)context)->plan;
+
+    ((struct staying *)context)->stays = true;
+    for (size_t i = 0; i < plan->file_count; i++) {
+        file = &plan->files[i];
+        if (slice_equal(file->name, object->owner))
+            ((struct staying *)context)->stays = false;
+    }
+    return STATUS_OK;
+}
+
+/* A role that one of the files holds, or that is none of theirs to take away. */
+static bool
+stays_planned(void *context, struct slice role)
+{
+    struct plan *plan = context;
+    struct staying staying = { .plan = plan };
+    const struct object_kind *kinds;
+    char name[64];
+    size_t count;
+
+    kinds = object_kinds(&count);
+    snprintf(name, sizeof name, "%.*s", SLICE_PRINT(slice_first(role, 63)));
+    for (size_t i = 0; i < count; i++) {
+        if (kinds[i].put == CHANGE_ROLE_PUT && other_holder(plan, &kinds[i], name, NULL) != NULL)
+            return true;
+    }
+    return store_object_get(plan->authority->store, CHANGE_ROLE_PUT, role, take_owner_of,
+                            &staying) == STATUS_OK &&
+           staying.stays;
+}
+
+static enum status
 plan_entry(struct plan *plan, const struct policy_file *file, const struct object_kind *kind,
            struct slice name, json_t *definition)
 {
@@ -182,7 +224,7 @@ plan_entry(struct plan *plan, const struct policy_file *file, const struct objec
         return status;
     status = store_object_get(plan->authority->store, kind->put, name, take_present, &present);
     if (status == STATUS_OK && kind->put == CHANGE_SUBJECT_PUT)
-        status = role_grants_carry(definition, present.body);
+        status = role_grants_carry(definition, present.body, stays_planned, plan);
     if (status != STATUS_OK && status != STATUS_NOT_FOUND)
         return status;
     put_json(&text, definition);

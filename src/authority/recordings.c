@@ -180,8 +180,8 @@ work_events(struct api_job *job)
     struct question *question = (struct question *)job;
     struct archive_page page = { 0 };
 
-    question->status = archive_read(&question->archive, &question->name, question->from, &page,
-                                    &question->fault);
+    question->status =
+        archive_read(&question->archive, &question->name, question->from, &page, &question->fault);
     if (question->status == STATUS_OK) {
         question->body = page_json(&question->name, &page);
         question->status = question->body == NULL ? STATUS_MEMORY : STATUS_OK;

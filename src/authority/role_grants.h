@@ -17,12 +17,19 @@ enum status role_grant_give(struct authority *authority, const struct approval_e
 struct role_of {
     struct slice subject, role;
 };
-enum status role_grant_end(struct authority *authority, const struct role_of *what, int64_t now,
-                           uint64_t *generation, struct fault *fault) WRIT_MUST_USE;
+enum status role_grant_end(struct authority *authority, const struct role_of *what,
+                           const struct api_request *request, uint64_t *generation,
+                           struct fault *fault) WRIT_MUST_USE;
 /* Each second: takes away what is over. */
 void role_grants_tick(struct authority *authority, int64_t now);
 /* A subject's definition of a file keeps what was granted beside it, unless it says grants
- * itself. */
-enum status role_grants_carry(json_t *definition, struct slice present) WRIT_MUST_USE;
+ * itself: what is not over, of roles that stay. */
+typedef bool (*role_stays)(void *context, struct slice role);
+enum status role_grants_carry(json_t *definition, struct slice present, role_stays stays,
+                              void *context) WRIT_MUST_USE;
+/* The same of one that comes through the API, where grants can't be said otherwise than they are
+ * (DENIED). present: as it is stored; empty: it is new. */
+enum status role_grants_keep(json_t *definition, struct slice present,
+                             struct fault *fault) WRIT_MUST_USE;
 
 #endif

@@ -82,7 +82,8 @@ show(struct cli *cli, const struct args *args)
             print_member(cli, members[i], text_of(entry, members[i]));
         json_array_foreach(json_object_get(entry, "by"), i, role)
             print_member(cli, i == 0 ? "asks for" : "or", json_string_value(role));
-        printf("\n%s\n", text_of(entry, "call"));
+        printf("\n");
+        print_block(text_of(entry, "call"));
     }
     json_decref(entry);
     return status;

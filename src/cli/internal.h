@@ -110,6 +110,11 @@ void grid_free(struct grid *table);
 /* "3 hours ago", "in 2 days", "-" of a JSON time member. out holds 32 bytes. */
 const char *relative(const json_t *object, const char *member, char out[32]);
 const char *text_of(const json_t *object, const char *member); /* "-" when absent */
+/* Texts come from whoever named a thing, or wants something: what a terminal would act on, or not
+ * show, is written \xNN or \u{N}. The caller's to free. */
+char *shown(const char *text);
+/* Each line of it so, behind a mark that no text can draw. */
+void print_block(const char *text);
 void print_member(const struct cli *cli, const char *name, const char *value);
 enum tint { TINT_GOOD, TINT_BAD, TINT_DIM, TINT_BOLD };
 /* The escape sequences around a text, or nothing when there is no terminal. */

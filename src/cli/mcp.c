@@ -45,22 +45,26 @@ print_tool(const struct cli *cli, const json_t *item)
 {
     const json_t *seen = seen_of(item), *approved = json_object_get(item, "approved");
     enum tint tone = is_state(item, "approved") ? TINT_GOOD : TINT_BAD;
-    char when[32];
+    char when[32], *name = shown(text_of(item, "name"));
 
-    printf("%s%s%s  %s%s%s  @%.*s  seen %s\n", tint(cli, TINT_BOLD), text_of(item, "name"),
-           untint(cli), tint(cli, tone), text_of(item, "state"), untint(cli), DIGEST_SHOWN,
+    printf("%s%s%s  %s%s%s  @%.*s  seen %s\n", tint(cli, TINT_BOLD), name, untint(cli),
+           tint(cli, tone), text_of(item, "state"), untint(cli), DIGEST_SHOWN,
            text_of(seen, "digest"), relative(json_object_get(item, "seen"), "at", when));
-    if (is_state(item, "changed"))
-        printf("  was: %s\n  now: %s\n", text_of(approved, "description"),
-               text_of(seen, "description"));
-    else
-        printf("  %s\n", text_of(seen, "description"));
+    free(name);
+    if (is_state(item, "changed")) {
+        printf("  was:\n");
+        print_block(text_of(approved, "description"));
+        printf("  now:\n");
+    }
+    print_block(text_of(seen, "description"));
 }
 
 static void
 print_definition(const char *title, const json_t *of)
 {
-    char *text = json_dumps(json_object_get(of, "definition"), JSON_INDENT(2) | JSON_SORT_KEYS);
+    /* As ASCII: nothing in it can be hidden. */
+    char *text = json_dumps(json_object_get(of, "definition"),
+                            JSON_INDENT(2) | JSON_SORT_KEYS | JSON_ENSURE_ASCII);
 
     if (text != NULL)
         printf("\n%s:\n%s\n", title, text);
@@ -201,9 +205,11 @@ print_approved(const struct cli *cli, const json_t *items, const json_t *names)
     json_array_foreach(names, i, name)
     {
         const json_t *item = find(items, slice_text(json_string_value(name)));
+        char *text = shown(json_string_value(name));
 
-        printf("approved %s%s%s: %s\n", tint(cli, TINT_BOLD), json_string_value(name), untint(cli),
-               text_of(json_object_get(item, "seen"), "description"));
+        printf("approved %s%s%s\n", tint(cli, TINT_BOLD), text, untint(cli));
+        print_block(text_of(json_object_get(item, "seen"), "description"));
+        free(text);
     }
 }
 

@@ -63,26 +63,69 @@ plural(long long count, const char *word, char out[48])
     return out;
 }
 
-/* Texts come from whoever named a thing: what a terminal would act on is shown as \xNN, C1 controls
- * in UTF-8 too. The caller's to free. */
-static char *
+/* Characters that show nothing, or move what stands around them: zero width, the direction of
+ * writing, tags, a byte order mark. */
+static bool
+is_hidden(unsigned code)
+{
+    return (code >= 0x200b && code <= 0x200f) || (code >= 0x202a && code <= 0x202e) ||
+           (code >= 0x2060 && code <= 0x206f) || code == 0x00ad || code == 0xfeff ||
+           (code >= 0xfe00 && code <= 0xfe0f) || (code >= 0xe0000 && code <= 0xe0fff);
+}
+
+/* The character of valid UTF-8 that begins here, as jansson gives it. */
+static unsigned
+character(const unsigned char *at, unsigned *size)
+{
+    unsigned code = *at;
+
+    *size = code < 0x80 ? 1 : code < 0xe0 ? 2 : code < 0xf0 ? 3 : 4;
+    if (*size > 1)
+        code &= 0xffu >> (*size + 1);
+    for (unsigned i = 1; i < *size; i++)
+        code = code << 6 | (at[i] & 0x3f);
+    return code;
+}
+
+char *
 shown(const char *text)
 {
     struct buffer out = { 0 };
+    unsigned size;
 
-    for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++) {
-        bool c1 = at[0] == 0xc2 && at[1] >= 0x80 && at[1] <= 0x9f;
+    for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at += size) {
+        unsigned code = character(at, &size);
 
-        if (*at < 0x20 || *at == 0x7f || c1)
-            put_format(&out, "\\x%02x", c1 ? at[1] : at[0]);
+        if (code < 0x20 || (code >= 0x7f && code < 0xa0))
+            put_format(&out, "\\x%02x", code);
+        else if (is_hidden(code))
+            put_format(&out, "\\u{%x}", code);
         else
-            put_u8(&out, *at);
-        at += c1 ? 1 : 0;
+            put_bytes(&out, at, size);
     }
     put_u8(&out, 0);
     if (buffer_status(&out) != STATUS_OK)
         abort();
     return out.bytes;
+}
+
+void
+print_block(const char *text)
+{
+    struct slice rest = slice_text(text), line;
+    struct buffer one = { 0 };
+
+    while (slice_next(&rest, '\n', &line)) {
+        char *safe;
+
+        put_slice(&one, line);
+        put_u8(&one, 0);
+        safe = shown(one.bytes);
+        printf("  | %s\n", safe);
+        free(safe);
+        buffer_clear(&one);
+    }
+    buffer_free(&one);
 }
 
 void

@@ -52,8 +52,10 @@ tell_request(const struct cli *cli, const json_t *entry)
     else if (given)
         printf("%s by %s: the role %s is in the tokens that you get from now on\n", state,
                text_of(entry, "answered_by"), text_of(entry, "object"));
-    else
-        printf("%s by %s: %s\n", state, text_of(entry, "answered_by"), text_of(entry, "reason"));
+    else {
+        printf("%s by %s:\n", state, text_of(entry, "answered_by"));
+        print_block(text_of(entry, "reason"));
+    }
     return waits || given ? EXIT_DONE : EXIT_REFUSED;
 }
 

@@ -112,10 +112,92 @@ test('nobody gives a role to oneself, and only who is named gives it', async () 
     assert.equal((await answer(lead, own.id, 'refuse')).status, 200);
 });
 
+test('what holds when it is answered counts', async () => {
+    const { json } = await ask(amara, { role: 'oncall', for: '2h' });
+    const changed = (grantable) => writ.writePolicy({ ...rules(), roles: { ...rules().roles, oncall: { ...rules().roles.oncall, grantable } } });
+    for (const grantable of [{ by: ['aide'], for: '2h' }, { by: ['lead'], for: '1h' }, undefined]) {
+        changed(grantable);
+        assert.equal((await writ.cli(['apply', '-f', 'policy.yaml'])).code, 0);
+        assert.notEqual((await answer(lead, json.id)).status, 200, JSON.stringify(grantable));
+    }
+    writ.writePolicy(rules());
+    assert.equal((await writ.cli(['apply', '-f', 'policy.yaml'])).code, 0);
+    const { id, token } = await writ.issue('amara');
+    const dead = (await ask(token, { role: 'oncall', for: '30m' })).json;
+    await writ.revoke(id);
+    assert.equal((await answer(lead, dead.id)).status, 409);
+    assert.equal((await answer(lead, json.id, 'refuse')).status, 200);
+    assert.equal((await answer(lead, dead.id, 'refuse')).status, 200);
+});
+
+test('nobody answers through a token or a child of their own', async () => {
+    await writ.api('PUT', '/v1/roles/issuer', { allow: ['writ:tokens.issue:*', 'writ:approvals.read|approvals.answer:writ', 'writ:grants.request:*'] });
+    await writ.api('PUT', '/v1/subjects/sly', { type: 'user', roles: ['issuer', 'lead'] });
+    await writ.api('PUT', '/v1/subjects/alt', { type: 'user', roles: ['lead'] });
+    const sly = (await writ.issue('sly')).token;
+    const { json } = await ask(sly, { role: 'oncall' });
+    const alt = (await writ.api('POST', '/v1/tokens', { subject: 'alt' }, { token: sly })).json;
+    assert.equal((await answer(alt.token, json.id)).status, 403);
+    assert.equal((await answer(lead, json.id, 'refuse')).status, 200);
+    await writ.api('PUT', '/v1/subjects/bot', { type: 'agent', roles: ['staff'] });
+    const own = (await ask((await writ.issue('bot')).token, { role: 'oncall' })).json;
+    const parent = await writ.issue('both');
+    const child = (await writ.issue('bot', '--parent', parent.id)).token;
+    const asked = (await ask(child, { role: 'oncall' })).json;
+    assert.notEqual(asked.id, own.id); /* on whose behalf it is asked is not forgotten */
+    assert.equal((await answer(parent.token, asked.id)).status, 403);
+    for (const { id } of [own, asked])
+        assert.equal((await answer(lead, id, 'refuse')).status, 200);
+});
+
+test('a grant does not make itself permanent, and a definition does not forge one', async () => {
+    await writ.api('PUT', '/v1/roles/boost', { allow: ['writ:subjects.write:*', 'orders:PUT:/v1/**'], grantable: { by: ['lead'] } });
+    await writ.api('PUT', '/v1/subjects/ida', { type: 'user', roles: ['staff'] });
+    const { json } = await ask((await writ.issue('ida')).token, { role: 'boost' });
+    assert.equal((await answer(lead, json.id)).status, 200);
+    const ida = (await writ.issue('ida')).token;
+    const put = (body) => writ.api('PUT', '/v1/subjects/ida', body, { token: ida });
+    assert.equal((await put({ type: 'user', roles: ['staff', 'boost'] })).status, 403);
+    assert.equal((await put({ type: 'user', roles: [], grants: [{ role: 'boost', until: '2099-01-01T00:00:00Z', by: 'boss' }] })).status, 403);
+    const stands = (await writ.api('GET', '/v1/subjects/ida')).json;
+    assert.equal(stands.grants.length, 1);
+    /* What is not said stays; what a GET gave may come back. */
+    await writ.api('PUT', '/v1/subjects/ida', { type: 'user', roles: ['staff'] });
+    assert.deepEqual((await writ.api('GET', '/v1/subjects/ida')).json.grants, stands.grants);
+    const given = await writ.audit('--action', 'roles.hold');
+    assert.equal(given[0].object, 'ida/boost');
+    assert.equal(given[0].subject, 'boss');
+    assert.match(given[0].statement, /the role boost for 1h/);
+    await writ.api('DELETE', '/v1/grants/ida/boost');
+    assert.equal((await writ.audit('--action', 'roles.end'))[0].object, 'ida/boost');
+});
+
+test('a role that its file takes away takes its grants along', async () => {
+    const { json } = await ask(amara, { role: 'oncall', for: '1h' });
+    assert.equal((await answer(lead, json.id)).status, 200);
+    const { oncall, ...roles } = rules().roles;
+    assert.ok(oncall);
+    writ.writePolicy({ ...rules(), roles });
+    assert.equal((await writ.cli(['apply', '-f', 'policy.yaml'])).code, 0);
+    assert.equal((await writ.api('GET', '/v1/subjects/amara')).json.grants, undefined);
+    await writ.restart();
+    writ.writePolicy(rules());
+    assert.equal((await writ.cli(['apply', '-f', 'policy.yaml'])).code, 0);
+});
+
+test('what an approver reads can not draw', async () => {
+    assert.equal((await ask(amara, { role: 'oncall', reason: 'a\u001b[2Kb' })).status, 400);
+    assert.equal((await ask(amara, { role: 'oncall', reason: 'a\nb' })).status, 400);
+    const { json } = await ask(amara, { role: 'oncall', reason: 'left\u202eright \u{e0041}' });
+    const seen = await cli(lead, 'approvals', 'show', json.id);
+    assert.match(seen.out, /left\\u\{202e\}right \\u\{e0041\}/);
+    assert.equal((await answer(lead, json.id, 'refuse')).status, 200);
+});
+
 test('what can not be asked for', async () => {
     for (const [body, status] of [[{ role: 'fixed' }, 409], [{ role: 'none' }, 409], [{ role: 'admin' }, 409], [{ role: 'oncall', for: '3h' }, 409],
         [{ role: 'oncall', for: '0s' }, 400], [{ role: 'oncall', for: 'long' }, 400], [{ role: 'oncall', subject: 'boss' }, 400],
-        [{ role: 'oncall', reason: 'x'.repeat(501) }, 400], [{}, 409], [{ role: 7 }, 400]])
+        [{ role: 'oncall', reason: 'x'.repeat(501) }, 400], [{}, 400], [{ role: 7 }, 400]])
         assert.equal((await ask(amara, body)).status, status, JSON.stringify(body));
     assert.equal((await ask(other, { role: 'oncall' })).status, 403); /* no right to ask */
     assert.equal((await writ.api('POST', '/v1/grants', { role: 'oncall' })).status, 409); /* the local operator */

@@ -2,6 +2,7 @@
  * that others can read. Where it is good is decided by the record all the same. */
 #include "oauth.h"
 
+#include "base/clock.h"
 #include "crypto/jws.h"
 
 static enum status
@@ -15,6 +16,25 @@ static json_t *
 seconds(int64_t ms)
 {
     return json_integer(ms / MS_SECOND);
+}
+
+/* Others read the scope and the end alone: a role for a time must not be told for longer. */
+static int64_t
+end_of(const struct authority *authority, const struct jwt_claims *claims)
+{
+    const struct policy *policy = world_policy_of(authority->world);
+    int64_t end = claims->record->expires_at, now = clock_wall_ms();
+
+    for (size_t i = 0; i < claims->lineage->count; i++) {
+        struct subject_view view;
+
+        if (!policy_subject(policy, claims->lineage->links[i].subject, &view))
+            continue;
+        for (size_t k = 0; k < view.role_count; k++)
+            if (view.until[k] > now && view.until[k] < end)
+                end = view.until[k];
+    }
+    return end;
 }
 
 /* RFC 9068 §2.2; cnf of RFC 7800, act of RFC 8693. */
@@ -39,7 +59,7 @@ put_claims(const struct authority *authority, const struct jwt_claims *claims, j
     if (status == STATUS_OK)
         status = set_new(payload, "nbf", seconds(record->not_before));
     if (status == STATUS_OK)
-        status = set_new(payload, "exp", seconds(record->expires_at));
+        status = set_new(payload, "exp", seconds(end_of(authority, claims)));
     if (status == STATUS_OK)
         status = set_new(payload, "jti", json_string(token_id_format(&record->id, id)));
     if (status == STATUS_OK && claims->scope.size > 0)
