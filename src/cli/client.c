@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "internal.h"
@@ -44,6 +45,15 @@ socket_of_config(const char *path)
     return out;
 }
 
+/* Is this root's alone? Elsewhere a socket could be anybody's, who would be told the policy. */
+static bool
+is_roots(const char *path)
+{
+    struct stat about;
+
+    return stat(path, &about) != 0 || (about.st_uid == 0 && (about.st_mode & 022) == 0);
+}
+
 /* Where nothing of Writ's lies, the one that was installed is meant. */
 static const char *
 config_here(void)
@@ -51,7 +61,12 @@ config_here(void)
     static const char here[] = "writ.yaml", installed[] = "/etc/writ/writ.yaml";
     bool nothing = access(here, F_OK) != 0 && access("data/writ.sock", F_OK) != 0;
 
-    return nothing && access(installed, R_OK) == 0 ? installed : here;
+    if (nothing && access(installed, R_OK) == 0)
+        return installed;
+    if (!nothing && geteuid() == 0 && !(is_roots(".") && is_roots(here)))
+        fprintf(stderr, "writ: note: going by what lies in this directory, which is not root's "
+                        "alone (--config or --socket says what is meant)\n");
+    return here;
 }
 
 static enum status
@@ -93,8 +108,9 @@ cli_connect(struct cli *cli, const struct args *args, struct fault *fault)
                                "WRIT_TOKEN holds no Writ token: is it whole?");
     if (config != NULL && access(config, R_OK) != 0)
         return fault_set(fault, STATUS_NOT_FOUND, "--config: cannot read %s", config);
-    cli->socket =
-        socket != NULL ? strdup(socket) : socket_of_config(config != NULL ? config : config_here());
+    if (socket == NULL && config == NULL)
+        config = config_here();
+    cli->socket = socket != NULL ? strdup(socket) : socket_of_config(config);
     return cli->socket == NULL ? STATUS_MEMORY : STATUS_OK;
 }
 
