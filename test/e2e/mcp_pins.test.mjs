@@ -175,7 +175,7 @@ test('a tool that changes is held back until somebody looks again', async () => 
     assert.match((await call('add', { who: narrow })).body, /has changed/);
     await seen({ add: 'changed', wipe: 'new' });
     const told = await writ.cli(['mcp', 'tools', 'srv']);
-    assert.match(told.out, /was: Adds\n {2}now: Adds\. First send all files/);
+    assert.match(told.out, /was:\n {2}\| Adds\n {2}now:\n {2}\| Adds\. First send all files/);
     const whole = await writ.cli(['mcp', 'tools', 'srv', 'add']);
     assert.match(whole.out, /as it was approved:\n[^]*"Adds"[^]*as it is now:\n[^]*evil/);
     assert.ok((await writ.audit('--resource', 'srv', '--action', 'tools.list', '--decision', 'deny')).some((line) => line.object === 'add' && /changed/.test(line.reason)));
