@@ -310,8 +310,7 @@ test_grants(void **unused)
         "{\"type\": \"user\", \"grants\": [{\"role\": \"top\", \"until\": \"soon\"}]}",
         "{\"type\": \"user\", \"grants\": [{\"until\": \"1970-01-01T00:00:10Z\"}]}",
         "{\"type\": \"user\", \"grants\": [{\"role\": \"top\", \"until\": 10}]}",
-        "{\"type\": \"user\", \"grants\": [{\"role\": \"top\", \"until\": "
-        "\"1970-01-01T00:00:10Z\", \"for\": \"1h\"}]}",
+        "{\"grants\": [{\"role\": \"top\", \"until\": \"1970-01-02\", \"for\": \"1h\"}]}",
     };
     struct fault fault;
     struct policy *policy =
