@@ -550,8 +550,16 @@ test('a thousand rows to a slow reader, a big answer, many sessions', async () =
 test('budgets: statements at once, and bytes', async () => {
     const first = await client('bounded'), second = await client('bounded');
     try {
-        const sleeps = first.query('SELECT pg_sleep(30)').catch((error) => error);
-        await until('the refusal', async () => second.query('SELECT pg_sleep(0)').then(() => false, (error) => error), { every: 5 })
+        /* Either may be first in the place: who is to keep it asks again until it has it. */
+        let sleeps, asleep = false;
+        await until('the refusal', async () => {
+            if (!asleep) {
+                asleep = true;
+                sleeps = first.query('SELECT pg_sleep(30)').catch((error) => { asleep = false; return error; });
+                await sleep(50);
+            }
+            return asleep && second.query('SELECT pg_sleep(0)').then(() => false, (error) => error);
+        }, { every: 5 })
             .then((error) => {
                 assert.equal(error.code, '53300');
                 assert.match(error.message, /max_concurrent/);
