@@ -2,6 +2,8 @@
  * a field or a mark that one reader skips may be another one's message. */
 #include "events.h"
 
+#include <string.h>
+
 void
 mcp_events_init(struct mcp_events *events, mcp_judge *judge, void *context)
 {
@@ -63,11 +65,24 @@ put_data(struct buffer *out, struct slice message)
 
 /* --- events ------------------------------------------------------------------------------- */
 
+/* Without the white space of JSON around it, of which lines that were empty leave some. */
+static struct slice
+trimmed(struct slice text)
+{
+    static const char white[] = " \t\n";
+
+    while (text.size > 0 && memchr(white, text.at[0], sizeof white - 1) != NULL)
+        text = slice_from(text, 1);
+    while (text.size > 0 && memchr(white, text.at[text.size - 1], sizeof white - 1) != NULL)
+        text.size--;
+    return text;
+}
+
 static enum status
 event_end(struct mcp_events *events, struct buffer *out)
 {
     struct buffer message = BUFFER_LIMITED(MCP_MESSAGE_MAX);
-    struct slice text = slice_trim(buffer_slice(&events->data));
+    struct slice text = trimmed(buffer_slice(&events->data));
     enum status status = STATUS_OK;
     bool passes = true;
 
