@@ -185,8 +185,9 @@ enum status
 recording_begin(struct recorder *recorder, const struct recording_about *about,
                 struct recording **out)
 {
-    struct recording *recording =
-        recorder_takes(recorder, about->now_us) ? recording_new(recorder, about) : NULL;
+    bool takes_more = recorder_takes(recorder, about->now_us) &&
+                      atomic_load(&recorder->waiting) <= ALL_WAITING_MOST;
+    struct recording *recording = takes_more ? recording_new(recorder, about) : NULL;
     struct note *note = recording == NULL ? NULL : note_of_begin(recording, about);
 
     *out = NULL;

@@ -82,11 +82,29 @@ answer_head(struct http_passage *http, const struct http_head *head, bool more)
     return http_answer_head_of(http->call, head, more);
 }
 
+/* True: the piece is not passed, and the passage is over. */
+static bool
+lapses(struct http_passage *http)
+{
+    struct refusal why;
+
+    if (gate_acts(http->passage->gate))
+        return false;
+    why = gate_lapsed();
+    if (http->exchange != NULL)
+        http_exchange_abort(http->exchange);
+    http->exchange = NULL;
+    fail(http, why.kind, why.reason);
+    return true;
+}
+
 static void
 on_head(struct http_exchange *exchange, const struct http_head *head, bool more, void *context)
 {
     struct http_passage *http = context;
 
+    if (lapses(http))
+        return;
     if (!filter_begin(http, head)) {
         http_exchange_abort(exchange);
         http->exchange = NULL;
@@ -193,22 +211,6 @@ on_filtered_body(struct http_passage *http, struct slice bytes)
         http_exchange_pause(http->exchange);
     if (http->exchange != NULL && is_behind(http))
         wait_for_filter(http);
-}
-
-/* True: the piece is not passed, and the passage is over. */
-static bool
-lapses(struct http_passage *http)
-{
-    struct refusal why;
-
-    if (gate_acts(http->passage->gate))
-        return false;
-    why = gate_lapsed();
-    if (http->exchange != NULL)
-        http_exchange_abort(http->exchange);
-    http->exchange = NULL;
-    fail(http, why.kind, why.reason);
-    return true;
 }
 
 static void
